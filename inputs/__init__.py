@@ -1,0 +1,1 @@
+"""What the pipeline starts from: verified downloads, weights as a TF1 checkpoint, reviews as examples."""
