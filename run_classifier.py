@@ -1,0 +1,261 @@
+"""Fine-tunes BERT to tell positive movie reviews from negative ones, and evaluates it.
+
+Runs in the tf1 environment. Flags, model and input pipeline are google-research/bert's own (bert-tensorflow
+1.0.1); the metrics are those of its notebook predicting_movie_reviews_with_bert_on_tf_hub.ipynb.
+"""
+
+import math
+import os
+import sys
+
+import tensorflow as tf
+
+tf.compat.v1.logging.set_verbosity(tf.compat.v1.logging.ERROR)
+
+from bert import modeling, optimization, tokenization  # noqa: E402
+from bert import run_classifier as upstream  # noqa: E402 (defines upstream's flags)
+from tqdm import tqdm  # noqa: E402
+
+from inputs.checkpoint import read_checkpoint  # noqa: E402
+from inputs.reviews import read_examples  # noqa: E402
+
+flags = tf.compat.v1.flags
+FLAGS = flags.FLAGS
+
+# Upstream's flags that have no meaning here: refuse them rather than ignore them.
+for name in ("task_name", "use_tpu", "tpu_name", "tpu_zone", "gcp_project", "master", "num_tpu_cores"):
+    delattr(FLAGS, name)
+delattr(FLAGS, "iterations_per_loop")
+flags.DEFINE_integer("random_seed", 0, "Seed of initial weights, batch order and dropout.")
+
+LABELS = ["Negative", "Positive"]
+
+
+def gather_flat_ids(table, ids):
+    """Looks up embeddings as google-research/bert does: of flattened ids, which bert.modeling then reshapes.
+
+    bert-tensorflow 1.0.1 was released before that change and has one op less, 1635 for L-12. With it, the frozen
+    graph is the guide's: 1636.
+    """
+    return tf.gather(table, tf.reshape(ids, [-1]))
+
+
+modeling.tf.nn.embedding_lookup = gather_flat_ids
+
+
+def model_fn_builder(bert_config, init_checkpoint, learning_rate, num_train_steps, num_warmup_steps):
+    """Returns `model_fn` closure for TPUEstimator (upstream: bert.run_classifier.model_fn_builder)."""
+
+    def model_fn(features, labels, mode, params):
+        label_ids = features["label_ids"]
+        is_training = (mode == tf.estimator.ModeKeys.TRAIN)
+        loss, per_example_loss, logits, probabilities = upstream.create_model(
+            bert_config,
+            is_training,
+            features["input_ids"],
+            features["input_mask"],
+            features["segment_ids"],
+            label_ids,
+            num_labels=len(LABELS),
+            use_one_hot_embeddings=False,
+        )
+        Spec = tf.contrib.tpu.TPUEstimatorSpec
+        if mode == tf.estimator.ModeKeys.PREDICT:
+            return Spec(mode=mode, predictions={"probabilities": probabilities})
+        if mode == tf.estimator.ModeKeys.EVAL:
+            return Spec(mode=mode, loss=loss, eval_metrics=(metric_fn, [per_example_loss, label_ids, logits]))
+        if init_checkpoint:
+            init_from_checkpoint(init_checkpoint)
+        train_op = optimization.create_optimizer(loss, learning_rate, num_train_steps, num_warmup_steps, False)
+        return Spec(mode=mode, loss=loss, train_op=train_op)
+
+    return model_fn
+
+
+def init_from_checkpoint(init_checkpoint):
+    """Initialises the trainable variables from `init_checkpoint`: all of the encoder, the head if it is there.
+
+    Raises: SystemExit if an encoder variable is missing or of another shape.
+    """
+    tvars = tf.compat.v1.trainable_variables()
+    assignment_map, initialized = modeling.get_assignment_map_from_checkpoint(tvars, init_checkpoint)
+    shapes = dict(tf.train.list_variables(init_checkpoint))
+    for var in tvars:
+        name = var.op.name
+        if name not in assignment_map and name.startswith("bert/"):
+            sys.exit("%s: no variable %s: not a checkpoint of this BERT model" % (init_checkpoint, name))
+        if name in assignment_map and var.shape.as_list() != shapes[name]:
+            sys.exit(
+                "%s: %s has shape %s, bert_config_file and the labels want %s: they belong to different models"
+                % (init_checkpoint, name, shapes[name], var.shape.as_list())
+            )
+    tf.compat.v1.train.init_from_checkpoint(init_checkpoint, assignment_map)
+
+
+def metric_fn(per_example_loss, label_ids, logits):
+    """The notebook's metrics, and upstream's eval_loss; auc is of the labels, not the scores, as there."""
+    predicted_labels = tf.argmax(logits, axis=-1, output_type=tf.int32)
+    metrics = tf.compat.v1.metrics
+    return {
+        "eval_accuracy": metrics.accuracy(label_ids, predicted_labels),
+        "eval_loss": metrics.mean(per_example_loss),
+        "f1_score": tf.contrib.metrics.f1_score(label_ids, predicted_labels),
+        "auc": metrics.auc(label_ids, predicted_labels),
+        "recall": metrics.recall(label_ids, predicted_labels),
+        "precision": metrics.precision(label_ids, predicted_labels),
+        "true_positives": metrics.true_positives(label_ids, predicted_labels),
+        "true_negatives": metrics.true_negatives(label_ids, predicted_labels),
+        "false_positives": metrics.false_positives(label_ids, predicted_labels),
+        "false_negatives": metrics.false_negatives(label_ids, predicted_labels),
+    }
+
+
+class Progress(tf.estimator.SessionRunHook):
+    """A line with steps done, steps in all, time left and examples/s."""
+
+    def __init__(self, description, batch_size, steps, done=0):
+        self.description, self.batch_size, self.steps, self.done = description, batch_size, steps, done
+
+    def begin(self):
+        self.bar = tqdm(
+            desc=self.description,
+            total=self.steps,
+            initial=self.done,
+            unit="step",
+            mininterval=1 if sys.stderr.isatty() else 15,
+        )
+
+    def after_run(self, run_context, run_values):
+        rate = self.bar.format_dict["rate"]
+        if rate:
+            self.bar.set_postfix_str("%.1f examples/s" % (rate * self.batch_size), refresh=False)
+        self.bar.update()
+
+    def end(self, session):
+        self.bar.close()
+
+
+def read_model():
+    """Returns (BertConfig, FullTokenizer) of the flags.
+
+    Raises: SystemExit if a file is missing, or config, vocabulary and --max_seq_length don't fit each other.
+    """
+    for name in ("bert_config_file", "vocab_file", "output_dir"):
+        if not FLAGS[name].value:
+            sys.exit("--%s is required" % name)
+    for path in (FLAGS.bert_config_file, FLAGS.vocab_file):
+        if not os.path.isfile(path):
+            sys.exit("%s: no such file" % path)
+    try:
+        bert_config = modeling.BertConfig.from_json_file(FLAGS.bert_config_file)
+    except ValueError as error:
+        sys.exit("%s: not a bert_config.json: %s" % (FLAGS.bert_config_file, error))
+    tokenizer = tokenization.FullTokenizer(FLAGS.vocab_file, FLAGS.do_lower_case)
+    if len(tokenizer.vocab) != bert_config.vocab_size:
+        sys.exit(
+            "%s: %d entries, but %s has vocab_size %s: they belong to different models"
+            % (FLAGS.vocab_file, len(tokenizer.vocab), FLAGS.bert_config_file, bert_config.vocab_size)
+        )
+    if not 2 < FLAGS.max_seq_length <= bert_config.max_position_embeddings:
+        sys.exit(
+            "--max_seq_length=%d: the model has %d positions, and [CLS] and [SEP] take two: choose 3 to %d"
+            % ((FLAGS.max_seq_length,) + 2 * (bert_config.max_position_embeddings,))
+        )
+    return bert_config, tokenizer
+
+
+def read_features(split, tokenizer):
+    """Reads DATA_DIR/split.jsonl as upstream's InputFeatures, each list padded to max_seq_length."""
+    rows = read_examples(os.path.join(FLAGS.data_dir, split + ".jsonl"))
+    return to_features(((row["review"], row["label"]) for row in rows), tokenizer)
+
+
+def to_features(reviews, tokenizer):
+    """Turns (text, label id) pairs into a list of upstream's InputFeatures."""
+    examples = [upstream.InputExample(guid=None, text_a=text, label=label) for text, label in reviews]
+    return upstream.convert_examples_to_features(examples, range(len(LABELS)), FLAGS.max_seq_length, tokenizer)
+
+
+def make_estimator(bert_config, num_train_steps=None):
+    """Returns the TPUEstimator, on CPU or GPU, that trains, evaluates and predicts."""
+    num_warmup_steps = int((num_train_steps or 0) * FLAGS.warmup_proportion)
+    return tf.contrib.tpu.TPUEstimator(
+        use_tpu=False,
+        model_fn=model_fn_builder(
+            bert_config, FLAGS.init_checkpoint, FLAGS.learning_rate, num_train_steps, num_warmup_steps
+        ),
+        config=tf.contrib.tpu.RunConfig(
+            model_dir=FLAGS.output_dir,
+            tf_random_seed=FLAGS.random_seed,
+            save_checkpoints_steps=FLAGS.save_checkpoints_steps,
+            keep_checkpoint_max=2,
+        ),
+        train_batch_size=FLAGS.train_batch_size,
+        eval_batch_size=FLAGS.eval_batch_size,
+        predict_batch_size=FLAGS.predict_batch_size,
+    )
+
+
+def train(estimator, features, num_train_steps):
+    """Trains up to `num_train_steps`, from the last checkpoint in output_dir where there is one."""
+    done = 0
+    if tf.train.latest_checkpoint(FLAGS.output_dir):
+        done = int(estimator.get_variable_value("global_step"))
+        print("resuming %s at step %d of %d" % (FLAGS.output_dir, done, num_train_steps))
+    whole_input_fn = upstream.input_fn_builder(
+        features, FLAGS.max_seq_length, is_training=True, drop_remainder=False
+    )
+
+    def input_fn(params):
+        # The order is seeded, so a resumed run goes on with the batches it has not seen.
+        return whole_input_fn(params).skip(done)
+
+    progress = Progress("train", FLAGS.train_batch_size, num_train_steps, done)
+    estimator.train(input_fn, max_steps=num_train_steps, hooks=[progress])
+
+
+def evaluate(estimator, features):
+    """Evaluates output_dir's last checkpoint, or without one init_checkpoint, into eval_results.txt."""
+    checkpoint = tf.train.latest_checkpoint(FLAGS.output_dir) or FLAGS.init_checkpoint
+    if not checkpoint or "output_weights" not in read_checkpoint(checkpoint):
+        sys.exit("%s: no fine-tuned checkpoint to evaluate: use --do_train=true first" % (checkpoint or FLAGS.output_dir))
+    steps = math.ceil(len(features) / FLAGS.eval_batch_size)
+    input_fn = upstream.input_fn_builder(features, FLAGS.max_seq_length, is_training=False, drop_remainder=False)
+    progress = Progress("evaluate", FLAGS.eval_batch_size, steps)
+    result = estimator.evaluate(input_fn, hooks=[progress], checkpoint_path=checkpoint)
+
+    lines = ["%s = %s\n" % (key, result[key]) for key in sorted(result)]
+    path = os.path.join(FLAGS.output_dir, "eval_results.txt")
+    with open(path + ".part", "w") as file:
+        file.writelines(lines)
+    os.replace(path + ".part", path)
+    print("".join(lines), end="")
+
+
+def main(_):
+    if FLAGS.do_predict:
+        sys.exit("--do_predict: use run_classifier_predict.py")
+    if not FLAGS.do_train and not FLAGS.do_eval:
+        sys.exit("nothing to do: use --do_train=true, --do_eval=true or both")
+    if not FLAGS.data_dir:
+        sys.exit("--data_dir is required")
+    bert_config, tokenizer = read_model()
+    if FLAGS.init_checkpoint:
+        read_checkpoint(FLAGS.init_checkpoint)
+    os.makedirs(FLAGS.output_dir, exist_ok=True)
+
+    num_train_steps = None
+    if FLAGS.do_train:
+        train_features = read_features("train", tokenizer)
+        num_train_steps = int(len(train_features) / FLAGS.train_batch_size * FLAGS.num_train_epochs)
+        if not num_train_steps:
+            sys.exit("%d reviews make no step of --train_batch_size=%d" % (len(train_features), FLAGS.train_batch_size))
+    estimator = make_estimator(bert_config, num_train_steps)
+    if FLAGS.do_train:
+        train(estimator, train_features, num_train_steps)
+    if FLAGS.do_eval:
+        evaluate(estimator, read_features("test", tokenizer))
+
+
+if __name__ == "__main__":
+    tf.compat.v1.app.run()

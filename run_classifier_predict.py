@@ -1,0 +1,58 @@
+"""Predicts reviews with a fine-tuned checkpoint in TensorFlow, in the guide's form.
+
+Runs in the tf1 environment; the model, its input and its flags are run_classifier.py's.
+"""
+
+import os
+import sys
+
+import tensorflow as tf
+
+import run_classifier
+from bert import run_classifier as upstream
+from inputs.checkpoint import read_checkpoint
+from inputs.reviews import read_lines
+
+flags = tf.compat.v1.flags
+FLAGS = flags.FLAGS
+flags.DEFINE_string("predict_file", "inputs/reviews.txt", "The reviews to predict, one a line; the guide's four.")
+
+
+def main(_):
+    if not FLAGS.do_predict or FLAGS.do_train or FLAGS.do_eval:
+        sys.exit("this script only predicts: use --do_train=false --do_eval=false --do_predict=true")
+    bert_config, tokenizer = run_classifier.read_model()
+    if not FLAGS.init_checkpoint:
+        sys.exit("--init_checkpoint is required: the fine-tuned checkpoint")
+    if "output_weights" not in read_checkpoint(FLAGS.init_checkpoint):
+        sys.exit("%s: no output_weights: not a fine-tuned checkpoint" % FLAGS.init_checkpoint)
+    reviews = read_lines(FLAGS.predict_file)
+    if not reviews:
+        sys.exit("%s: no reviews in it" % FLAGS.predict_file)
+    os.makedirs(FLAGS.output_dir, exist_ok=True)
+
+    features = run_classifier.to_features(((review, 0) for review in reviews), tokenizer)
+    input_fn = upstream.input_fn_builder(features, FLAGS.max_seq_length, is_training=False, drop_remainder=False)
+    estimator = run_classifier.make_estimator(bert_config)
+    predictions = estimator.predict(input_fn, checkpoint_path=FLAGS.init_checkpoint)
+    probabilities = [prediction["probabilities"] for prediction in predictions]
+
+    # predictions.txt is in the guide's form; test_results.tsv is upstream's, for comparing.
+    lines = [
+        "%s\n" % ((review, row, run_classifier.LABELS[row.argmax()]),) for review, row in zip(reviews, probabilities)
+    ]
+    write("predictions.txt", lines)
+    write("test_results.tsv", ["\t".join(map(str, row)) + "\n" for row in probabilities])
+    print("".join(lines), end="")
+
+
+def write(name, lines):
+    """Writes lines to output_dir/name, whole or not at all."""
+    path = os.path.join(FLAGS.output_dir, name)
+    with open(path + ".part", "w", encoding="utf-8") as file:
+        file.writelines(lines)
+    os.replace(path + ".part", path)
+
+
+if __name__ == "__main__":
+    tf.compat.v1.app.run()
