@@ -1,0 +1,56 @@
+"""Freezes the encoder of a fine-tuned checkpoint, up to the pooler, as a .pb. Runs in the tf1 environment."""
+
+import os
+import sys
+
+import tensorflow as tf
+
+tf.compat.v1.logging.set_verbosity(tf.compat.v1.logging.ERROR)
+
+from inputs.checkpoint import read_checkpoint  # noqa: E402
+
+flags = tf.compat.v1.flags
+FLAGS = flags.FLAGS
+flags.DEFINE_string("init_checkpoint", None, "The fine-tuned checkpoint, with its .meta graph beside it.")
+flags.DEFINE_string("output_file", "bert-finetune.pb", "The frozen graph to write.")
+
+# IteratorGetNext's outputs follow the sorted feature names; port 2, label_ids, belongs to the loss.
+INPUTS = {"input_ids": "IteratorGetNext:0", "input_mask": "IteratorGetNext:1", "segment_ids": "IteratorGetNext:3"}
+OUTPUT = "bert/pooler/dense/Tanh"
+
+
+def freeze(init_checkpoint):
+    """Returns the GraphDef that computes OUTPUT, its variables turned into constants.
+
+    Source: tf.graph_util.convert_variables_to_constants.
+    """
+    with tf.Graph().as_default() as graph, tf.compat.v1.Session() as session:
+        saver = tf.compat.v1.train.import_meta_graph(init_checkpoint + ".meta", clear_devices=True)
+        saver.restore(session, init_checkpoint)
+        graph_def = tf.compat.v1.graph_util.convert_variables_to_constants(session, graph.as_graph_def(), [OUTPUT])
+        for feature, tensor in INPUTS.items():
+            print("%s = %s %s" % (tensor, feature, graph.get_tensor_by_name(tensor).shape))
+        print("%s:0 = pooled output %s" % (OUTPUT, graph.get_tensor_by_name(OUTPUT + ":0").shape))
+    return graph_def
+
+
+def main(_):
+    if not FLAGS.init_checkpoint:
+        sys.exit("--init_checkpoint is required")
+    read_checkpoint(FLAGS.init_checkpoint)
+    if not os.path.isfile(FLAGS.init_checkpoint + ".meta"):
+        sys.exit("%s.meta: no such file: copy it along with the checkpoint" % FLAGS.init_checkpoint)
+    try:
+        graph_def = freeze(FLAGS.init_checkpoint)
+    except (AssertionError, KeyError, ValueError, IOError, tf.errors.OpError) as error:
+        reason = str(error).splitlines()[0]
+        sys.exit("%s: not a checkpoint that run_classifier.py trained (%s)" % (FLAGS.init_checkpoint, reason))
+    part = FLAGS.output_file + ".part"
+    with open(part, "wb") as file:
+        file.write(graph_def.SerializeToString())
+    os.replace(part, FLAGS.output_file)
+    print("%s: %d ops" % (FLAGS.output_file, len(graph_def.node)))
+
+
+if __name__ == "__main__":
+    tf.compat.v1.app.run()

@@ -1,0 +1,37 @@
+"""Exports the classifier head, which the .pb leaves out, to NumPy files. Runs in the tf1 environment."""
+
+import os
+import sys
+
+import numpy as np
+import tensorflow as tf
+
+tf.compat.v1.logging.set_verbosity(tf.compat.v1.logging.ERROR)
+
+from inputs.checkpoint import read_checkpoint  # noqa: E402
+
+flags = tf.compat.v1.flags
+FLAGS = flags.FLAGS
+flags.DEFINE_string("init_checkpoint", None, "The fine-tuned checkpoint.")
+flags.DEFINE_string("output_dir", ".", "Where to write weight.npy (labels, hidden) and bias.npy (labels,).")
+
+HEAD = {"output_weights": "weight.npy", "output_bias": "bias.npy"}
+
+
+def main(_):
+    if not FLAGS.init_checkpoint:
+        sys.exit("--init_checkpoint is required")
+    variables = read_checkpoint(FLAGS.init_checkpoint)
+    for name in HEAD:
+        if name not in variables:
+            sys.exit("%s: no %s: not a fine-tuned checkpoint" % (FLAGS.init_checkpoint, name))
+    for name, file_name in HEAD.items():
+        path = os.path.join(FLAGS.output_dir, file_name)
+        with open(path + ".part", "wb") as file:
+            np.save(file, variables[name])
+        os.replace(path + ".part", path)
+        print("%s: %s %s" % (path, name, variables[name].shape))
+
+
+if __name__ == "__main__":
+    tf.compat.v1.app.run()
