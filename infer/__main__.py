@@ -1,0 +1,79 @@
+"""Predicts movie reviews with OpenVINO: python -m infer -m bert-finetune.xml "A review" "Another"
+
+weight.npy and bias.npy are read from the IR's folder, vocab.txt from pretrained/ in it.
+"""
+
+import argparse
+import signal
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from infer.model import load_classifier
+from infer.text import load_tokenizer, read_vocab, to_features
+from inputs.reviews import read_lines
+
+LABELS = ["Negative", "Positive"]
+GUIDE_REVIEWS = Path(__file__).parent.parent / "inputs" / "reviews.txt"
+TOLERANCE = 1e-4  # in probability, between OpenVINO and TensorFlow
+
+
+def compare(probabilities, reference):
+    """Returns a line with the largest difference from the probabilities in `reference`, TensorFlow's.
+
+    Args:
+      probabilities: float array (reviews, labels).
+      reference: path of run_classifier_predict.py's test_results.tsv.
+    Raises: SystemExit if it is above TOLERANCE, or a label differs.
+    """
+    try:
+        expected = np.loadtxt(reference, delimiter="\t", ndmin=2)
+    except (OSError, ValueError) as error:
+        sys.exit(f"{reference}: cannot read TensorFlow's probabilities: {error}")
+    if expected.shape != probabilities.shape:
+        sys.exit(f"{reference}: probabilities of shape {expected.shape}, these are {probabilities.shape}: other reviews?")
+    difference = np.abs(probabilities - expected).max()
+    changed = (probabilities.argmax(1) != expected.argmax(1)).sum()
+    line = f"largest difference from TensorFlow: {difference:.2g} on {len(expected)} reviews, {changed} labels differ"
+    if changed or not difference <= TOLERANCE:
+        sys.exit(f"{line}: more than {TOLERANCE:g}")
+    return line
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        prog="python -m infer", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("-m", "--model", required=True, help="the IR of the encoder, bert-finetune.xml")
+    parser.add_argument("-l", "--cpu_extension", help="a library of custom operations; BERT needs none any more")
+    parser.add_argument("-d", "--device", default="CPU", help="the device to run on (default: CPU)")
+    parser.add_argument("-f", "--file", help="a file of reviews, one a line; - for standard input")
+    parser.add_argument("--vocab_file", type=Path, help="the vocabulary (default: pretrained/vocab.txt by the IR)")
+    parser.add_argument("--cased", action="store_true", help="for a cased model: keep case and accents")
+    parser.add_argument("--reference", help="test_results.tsv of the same reviews, to compare with TensorFlow")
+    parser.add_argument("reviews", nargs="*", metavar="REVIEW", help="reviews (default: the guide's four)")
+    args = parser.parse_args()
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # end quietly under `| head`
+    if args.file and args.reviews:
+        parser.error("give the reviews as arguments or with -f, not both")
+
+    reviews = args.reviews or read_lines(args.file or GUIDE_REVIEWS)
+    if not reviews:
+        sys.exit(f"{args.file}: no reviews in it")
+    vocab_file = args.vocab_file or Path(args.model).parent / "pretrained" / "vocab.txt"
+    vocab = read_vocab(vocab_file)
+    encode = load_tokenizer(vocab, do_lower_case=not args.cased)
+    predict, max_seq_length = load_classifier(args.model, args.device, args.cpu_extension)
+
+    probabilities = []
+    for review in reviews:
+        features = to_features(encode(review), (vocab["[CLS]"], vocab["[SEP]"]), max_seq_length)
+        probabilities.append(predict(features))
+        print((review, probabilities[-1], LABELS[probabilities[-1].argmax()]))
+    if args.reference:
+        print(compare(np.array(probabilities), args.reference))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,93 @@
+"""Ids to probabilities: the encoder on OpenVINO, the head and the softmax in NumPy."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import openvino as ov
+
+INPUTS = ("IteratorGetNext:0", "IteratorGetNext:1", "IteratorGetNext:3")  # input_ids, input_mask, segment_ids
+
+
+def softmax(logits):
+    """Softmax over the last axis that can't overflow: the largest logit is taken off first."""
+    exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return exponentials / exponentials.sum(axis=-1, keepdims=True)
+
+
+def load_head(folder):
+    """Reads weight.npy (labels, hidden) and bias.npy (labels,) as export_fc.py wrote them.
+
+    Raises: SystemExit if one is missing or is not such an array.
+    """
+    arrays = []
+    for name, ndim in (("weight.npy", 2), ("bias.npy", 1)):
+        path = Path(folder, name)
+        try:
+            array = np.load(path, allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            sys.exit(f"{path}: cannot read the classifier head: {error}: make it with `make fc`")
+        if array.ndim != ndim or array.dtype != np.float32:
+            sys.exit(f"{path}: {array.dtype} of shape {array.shape} is not a classifier head: make it with `make fc`")
+        arrays.append(array)
+    return arrays
+
+
+def load_encoder(model, device="CPU", extension=None):
+    """Compiles the encoder.
+
+    Args:
+      model: path of bert-finetune.xml, its .bin beside it.
+      device: an OpenVINO device name.
+      extension: path of a library of custom operations (.so), or None.
+    Returns: ov.CompiledModel with three int32 inputs of shape (1, max_seq_length) and one float32 output
+      (1, hidden).
+    Raises: SystemExit if a file is missing or broken, the device isn't there or the IR isn't the encoder's.
+    """
+    core = ov.Core()
+    if extension:
+        try:
+            core.add_extension(extension)
+        except RuntimeError as error:
+            sys.exit(f"{extension}: cannot load the extension: {first_line(error)}")
+    if not Path(model).is_file():
+        sys.exit(f"{model}: no such file: make it with `make ir`")
+    if not Path(model).with_suffix(".bin").is_file():
+        sys.exit(f"{Path(model).with_suffix('.bin')}: no such file: it belongs beside {model}")
+    if device not in core.available_devices:
+        sys.exit(f"device {device} is not here: choose one of {', '.join(core.available_devices)}")
+    try:
+        network = core.read_model(model)
+        shapes = [tuple(network.input(name).shape) for name in INPUTS]
+        if len(network.inputs) != 3 or len(set(shapes)) != 1 or shapes[0][0] != 1:
+            raise RuntimeError(f"its inputs are of shapes {shapes}")
+        # Some CPUs would run it in bfloat16; the comparison with TensorFlow is in FP32.
+        return core.compile_model(network, device, {"INFERENCE_PRECISION_HINT": "f32"})
+    except (RuntimeError, ValueError) as error:
+        sys.exit(f"{model}: not the IR of this encoder, or broken: {first_line(error)}: make it with `make ir`")
+
+
+def first_line(error):
+    """OpenVINO's messages run over many lines and begin with source positions; the last says what happened."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__
+
+
+def load_classifier(model, device="CPU", extension=None):
+    """Returns (function: features to probabilities, max_seq_length).
+
+    The function takes int32 input_ids, input_mask, segment_ids, each of shape (1, max_seq_length), and returns
+    float32 (labels,). Arguments and errors: load_encoder, load_head.
+    """
+    encoder = load_encoder(model, device, extension)
+    weight, bias = load_head(Path(model).parent)
+    hidden = encoder.output(0).shape[1]
+    if weight.shape[1] != hidden or weight.shape[0] != bias.shape[0]:
+        sys.exit(f"{model}: hidden size {hidden}, but weight.npy is {weight.shape}, bias.npy {bias.shape}: mixed models")
+    request = encoder.create_infer_request()
+
+    def predict(features):
+        pooled = request.infer(dict(zip(INPUTS, features)))[encoder.output(0)]
+        return softmax(pooled @ weight.T + bias)[0]
+
+    return predict, encoder.input(INPUTS[0]).shape[1]

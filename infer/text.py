@@ -1,0 +1,107 @@
+"""Text to ids: Hugging Face's tokenizers, made to give the very ids of google-research/bert's FullTokenizer."""
+
+import sys
+import unicodedata
+from pathlib import Path
+
+import numpy as np
+import unicodedataplus
+from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
+
+SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
+MAX_INPUT_CHARS_PER_WORD = 200  # upstream's limit; Hugging Face's is 100
+
+# Training ran on Python 3.7, which knows Unicode 11: a later character is unassigned there, so upstream drops it.
+UNICODE_VERSION = 11.0
+# The two characters of Unicode 11 whose category has changed since in a way that shows.
+CATEGORY_IN_UNICODE_11 = {"\u166d": "Po", "\ua9bd": "Mc"}
+CJK_EXTENSION_E = range(0x2B820, 0x2CEB0)  # tokenizers 0.23.3 stops short of it
+
+
+class Unicode11(dict):
+    """A str.translate table that cleans text as upstream does, by Unicode 11 rather than the Rust crates' tables.
+
+    Maps a code point to None where upstream drops it (controls, unassigned, and accents if `strip_accents`), to
+    itself between spaces where upstream splits (punctuation, CJK), else to itself. Filled as characters come up.
+
+    Source: bert.tokenization.BasicTokenizer.
+    """
+
+    def __init__(self, strip_accents):
+        self.strip_accents = strip_accents
+
+    def __missing__(self, code_point):
+        char = chr(code_point)
+        category = CATEGORY_IN_UNICODE_11.get(char) or unicodedata.category(char)
+        if char in "\t\n\r":
+            mapped = " "
+        elif category[0] == "C" or float(unicodedataplus.age(char)) > UNICODE_VERSION:
+            mapped = None
+        elif category == "Mn" and self.strip_accents:
+            mapped = None
+        elif category[0] == "P" or code_point in CJK_EXTENSION_E:
+            mapped = f" {char} "
+        else:
+            mapped = char
+        self[code_point] = mapped
+        return mapped
+
+
+def read_vocab(path):
+    """Reads vocab.txt, a token a line, as {token: id}.
+
+    Raises: SystemExit if it can't be read or lacks a special token.
+    """
+    try:
+        lines = Path(path).read_text(encoding="utf-8").removesuffix("\n").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        sys.exit(f"{path}: cannot read the vocabulary: {error}")
+    vocab = {token.strip(): i for i, token in enumerate(lines)}
+    missing = [token for token in SPECIAL_TOKENS if token not in vocab]
+    if missing:
+        sys.exit(f"{path}: no {missing[0]} in it: not a BERT vocabulary")
+    return vocab
+
+
+def load_tokenizer(vocab, do_lower_case=True):
+    """Returns a function: text to a list of WordPiece ids, without special tokens.
+
+    `vocab` is read_vocab's. The function's ids equal bert.tokenization.FullTokenizer's on Python 3.7, on any text. No special token is
+    registered with the tokenizer, so a literal "[SEP]" in a review is three ordinary words, as upstream.
+    """
+    wordpiece = models.WordPiece(vocab, unk_token="[UNK]", max_input_chars_per_word=MAX_INPUT_CHARS_PER_WORD)
+    tokenizer = Tokenizer(wordpiece)
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=do_lower_case, strip_accents=do_lower_case)
+    # Unicode11 has set other punctuation apart already; BertPreTokenizer's own table is older.
+    ascii_punctuation = Regex(r"[!-/:-@\[-`{-~]")
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Split(ascii_punctuation, "isolated")]
+    )
+    table = Unicode11(strip_accents=do_lower_case)
+
+    def encode(text):
+        if not text.isascii():
+            text = text.translate(table)
+            if do_lower_case:
+                text = text.lower()  # Rust lowers letter by letter and misses the final sigma
+        return tokenizer.encode(text, add_special_tokens=False).ids
+
+    return encode
+
+
+def to_features(ids, vocab_ids, max_seq_length):
+    """Frames ids with [CLS] and [SEP], and cuts or pads them to `max_seq_length`.
+
+    Args:
+      ids: list of int.
+      vocab_ids: (id of [CLS], id of [SEP]).
+      max_seq_length: int.
+    Returns: input_ids, input_mask, segment_ids, each int32 of shape (1, max_seq_length).
+    Source: bert.run_classifier.convert_single_example.
+    """
+    cls, sep = vocab_ids
+    ids = [cls, *ids[: max_seq_length - 2], sep]
+    features = np.zeros((3, 1, max_seq_length), np.int32)
+    features[0, 0, : len(ids)] = ids
+    features[1, 0, : len(ids)] = 1
+    return features
