@@ -29,8 +29,8 @@ def freeze(init_checkpoint):
         saver.restore(session, init_checkpoint)
         graph_def = tf.compat.v1.graph_util.convert_variables_to_constants(session, graph.as_graph_def(), [OUTPUT])
         for feature, tensor in INPUTS.items():
-            print("%s = %s %s" % (tensor, feature, graph.get_tensor_by_name(tensor).shape))
-        print("%s:0 = pooled output %s" % (OUTPUT, graph.get_tensor_by_name(OUTPUT + ":0").shape))
+            print(f"{tensor} = {feature} {graph.get_tensor_by_name(tensor).shape}")
+        print("{}:0 = pooled output {}".format(OUTPUT, graph.get_tensor_by_name(OUTPUT + ":0").shape))
     return graph_def
 
 
@@ -39,17 +39,17 @@ def main(_):
         sys.exit("--init_checkpoint is required")
     read_checkpoint(FLAGS.init_checkpoint)
     if not os.path.isfile(FLAGS.init_checkpoint + ".meta"):
-        sys.exit("%s.meta: no such file: copy it along with the checkpoint" % FLAGS.init_checkpoint)
+        sys.exit(f"{FLAGS.init_checkpoint}.meta: no such file: copy it along with the checkpoint")
     try:
         graph_def = freeze(FLAGS.init_checkpoint)
-    except (AssertionError, KeyError, ValueError, IOError, tf.errors.OpError) as error:
+    except (OSError, AssertionError, KeyError, ValueError, tf.errors.OpError) as error:
         reason = str(error).splitlines()[0]
-        sys.exit("%s: not a checkpoint that run_classifier.py trained (%s)" % (FLAGS.init_checkpoint, reason))
+        sys.exit(f"{FLAGS.init_checkpoint}: not a checkpoint that run_classifier.py trained ({reason})")
     part = FLAGS.output_file + ".part"
     with open(part, "wb") as file:
         file.write(graph_def.SerializeToString())
     os.replace(part, FLAGS.output_file)
-    print("%s: %d ops" % (FLAGS.output_file, len(graph_def.node)))
+    print(f"{FLAGS.output_file}: {len(graph_def.node)} ops")
 
 
 if __name__ == "__main__":

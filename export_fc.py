@@ -24,13 +24,13 @@ def main(_):
     variables = read_checkpoint(FLAGS.init_checkpoint)
     for name in HEAD:
         if name not in variables:
-            sys.exit("%s: no %s: not a fine-tuned checkpoint" % (FLAGS.init_checkpoint, name))
+            sys.exit(f"{FLAGS.init_checkpoint}: no {name}: not a fine-tuned checkpoint")
     for name, file_name in HEAD.items():
         path = os.path.join(FLAGS.output_dir, file_name)
         with open(path + ".part", "wb") as file:
             np.save(file, variables[name])
         os.replace(path + ".part", path)
-        print("%s: %s %s" % (path, name, variables[name].shape))
+        print(f"{path}: {name} {variables[name].shape}")
 
 
 if __name__ == "__main__":

@@ -83,11 +83,11 @@ def init_from_checkpoint(init_checkpoint):
     for var in tvars:
         name = var.op.name
         if name not in assignment_map and name.startswith("bert/"):
-            sys.exit("%s: no variable %s: not a checkpoint of this BERT model" % (init_checkpoint, name))
+            sys.exit(f"{init_checkpoint}: no variable {name}: not a checkpoint of this BERT model")
         if name in assignment_map and var.shape.as_list() != shapes[name]:
             sys.exit(
-                "%s: %s has shape %s, bert_config_file and the labels want %s: they belong to different models"
-                % (init_checkpoint, name, shapes[name], var.shape.as_list())
+                f"{init_checkpoint}: {name} has shape {shapes[name]}, --bert_config_file wants {var.shape.as_list()}: "
+                "they belong to different models"
             )
     tf.compat.v1.train.init_from_checkpoint(init_checkpoint, assignment_map)
 
@@ -142,24 +142,24 @@ def read_model():
     """
     for name in ("bert_config_file", "vocab_file", "output_dir"):
         if not FLAGS[name].value:
-            sys.exit("--%s is required" % name)
+            sys.exit(f"--{name} is required")
     for path in (FLAGS.bert_config_file, FLAGS.vocab_file):
         if not os.path.isfile(path):
-            sys.exit("%s: no such file" % path)
+            sys.exit(f"{path}: no such file")
     try:
         bert_config = modeling.BertConfig.from_json_file(FLAGS.bert_config_file)
     except ValueError as error:
-        sys.exit("%s: not a bert_config.json: %s" % (FLAGS.bert_config_file, error))
+        sys.exit(f"{FLAGS.bert_config_file}: not a bert_config.json: {error}")
     tokenizer = tokenization.FullTokenizer(FLAGS.vocab_file, FLAGS.do_lower_case)
     if len(tokenizer.vocab) != bert_config.vocab_size:
         sys.exit(
-            "%s: %d entries, but %s has vocab_size %s: they belong to different models"
-            % (FLAGS.vocab_file, len(tokenizer.vocab), FLAGS.bert_config_file, bert_config.vocab_size)
+            f"{FLAGS.vocab_file}: {len(tokenizer.vocab)} entries, but {FLAGS.bert_config_file} has vocab_size "
+            f"{bert_config.vocab_size}: they belong to different models"
         )
     if not 2 < FLAGS.max_seq_length <= bert_config.max_position_embeddings:
         sys.exit(
-            "--max_seq_length=%d: the model has %d positions, and [CLS] and [SEP] take two: choose 3 to %d"
-            % ((FLAGS.max_seq_length,) + 2 * (bert_config.max_position_embeddings,))
+            f"--max_seq_length={FLAGS.max_seq_length}: choose 3 to {bert_config.max_position_embeddings}, "
+            "the model's positions ([CLS] and [SEP] take two)"
         )
     return bert_config, tokenizer
 
@@ -201,10 +201,8 @@ def train(estimator, features, num_train_steps):
     done = 0
     if tf.train.latest_checkpoint(FLAGS.output_dir):
         done = int(estimator.get_variable_value("global_step"))
-        print("resuming %s at step %d of %d" % (FLAGS.output_dir, done, num_train_steps))
-    whole_input_fn = upstream.input_fn_builder(
-        features, FLAGS.max_seq_length, is_training=True, drop_remainder=False
-    )
+        print(f"resuming {FLAGS.output_dir} at step {done} of {num_train_steps}", flush=True)
+    whole_input_fn = upstream.input_fn_builder(features, FLAGS.max_seq_length, is_training=True, drop_remainder=False)
 
     def input_fn(params):
         # The order is seeded, so a resumed run goes on with the batches it has not seen.
@@ -218,13 +216,13 @@ def evaluate(estimator, features):
     """Evaluates output_dir's last checkpoint, or without one init_checkpoint, into eval_results.txt."""
     checkpoint = tf.train.latest_checkpoint(FLAGS.output_dir) or FLAGS.init_checkpoint
     if not checkpoint or "output_weights" not in read_checkpoint(checkpoint):
-        sys.exit("%s: no fine-tuned checkpoint to evaluate: use --do_train=true first" % (checkpoint or FLAGS.output_dir))
+        sys.exit(f"{checkpoint or FLAGS.output_dir}: no fine-tuned checkpoint to evaluate: use --do_train=true first")
     steps = math.ceil(len(features) / FLAGS.eval_batch_size)
     input_fn = upstream.input_fn_builder(features, FLAGS.max_seq_length, is_training=False, drop_remainder=False)
     progress = Progress("evaluate", FLAGS.eval_batch_size, steps)
     result = estimator.evaluate(input_fn, hooks=[progress], checkpoint_path=checkpoint)
 
-    lines = ["%s = %s\n" % (key, result[key]) for key in sorted(result)]
+    lines = [f"{key} = {result[key]}\n" for key in sorted(result)]
     path = os.path.join(FLAGS.output_dir, "eval_results.txt")
     with open(path + ".part", "w") as file:
         file.writelines(lines)
@@ -249,7 +247,7 @@ def main(_):
         train_features = read_features("train", tokenizer)
         num_train_steps = int(len(train_features) / FLAGS.train_batch_size * FLAGS.num_train_epochs)
         if not num_train_steps:
-            sys.exit("%d reviews make no step of --train_batch_size=%d" % (len(train_features), FLAGS.train_batch_size))
+            sys.exit(f"{len(train_features)} reviews make no step of --train_batch_size={FLAGS.train_batch_size}")
     estimator = make_estimator(bert_config, num_train_steps)
     if FLAGS.do_train:
         train(estimator, train_features, num_train_steps)

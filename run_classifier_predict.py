@@ -7,9 +7,9 @@ import os
 import sys
 
 import tensorflow as tf
+from bert import run_classifier as upstream
 
 import run_classifier
-from bert import run_classifier as upstream
 from inputs.checkpoint import read_checkpoint
 from inputs.reviews import read_lines
 
@@ -25,10 +25,10 @@ def main(_):
     if not FLAGS.init_checkpoint:
         sys.exit("--init_checkpoint is required: the fine-tuned checkpoint")
     if "output_weights" not in read_checkpoint(FLAGS.init_checkpoint):
-        sys.exit("%s: no output_weights: not a fine-tuned checkpoint" % FLAGS.init_checkpoint)
+        sys.exit(f"{FLAGS.init_checkpoint}: no output_weights: not a fine-tuned checkpoint")
     reviews = read_lines(FLAGS.predict_file)
     if not reviews:
-        sys.exit("%s: no reviews in it" % FLAGS.predict_file)
+        sys.exit(f"{FLAGS.predict_file}: no reviews in it")
     os.makedirs(FLAGS.output_dir, exist_ok=True)
 
     features = run_classifier.to_features(((review, 0) for review in reviews), tokenizer)
@@ -38,9 +38,7 @@ def main(_):
     probabilities = [prediction["probabilities"] for prediction in predictions]
 
     # predictions.txt is in the guide's form; test_results.tsv is upstream's, for comparing.
-    lines = [
-        "%s\n" % ((review, row, run_classifier.LABELS[row.argmax()]),) for review, row in zip(reviews, probabilities)
-    ]
+    lines = [f"{(review, row, run_classifier.LABELS[row.argmax()])}\n" for review, row in zip(reviews, probabilities)]
     write("predictions.txt", lines)
     write("test_results.tsv", ["\t".join(map(str, row)) + "\n" for row in probabilities])
     print("".join(lines), end="")

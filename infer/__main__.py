@@ -32,7 +32,7 @@ def compare(probabilities, reference):
     except (OSError, ValueError) as error:
         sys.exit(f"{reference}: cannot read TensorFlow's probabilities: {error}")
     if expected.shape != probabilities.shape:
-        sys.exit(f"{reference}: probabilities of shape {expected.shape}, these are {probabilities.shape}: other reviews?")
+        sys.exit(f"{reference}: {len(expected)} reviews, not these {len(probabilities)}: predict both from one file")
     difference = np.abs(probabilities - expected).max()
     changed = (probabilities.argmax(1) != expected.argmax(1)).sum()
     line = f"largest difference from TensorFlow: {difference:.2g} on {len(expected)} reviews, {changed} labels differ"

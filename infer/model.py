@@ -83,11 +83,14 @@ def load_classifier(model, device="CPU", extension=None):
     weight, bias = load_head(Path(model).parent)
     hidden = encoder.output(0).shape[1]
     if weight.shape[1] != hidden or weight.shape[0] != bias.shape[0]:
-        sys.exit(f"{model}: hidden size {hidden}, but weight.npy is {weight.shape}, bias.npy {bias.shape}: mixed models")
+        sys.exit(
+            f"{model}: hidden size {hidden}, but weight.npy is {weight.shape} and bias.npy {bias.shape}: "
+            "they belong to different models"
+        )
     request = encoder.create_infer_request()
 
     def predict(features):
-        pooled = request.infer(dict(zip(INPUTS, features)))[encoder.output(0)]
+        pooled = request.infer(dict(zip(INPUTS, features, strict=False)))[encoder.output(0)]
         return softmax(pooled @ weight.T + bias)[0]
 
     return predict, encoder.input(INPUTS[0]).shape[1]

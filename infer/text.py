@@ -66,8 +66,9 @@ def read_vocab(path):
 def load_tokenizer(vocab, do_lower_case=True):
     """Returns a function: text to a list of WordPiece ids, without special tokens.
 
-    `vocab` is read_vocab's. The function's ids equal bert.tokenization.FullTokenizer's on Python 3.7, on any text. No special token is
-    registered with the tokenizer, so a literal "[SEP]" in a review is three ordinary words, as upstream.
+    `vocab` is read_vocab's. The function's ids equal bert.tokenization.FullTokenizer's on Python 3.7, on any text.
+    No special token is registered with the tokenizer, so a literal "[SEP]" in a review is three ordinary words, as
+    upstream.
     """
     wordpiece = models.WordPiece(vocab, unk_token="[UNK]", max_input_chars_per_word=MAX_INPUT_CHARS_PER_WORD)
     tokenizer = Tokenizer(wordpiece)

@@ -15,10 +15,10 @@ def read_checkpoint(prefix):
     Raises: SystemExit, with one line, if a file is missing, cut off or damaged.
     """
     if not os.path.exists(prefix + ".index"):
-        sys.exit("%s: no such checkpoint (%s.index is missing)" % (prefix, prefix))
+        sys.exit(f"{prefix}: no such checkpoint ({prefix}.index is missing)")
     try:
         reader = tf.compat.v1.train.NewCheckpointReader(prefix)
         return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
     except (tf.errors.OpError, ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
-        sys.exit("%s: damaged or truncated checkpoint, make or copy it again (%s)" % (prefix, reason))
+        sys.exit(f"{prefix}: damaged or truncated checkpoint, make or copy it again ({reason})")

