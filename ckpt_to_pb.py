@@ -5,12 +5,9 @@ import sys
 
 import tensorflow as tf
 
-tf.compat.v1.logging.set_verbosity(tf.compat.v1.logging.ERROR)
+from inputs.checkpoint import read_checkpoint
+from inputs.flags import FLAGS, flags, run
 
-from inputs.checkpoint import read_checkpoint  # noqa: E402
-
-flags = tf.compat.v1.flags
-FLAGS = flags.FLAGS
 flags.DEFINE_string("init_checkpoint", None, "The fine-tuned checkpoint, with its .meta graph beside it.")
 flags.DEFINE_string("output_file", "bert-finetune.pb", "The frozen graph to write.")
 
@@ -34,7 +31,7 @@ def freeze(init_checkpoint):
     return graph_def
 
 
-def main(_):
+def main():
     if not FLAGS.init_checkpoint:
         sys.exit("--init_checkpoint is required")
     read_checkpoint(FLAGS.init_checkpoint)
@@ -53,4 +50,4 @@ def main(_):
 
 
 if __name__ == "__main__":
-    tf.compat.v1.app.run()
+    run(main)

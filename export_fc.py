@@ -4,21 +4,17 @@ import os
 import sys
 
 import numpy as np
-import tensorflow as tf
 
-tf.compat.v1.logging.set_verbosity(tf.compat.v1.logging.ERROR)
+from inputs.checkpoint import read_checkpoint
+from inputs.flags import FLAGS, flags, run
 
-from inputs.checkpoint import read_checkpoint  # noqa: E402
-
-flags = tf.compat.v1.flags
-FLAGS = flags.FLAGS
 flags.DEFINE_string("init_checkpoint", None, "The fine-tuned checkpoint.")
 flags.DEFINE_string("output_dir", ".", "Where to write weight.npy (labels, hidden) and bias.npy (labels,).")
 
 HEAD = {"output_weights": "weight.npy", "output_bias": "bias.npy"}
 
 
-def main(_):
+def main():
     if not FLAGS.init_checkpoint:
         sys.exit("--init_checkpoint is required")
     variables = read_checkpoint(FLAGS.init_checkpoint)
@@ -34,4 +30,4 @@ def main(_):
 
 
 if __name__ == "__main__":
-    tf.compat.v1.app.run()
+    run(main)

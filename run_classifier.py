@@ -8,24 +8,20 @@ import math
 import os
 import sys
 
+from inputs.flags import FLAGS, flags, run  # first, since it quiets what the others say on import
+
+# isort: split
 import tensorflow as tf
+from bert import modeling, optimization, tokenization
+from bert import run_classifier as upstream  # defines upstream's flags
+from tqdm import tqdm
 
-tf.compat.v1.logging.set_verbosity(tf.compat.v1.logging.ERROR)
-
-from bert import modeling, optimization, tokenization  # noqa: E402
-from bert import run_classifier as upstream  # noqa: E402 (defines upstream's flags)
-from tqdm import tqdm  # noqa: E402
-
-from inputs.checkpoint import read_checkpoint  # noqa: E402
-from inputs.reviews import read_examples  # noqa: E402
-
-flags = tf.compat.v1.flags
-FLAGS = flags.FLAGS
+from inputs.checkpoint import read_checkpoint
+from inputs.reviews import read_examples
 
 # Upstream's flags that have no meaning here: refuse them rather than ignore them.
-for name in ("task_name", "use_tpu", "tpu_name", "tpu_zone", "gcp_project", "master", "num_tpu_cores"):
+for name in "task_name use_tpu tpu_name tpu_zone gcp_project master num_tpu_cores iterations_per_loop".split():
     delattr(FLAGS, name)
-delattr(FLAGS, "iterations_per_loop")
 flags.DEFINE_integer("random_seed", 0, "Seed of initial weights, batch order and dropout.")
 
 LABELS = ["Negative", "Positive"]
@@ -126,10 +122,9 @@ class Progress(tf.estimator.SessionRunHook):
         )
 
     def after_run(self, run_context, run_values):
-        rate = self.bar.format_dict["rate"]
-        if rate:
-            self.bar.set_postfix_str("%.1f examples/s" % (rate * self.batch_size), refresh=False)
         self.bar.update()
+        examples = (self.bar.n - self.done) * self.batch_size
+        self.bar.set_postfix_str(f"{examples / self.bar.format_dict['elapsed']:.1f} examples/s", refresh=False)
 
     def end(self, session):
         self.bar.close()
@@ -222,7 +217,7 @@ def evaluate(estimator, features):
     progress = Progress("evaluate", FLAGS.eval_batch_size, steps)
     result = estimator.evaluate(input_fn, hooks=[progress], checkpoint_path=checkpoint)
 
-    lines = [f"{key} = {result[key]}\n" for key in sorted(result)]
+    lines = [f"{key} = {result[key]!s}\n" for key in sorted(result)]
     path = os.path.join(FLAGS.output_dir, "eval_results.txt")
     with open(path + ".part", "w") as file:
         file.writelines(lines)
@@ -230,7 +225,7 @@ def evaluate(estimator, features):
     print("".join(lines), end="")
 
 
-def main(_):
+def main():
     if FLAGS.do_predict:
         sys.exit("--do_predict: use run_classifier_predict.py")
     if not FLAGS.do_train and not FLAGS.do_eval:
@@ -240,7 +235,6 @@ def main(_):
     bert_config, tokenizer = read_model()
     if FLAGS.init_checkpoint:
         read_checkpoint(FLAGS.init_checkpoint)
-    os.makedirs(FLAGS.output_dir, exist_ok=True)
 
     num_train_steps = None
     if FLAGS.do_train:
@@ -248,12 +242,15 @@ def main(_):
         num_train_steps = int(len(train_features) / FLAGS.train_batch_size * FLAGS.num_train_epochs)
         if not num_train_steps:
             sys.exit(f"{len(train_features)} reviews make no step of --train_batch_size={FLAGS.train_batch_size}")
+    if FLAGS.do_eval:
+        test_features = read_features("test", tokenizer)
+    os.makedirs(FLAGS.output_dir, exist_ok=True)
     estimator = make_estimator(bert_config, num_train_steps)
     if FLAGS.do_train:
         train(estimator, train_features, num_train_steps)
     if FLAGS.do_eval:
-        evaluate(estimator, read_features("test", tokenizer))
+        evaluate(estimator, test_features)
 
 
 if __name__ == "__main__":
-    tf.compat.v1.app.run()
+    run(main)

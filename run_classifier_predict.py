@@ -6,19 +6,16 @@ Runs in the tf1 environment; the model, its input and its flags are run_classifi
 import os
 import sys
 
-import tensorflow as tf
-from bert import run_classifier as upstream
-
 import run_classifier
 from inputs.checkpoint import read_checkpoint
+from inputs.flags import FLAGS, flags, run
 from inputs.reviews import read_lines
+from run_classifier import upstream
 
-flags = tf.compat.v1.flags
-FLAGS = flags.FLAGS
 flags.DEFINE_string("predict_file", "inputs/reviews.txt", "The reviews to predict, one a line; the guide's four.")
 
 
-def main(_):
+def main():
     if not FLAGS.do_predict or FLAGS.do_train or FLAGS.do_eval:
         sys.exit("this script only predicts: use --do_train=false --do_eval=false --do_predict=true")
     bert_config, tokenizer = run_classifier.read_model()
@@ -53,4 +50,4 @@ def write(name, lines):
 
 
 if __name__ == "__main__":
-    tf.compat.v1.app.run()
+    run(main)

@@ -28,7 +28,7 @@ def compare(probabilities, reference):
     Raises: SystemExit if it is above TOLERANCE, or a label differs.
     """
     try:
-        expected = np.loadtxt(reference, delimiter="\t", ndmin=2)
+        expected = np.loadtxt(reference, np.float32, delimiter="\t", ndmin=2)
     except (OSError, ValueError) as error:
         sys.exit(f"{reference}: cannot read TensorFlow's probabilities: {error}")
     if expected.shape != probabilities.shape:

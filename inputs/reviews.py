@@ -16,6 +16,7 @@ import shutil
 import sys
 import tarfile
 import zipfile
+import zlib
 from pathlib import Path
 
 ACLIMDB_FILE = re.compile(r"(?:^|/)(train|test)/(pos|neg)/(\d+_\d+\.txt)$")
@@ -85,8 +86,9 @@ def aclimdb_files(source):
                 if match and member.isreg():
                     data = archive.extractfile(member).read()
                     found.append((*match.groups(), lambda data=data: data))
-    except (OSError, EOFError, tarfile.TarError) as error:
-        sys.exit(f"{source}: not a tar archive of reviews: {error}")
+    except (OSError, EOFError, zlib.error, tarfile.TarError) as error:
+        reason = str(error).splitlines()[0].rstrip(":")
+        sys.exit(f"{source}: not a whole tar archive of reviews: {reason}")
     yield from sorted(found, key=lambda file: file[:3])
 
 
@@ -131,14 +133,14 @@ def read_rotten_tomatoes(wheel, sizes, rng):
             label = int(row["category"] == "fresh")
             film = row["movie_name"]
             films.setdefault(film, []).append({"review": row["text"], "label": label, "source": film})
+    # From the worst received film to the best, each to the side that is further from its size: so both sides
+    # have the same share of positive reviews. The shuffle decides among equals.
     names = sorted(films)
     rng.shuffle(names)
-    # Each split gets films until it has its share of all snippets.
-    share = len(seen) * sizes["train"] / (sizes["train"] + sizes["test"])
-    pools, count = {"train": [], "test": []}, 0
+    names.sort(key=lambda name: sum(row["label"] for row in films[name]) / len(films[name]))
+    pools = {split: [] for split in sizes}
     for name in names:
-        pools["train" if count < share else "test"].extend(films[name])
-        count += len(films[name])
+        pools[min(sizes, key=lambda split: len(pools[split]) / sizes[split])].extend(films[name])
     return {split: sample(pools[split], size, rng, split) for split, size in sizes.items()}
 
 

@@ -1,0 +1,44 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import openvino as ov
+import pytest
+from openvino.runtime import opset13 as ops
+
+ROOT = Path(__file__).parents[2]
+DOWNLOADS = ROOT / "build" / "downloads"
+VOCAB = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good", "bad", "film", "##s", ",", "[", "]", "sep", "mask"]
+
+
+def run(*command, **options):
+    """Runs a module of the repository as Make does; returns the finished process, its output as text."""
+    return subprocess.run([sys.executable, *map(str, command)], cwd=ROOT, capture_output=True, text=True, **options)
+
+
+def fails(*command, **options):
+    """Runs a module that must fail; returns what it printed to stderr, which must be one line besides bars."""
+    done = run(*command, **options)
+    assert done.returncode > 0, done.stdout
+    (line,) = [line for line in done.stderr.splitlines() if line and "B/s]" not in line and "0.00B" not in line]
+    return line
+
+
+@pytest.fixture
+def model(tmp_path):
+    """A folder as `make ir fc` leaves it, with an encoder that can be checked by hand.
+
+    Its pooled output is (sum of masked ids, sum of segment ids) / 100, and the head tells one from the other.
+    """
+    ids, mask, segments = inputs = [ops.parameter([1, 8], np.int32, name=f"IteratorGetNext:{i}") for i in (0, 1, 3)]
+    sums = [ops.reduce_sum(x, [1], keep_dims=True) for x in (ops.multiply(ids, mask), segments)]
+    output = ops.divide(ops.convert(ops.concat(sums, 1), "f32"), np.float32(100))
+    for parameter, port in zip(inputs, (0, 1, 3), strict=True):
+        parameter.output(0).get_tensor().set_names({f"IteratorGetNext:{port}"})
+    ov.save_model(ov.Model([output], inputs), tmp_path / "bert-finetune.xml", compress_to_fp16=False)
+    np.save(tmp_path / "weight.npy", np.array([[0, 1], [1, 0]], np.float32))
+    np.save(tmp_path / "bias.npy", np.array([0.1, 0], np.float32))
+    (tmp_path / "pretrained").mkdir()
+    (tmp_path / "pretrained" / "vocab.txt").write_text("\n".join(VOCAB) + "\n")
+    return tmp_path / "bert-finetune.xml"

