@@ -16,7 +16,6 @@ $(foreach given,DATA_DIR REVIEWS,$(if $(word 2,$($(given))),$(error $(given)='$(
 $(foreach given,$(DATA_DIR) $(REVIEWS),$(if $(wildcard $(given)),,$(error $(given): no such file or folder)))
 DEVICE = CPU
 RANDOM_SEED = 0
-EPOCHS2 = $(EPOCHS)
 CHECKSUMS = inputs/checksums.txt
 
 B = $(BUILD)/$(PROFILE)
@@ -83,9 +82,9 @@ endef
 
 # Inputs: downloads that are moved into place once checked, weights as a TF1 checkpoint, reviews as examples.
 
-$(DOWNLOADS)/$(WEIGHTS_ARCHIVE): | .tox/tools.stamp
+$(DOWNLOADS)/$(WEIGHTS_ARCHIVE): | .tox/tools.stamp .tox/python3.7.txt
 	$(TOOLS) -m inputs.download --checksums=$(CHECKSUMS) $(WEIGHTS) $@
-$(DOWNLOADS)/$(REVIEWS_ARCHIVE): | .tox/tools.stamp
+$(DOWNLOADS)/$(REVIEWS_ARCHIVE): | .tox/tools.stamp .tox/python3.7.txt
 	$(TOOLS) -m inputs.download --checksums=$(CHECKSUMS) $(REVIEWS_FROM) $@
 
 PRETRAINED = $(addprefix $(B)/pretrained/,bert_config.json vocab.txt bert_model.ckpt.index)
@@ -153,7 +152,8 @@ $(B)/bert-finetune.xml $(B)/bert-finetune.bin &: $(B)/bert-finetune.pb | .tox/op
 	.tox/openvino/bin/mo --input_model $< \
 	  --input IteratorGetNext:0{i32},IteratorGetNext:1{i32},IteratorGetNext:3{i32} \
 	  --input_shape $(SHAPE),$(SHAPE),$(SHAPE) --output bert/pooler/dense/Tanh \
-	  --compress_to_fp16=False --silent --output_dir $(B)/ir.part
+	  --compress_to_fp16=False --output_dir $(B)/ir.part > $(B)/mo.log 2>&1 \
+	  || { echo "$<: mo cannot convert it: see $(B)/mo.log, or remove it and make pb again" >&2; exit 1; }
 	@mv $(B)/ir.part/bert-finetune.bin $(B)/ir.part/bert-finetune.xml $(B) && rm -r $(B)/ir.part
 
 # Predict the same reviews with TensorFlow and with OpenVINO, and compare.
@@ -182,7 +182,8 @@ predict: $(B)/predict/openvino.txt  ## predict four reviews, or those in REVIEWS
 heldout: $(B)/heldout/openvino.txt  ## compare OpenVINO with TensorFlow on 500 held-out reviews
 	@tail -n 1 $<
 
-test: .tox/tf1.stamp .tox/openvino.stamp .tox/lint.stamp  ## run the tests in both environments
+WHEELS = $(DOWNLOADS)/$(WEIGHTS_ARCHIVE) $(DOWNLOADS)/$(REVIEWS_ARCHIVE)
+test: .tox/tf1.stamp .tox/openvino.stamp .tox/lint.stamp $(WHEELS)  ## run the tests in both environments
 	@$(TOOLS) -m tox run --quiet -e lint,tf1,openvino
 
 clean:  ## remove what the profile built, not downloads or environments

@@ -44,7 +44,7 @@ def main():
         sys.exit(f"{FLAGS.init_checkpoint}: not a checkpoint that run_classifier.py trained ({reason})")
     part = FLAGS.output_file + ".part"
     with open(part, "wb") as file:
-        file.write(graph_def.SerializeToString())
+        file.write(graph_def.SerializeToString(deterministic=True))
     os.replace(part, FLAGS.output_file)
     print(f"{FLAGS.output_file}: {len(graph_def.node)} ops")
 

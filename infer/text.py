@@ -18,33 +18,37 @@ CATEGORY_IN_UNICODE_11 = {"\u166d": "Po", "\ua9bd": "Mc"}
 CJK_EXTENSION_E = range(0x2B820, 0x2CEB0)  # tokenizers 0.23.3 stops short of it
 
 
-class Unicode11(dict):
-    """A str.translate table that cleans text as upstream does, by Unicode 11 rather than the Rust crates' tables.
+class Table(dict):
+    """A str.translate table, filled from a function of a character as characters come up."""
 
-    Maps a code point to None where upstream drops it (controls, unassigned, and accents if `strip_accents`), to
-    itself between spaces where upstream splits (punctuation, CJK), else to itself. Filled as characters come up.
-
-    Source: bert.tokenization.BasicTokenizer.
-    """
-
-    def __init__(self, strip_accents):
-        self.strip_accents = strip_accents
+    def __init__(self, function):
+        self.function = function
 
     def __missing__(self, code_point):
-        char = chr(code_point)
-        category = CATEGORY_IN_UNICODE_11.get(char) or unicodedata.category(char)
-        if char in "\t\n\r":
-            mapped = " "
-        elif category[0] == "C" or float(unicodedataplus.age(char)) > UNICODE_VERSION:
-            mapped = None
-        elif category == "Mn" and self.strip_accents:
-            mapped = None
-        elif category[0] == "P" or code_point in CJK_EXTENSION_E:
-            mapped = f" {char} "
-        else:
-            mapped = char
-        self[code_point] = mapped
-        return mapped
+        self[code_point] = self.function(chr(code_point))
+        return self[code_point]
+
+
+def category(char):
+    """Returns the general category that Unicode 11 gives `char`: "Cn" to what came later."""
+    if float(unicodedataplus.age(char).replace("Unassigned", "99")) > UNICODE_VERSION:
+        return "Cn"
+    return CATEGORY_IN_UNICODE_11.get(char) or unicodedata.category(char)
+
+
+def clean(char):
+    """Drops controls and what is unassigned, as BasicTokenizer._clean_text."""
+    return char if char in "\t\n\r" or category(char)[0] != "C" else None
+
+
+def clean_and_strip_accents(char):
+    """Drops nonspacing marks too, as BasicTokenizer._run_strip_accents."""
+    return None if category(char) == "Mn" else clean(char)
+
+
+def split(char):
+    """Sets punctuation apart, and CJK Extension E, as BasicTokenizer._run_split_on_punc."""
+    return f" {char} " if category(char)[0] == "P" or ord(char) in CJK_EXTENSION_E else char
 
 
 def read_vocab(path):
@@ -73,18 +77,20 @@ def load_tokenizer(vocab, do_lower_case=True):
     wordpiece = models.WordPiece(vocab, unk_token="[UNK]", max_input_chars_per_word=MAX_INPUT_CHARS_PER_WORD)
     tokenizer = Tokenizer(wordpiece)
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=do_lower_case, strip_accents=do_lower_case)
-    # Unicode11 has set other punctuation apart already; BertPreTokenizer's own table is older.
+    # `split` has set other punctuation apart already; BertPreTokenizer's own table is older.
     ascii_punctuation = Regex(r"[!-/:-@\[-`{-~]")
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Split(ascii_punctuation, "isolated")]
     )
-    table = Unicode11(strip_accents=do_lower_case)
+    cleaned = Table(clean_and_strip_accents if do_lower_case else clean)
+    apart = Table(split)
 
     def encode(text):
-        if not text.isascii():
-            text = text.translate(table)
+        if not text.isascii():  # the Rust crates' Unicode tables are others than training's
+            text = text.translate(cleaned)
             if do_lower_case:
                 text = text.lower()  # Rust lowers letter by letter and misses the final sigma
+            text = text.translate(apart)
         return tokenizer.encode(text, add_special_tokens=False).ids
 
     return encode

@@ -1,0 +1,112 @@
+"""Make before anything is built, and the profile of the guide against a local server."""
+
+import functools
+import hashlib
+import http.server
+import json
+import os
+import tarfile
+import threading
+import zipfile
+from pathlib import Path
+
+import pytest
+from conftest import clean_environment, make, make_fails
+
+ZIP = "multilingual_L-12_H-768_A-12"
+SMALL = ["TRAIN_SIZE=24", "TEST_SIZE=16", "TRAIN_BATCH_SIZE=8", "EPOCHS=1.0", "EPOCHS2=1.0", "MAX_SEQ_LENGTH=32"]
+
+
+@pytest.mark.parametrize("target", ["help", "-n predict", "-n test", "-n predict PROFILE=multilingual"])
+def test_help_and_dry_runs_work_with_nothing_installed(target, bare):
+    (bare / ".tox").unlink()
+    output = make(bare, *target.split())
+    assert "predict" in output or "pytest" in output or "tox run" in output
+    assert not (bare / ".tox").exists() and not (bare / "build").exists()
+
+
+def test_help_lists_every_target(bare):
+    lines = make(bare).splitlines()
+    assert {line.split()[0] for line in lines} >= set(
+        "pretrained result1 result2 pb fc ir predict help test clean".split()
+    )
+
+
+def test_unknown_profile_is_one_clear_line(bare):
+    output = make_fails(bare, "predict", "PROFILE=large")
+    assert "unknown profile 'large': choose one of minilm multilingual tiny uncased" in output
+    assert len(output.splitlines()) == 1
+
+
+def test_missing_data_dir_is_one_clear_line(bare):
+    output = make_fails(bare, "reviews", "PROFILE=multilingual", "DATA_DIR=/nowhere")
+    assert "/nowhere: no such file or folder" in output
+    assert len(output.splitlines()) == 1
+
+
+def test_without_python_3_7_make_stops_early_and_says_how_to_get_it(bare, tmp_path):
+    tools = (bare / ".tox").resolve()
+    (bare / ".tox").unlink()
+    (bare / ".tox").mkdir()
+    (bare / ".tox" / "tools").symlink_to(tools / "tools")
+    for name in ("tools.stamp", "python3.11.txt"):
+        (bare / ".tox" / name).symlink_to(tools / name)
+    (tmp_path / "bin").mkdir()
+    for name in ("bash", "make", "mkdir", "awk", "cat", "cp", "patch"):
+        source = next(Path(folder, name) for folder in os.environ["PATH"].split(":") if Path(folder, name).exists())
+        (tmp_path / "bin" / name).symlink_to(source)
+    hidden = clean_environment(
+        PATH=f"{tmp_path}/bin", PYENV_ROOT=f"{tmp_path}/pyenv", HOME=str(tmp_path), UV_PYTHON_DOWNLOADS="never"
+    )
+    output = make_fails(bare, "predict", env=hidden)
+    assert "Python 3.7 is needed" in output and "'pyenv install 3.7' or 'uv python install 3.7'" in output
+    assert not (bare / ".tox" / "tf1").exists() and not (bare / "build" / "downloads").exists()
+
+
+@pytest.fixture
+def server(tiny, tmp_path):
+    """Google's zip and Stanford's archive in small: tiny's weights, snippets as files. Yields Make's variables."""
+    www = tmp_path / "www"
+    www.mkdir()
+    build = tiny / "build" / "tiny"
+    checksums = ""
+    with zipfile.ZipFile(www / f"{ZIP}.zip", "w") as archive:
+        for path in sorted((build / "pretrained").iterdir()):
+            archive.write(path, f"{ZIP}/{path.name}")
+            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+            checksums += f"sha256:{digest}  {ZIP}.zip/{ZIP}/{path.name}\n"
+    for split in ("train", "test"):
+        for i, line in enumerate((build / "reviews" / f"{split}.jsonl").open()):
+            row = json.loads(line)
+            folder = tmp_path / "aclImdb" / split / ("pos" if row["label"] else "neg")
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / f"{i}_{9 if row['label'] else 2}.txt").write_text(row["review"])
+    with tarfile.open(www / "aclImdb_v1.tar.gz", "w:gz") as archive:
+        archive.add(tmp_path / "aclImdb", "aclImdb")
+    checksums += f"md5:{hashlib.md5((www / 'aclImdb_v1.tar.gz').read_bytes()).hexdigest()}  aclImdb_v1.tar.gz\n"
+    (tmp_path / "checksums.txt").write_text(checksums)
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=www)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as httpd:
+        threading.Thread(target=httpd.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{httpd.server_port}"
+        yield [f"WEIGHTS={url}/{ZIP}.zip", f"REVIEWS_FROM={url}/aclImdb_v1.tar.gz", "PROFILE=multilingual"]
+        httpd.shutdown()
+
+
+def test_the_guides_profile_end_to_end_against_a_local_server(server, bare, tmp_path):
+    checksums = f"CHECKSUMS={tmp_path}/checksums.txt"
+    output = make(bare, "predict", *server, *SMALL, checksums)
+    assert "largest difference from TensorFlow" in output.splitlines()[-1]
+    assert (bare / "build/multilingual/result2/model.ckpt-3.index").is_file()
+    sample = (bare / "build/multilingual/reviews/train.jsonl").read_text()
+    assert len(sample.splitlines()) == 24
+
+    make(bare, "reviews", *server, *SMALL, checksums, f"DATA_DIR={tmp_path}/aclImdb")
+    assert (bare / "build/multilingual/reviews/train.jsonl").read_text() == sample
+
+
+def test_what_is_not_googles_zip_is_not_let_in(server, bare):
+    output = make_fails(bare, "pretrained", *server)
+    assert "inputs/checksums.txt wants 49063bb061390211d2fdd108cada1ed86faa5f90b80c8f6fdddf406afa4c4624" in output
+    assert not list((bare / "build" / "downloads").iterdir())
+    assert not (bare / "build/multilingual/pretrained").exists()

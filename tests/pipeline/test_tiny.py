@@ -1,0 +1,186 @@
+"""The pipeline on the tiny profile, from weights to predictions, and Make's rules for what to rebuild."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import time
+
+import numpy as np
+import pytest
+from conftest import ROOT, copy_checkout, make, make_fails, start
+
+TINY = "PROFILE=tiny"
+STAGES = {
+    "pretrained": "pretrained/bert_model.ckpt.index",
+    "reviews": "reviews/train.jsonl",
+    "result1": "result1/eval_results.txt",
+    "result2": "result2/eval_results.txt",
+    "pb": "bert-finetune.pb",
+    "fc": "weight.npy",
+    "ir": "bert-finetune.xml",
+    "tensorflow": "predict/tensorflow/test_results.tsv",
+    "predict": "predict/openvino.txt",
+}
+LINE = re.compile(r"\('(.+)', array\(\[[\d., e-]+\], dtype=float32\), '(Negative|Positive)'\)")
+
+
+def times(checkout):
+    return {stage: os.stat(checkout / "build" / "tiny" / path).st_mtime_ns for stage, path in STAGES.items()}
+
+
+def remade(before, after):
+    return {stage for stage in STAGES if before[stage] != after[stage]}
+
+
+def read_results(path):
+    return {key: float(value) for key, value in (line.split(" = ") for line in path.read_text().splitlines())}
+
+
+def test_predict_prints_four_lines_and_the_largest_difference(tiny):
+    *lines, last = make(tiny, "predict", TINY).splitlines()
+    assert [LINE.fullmatch(line)[1] for line in lines] == (ROOT / "inputs/reviews.txt").read_text().splitlines()
+    difference = re.match(r"largest difference from TensorFlow: (\S+) on 4 reviews, 0 labels differ", last)[1]
+    assert 0 <= float(difference) <= 1e-4
+    tensorflow = (tiny / "build/tiny/predict/tensorflow/predictions.txt").read_text().splitlines()
+    assert [LINE.fullmatch(line).groups() for line in tensorflow] == [LINE.fullmatch(line).groups() for line in lines]
+
+
+def test_what_each_stage_leaves(tiny):
+    build = tiny / "build" / "tiny"
+    for phase in ("result1", "result2"):
+        assert (build / phase / "model.ckpt-16.index").is_file()  # int(64 / 8 * 2.0)
+        assert read_results(build / phase / "eval_results.txt")["global_step"] == 16
+    assert np.load(build / "weight.npy").shape == (2, 32)
+    assert np.load(build / "bias.npy").shape == (2,)
+    assert "f16" not in (build / "bert-finetune.xml").read_text().lower()
+    assert not list(build.rglob("*.part"))
+
+
+def test_a_second_predict_remakes_nothing(tiny):
+    before = times(tiny)
+    make(tiny, "predict", TINY)
+    assert not remade(before, times(tiny))
+    assert make(tiny, "-n", "predict", TINY).strip() == "cat build/tiny/predict/openvino.txt"
+
+
+def test_heldout_agrees_with_tensorflow_and_tensorflow_with_its_evaluation(tiny):
+    assert "on 48 reviews, 0 labels differ" in make(tiny, "heldout", TINY)
+    build = tiny / "build" / "tiny"
+    probabilities = np.loadtxt(build / "heldout/tensorflow/test_results.tsv")
+    labels = np.array([json.loads(line)["label"] for line in (build / "reviews/test.jsonl").open()])
+    results = read_results(build / "result2/eval_results.txt")
+    assert results["eval_accuracy"] == pytest.approx((probabilities.argmax(1) == labels).mean(), abs=1e-6)
+    assert results["eval_loss"] == pytest.approx(-np.log(probabilities[range(48), labels]).mean(), abs=1e-4)
+    assert results["true_positives"] == (probabilities.argmax(1) & labels).sum()
+
+
+def test_reviews_of_ones_own(tiny, tmp_path):
+    """Hard ones, on which ids that differ would show as probabilities that differ."""
+    hard = [
+        "Ça, c'était un chef-d'œuvre ΟΔΟΣ",
+        "这部电影 很好",
+        "👍🏽🎬\u200d\ufeff\x07",
+        "a" * 300,
+        "[SEP] [MASK]",
+        "",
+        " \t ",
+    ]
+    (tmp_path / "hard.txt").write_text("\n".join(hard) + "\n", encoding="utf-8")
+    before = times(tiny)
+    *lines, last = make(tiny, "predict", TINY, f"REVIEWS={tmp_path}/hard.txt").splitlines()
+    assert f"on {len(hard)} reviews, 0 labels differ" in last
+    assert remade(before, times(tiny)) == {"tensorflow", "predict"}
+    assert "'That movie was absolutely awful'" in make(tiny, "predict", TINY)
+
+
+def test_touching_the_patch_remakes_result2_and_what_follows(tiny):
+    before = times(tiny)
+    (tiny / "patches/disable-dropout.patch").touch()
+    make(tiny, "predict", TINY)
+    assert remade(before, times(tiny)) == {"result2", "pb", "fc", "ir", "tensorflow", "predict"}
+
+
+@pytest.mark.parametrize(
+    "change, stages",
+    [
+        ("LEARNING_RATE2=1e-5", ["result2"]),
+        ("LEARNING_RATE=1e-5", ["result1", "result2"]),
+        ("MAX_SEQ_LENGTH=24", ["result1", "result2"]),
+    ],
+)
+def test_a_changed_parameter_retrains_what_depends_on_it(change, stages, tiny):
+    plan = make(tiny, "-n", "predict", TINY, change)
+    assert [stage for stage in ("result1", "result2") if f"--output_dir=build/tiny/{stage}\n" in plan] == stages
+    assert "inputs.reviews" not in plan and "inputs.pretrained" not in plan
+    assert "ckpt_to_pb.py" in plan and "bin/mo" in plan
+
+
+def test_a_patch_that_no_longer_applies_stops_make(tiny):
+    before = times(tiny)
+    script = tiny / "run_classifier.py"
+    script.write_text(script.read_text().replace("is_training = (mode", "is_training = bool(mode"))
+    try:
+        output = make_fails(tiny, "result2", TINY)
+    finally:
+        shutil.copy2(ROOT / "run_classifier.py", script)
+    assert "Hunk #1 FAILED" in output
+    make(tiny, "predict", TINY)  # remakes the patched script, which was taken away, and so result2
+    assert "result1" not in remade(before, times(tiny))
+
+
+def test_killed_training_resumes_from_its_last_checkpoint(tmp_path):
+    checkout = copy_checkout(tmp_path / "checkout")
+    result1 = checkout / "build/tiny/result1"
+    longer = ("result1", TINY, "EPOCHS=40.0")  # 320 steps
+    process = start(checkout, *longer)
+    while not (result1 / "model.ckpt-8.index").exists():
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not (result1 / "eval_results.txt").exists()
+    done = int(re.search(r'model_checkpoint_path: "model.ckpt-(\d+)"', (result1 / "checkpoint").read_text())[1])
+    assert 0 < done < 320
+    assert f"resuming build/tiny/result1 at step {done} of 320" in make(checkout, *longer)
+    assert read_results(result1 / "eval_results.txt")["global_step"] == 320
+
+    # Another sample starts from nothing: no checkpoint of the first is left beside its own.
+    output = make(checkout, "result1", TINY, "TRAIN_SIZE=32", "EPOCHS=1.0")
+    assert "inputs.reviews" in output and "resuming" not in output
+    assert {path.name for path in result1.glob("*.index")} == {"model.ckpt-0.index", "model.ckpt-4.index"}
+
+
+def test_a_damaged_checkpoint_makes_no_pb(tiny):
+    data = tiny / "build/tiny/result2/model.ckpt-16.data-00000-of-00001"
+    pb = tiny / "build/tiny/bert-finetune.pb"
+    whole, frozen = data.read_bytes(), pb.read_bytes()
+    data.write_bytes(whole[: len(whole) // 2])
+    pb.unlink()
+    try:
+        assert "damaged or truncated checkpoint" in make_fails(tiny, "pb", TINY)
+        assert not pb.exists()
+    finally:
+        data.write_bytes(whole)
+    make(tiny, "predict", TINY)
+    assert pb.read_bytes() == frozen
+
+
+def test_a_broken_pb_makes_no_ir(tiny):
+    pb = tiny / "build/tiny/bert-finetune.pb"
+    ir = tiny / "build/tiny/bert-finetune.xml"
+    frozen, before = pb.read_bytes(), ir.read_bytes()
+    pb.write_bytes(frozen[: len(frozen) // 2])
+    try:
+        assert "mo cannot convert it: see build/tiny/mo.log" in make_fails(tiny, "ir", TINY)
+        assert not ir.exists() or ir.read_bytes() == before
+    finally:
+        pb.write_bytes(frozen)
+    make(tiny, "predict", TINY)
+
+
+def test_unknown_device_is_one_clear_line_and_keeps_the_predictions(tiny):
+    before = (tiny / "build/tiny/predict/openvino.txt").read_text()
+    assert "device NPU.7 is not here: choose one of CPU" in make_fails(tiny, "predict", TINY, "DEVICE=NPU.7")
+    assert make(tiny, "predict", TINY) == before
