@@ -98,7 +98,8 @@ SAMPLE = $(or $(DATA_DIR:%=aclimdb),$(CORPUS)) $(REVIEWS_SOURCE) --train_size=$(
 EXAMPLES = $(addprefix $(B)/reviews/,train.jsonl test.jsonl heldout.txt)
 $(eval $(call remember,$(B)/flags/reviews,$(SAMPLE)))
 reviews: $(EXAMPLES)  ## a seeded sample of reviews, to train on and to evaluate on
-$(EXAMPLES) &: $(REVIEWS_SOURCE) inputs/reviews.py $(B)/flags/reviews | .tox/tools.stamp
+# A folder's time changes with the files in it, not with theirs: hence the folders below DATA_DIR too.
+$(EXAMPLES) &: $(REVIEWS_SOURCE) $(if $(DATA_DIR),$(wildcard $(DATA_DIR)/*/*)) inputs/reviews.py $(B)/flags/reviews | .tox/tools.stamp
 	$(TOOLS) -m inputs.reviews $(SAMPLE) $(B)/reviews
 
 # Two phases of fine-tuning: the same command, the second without dropout. `started` depends on all that a phase
@@ -112,10 +113,11 @@ TRAIN1 = $(TRAIN) --init_checkpoint=$(B)/pretrained/bert_model.ckpt \
 	--learning_rate=$(LEARNING_RATE) --num_train_epochs=$(EPOCHS) --output_dir=$(B)/result1
 TRAIN2 = $(TRAIN) --init_checkpoint=$(B)/result1/model.ckpt-$(STEPS) \
 	--learning_rate=$(LEARNING_RATE2) --num_train_epochs=$(EPOCHS2) --output_dir=$(B)/result2
+SHARED = inputs/checkpoint.py inputs/flags.py
 $(eval $(call remember,$(B)/flags/result1,$(TRAIN1)))
 $(eval $(call remember,$(B)/flags/result2,$(TRAIN2)))
 
-$(B)/result1/started: run_classifier.py inputs/checkpoint.py $(PRETRAINED) $(EXAMPLES) $(B)/flags/result1
+$(B)/result1/started: run_classifier.py $(SHARED) $(PRETRAINED) $(EXAMPLES) $(B)/flags/result1
 $(B)/result2/started: $(B)/run_classifier.py $(B)/result1/eval_results.txt $(B)/flags/result2
 %/started:
 	@rm -rf $(@D)
@@ -139,17 +141,18 @@ CHECKPOINT = $(B)/result2/model.ckpt-$(STEPS2)
 # Freeze the encoder, export the head, convert the encoder with the Model Optimizer.
 
 pb: $(B)/bert-finetune.pb  ## freeze the encoder of result2
-$(B)/bert-finetune.pb: $(B)/result2/eval_results.txt ckpt_to_pb.py
+$(B)/bert-finetune.pb: $(B)/result2/eval_results.txt ckpt_to_pb.py $(SHARED)
 	$(TF1) ckpt_to_pb.py --init_checkpoint=$(CHECKPOINT) --output_file=$@
 
 fc: $(B)/weight.npy $(B)/bias.npy  ## export the classifier head of result2
-$(B)/weight.npy $(B)/bias.npy &: $(B)/result2/eval_results.txt export_fc.py
+$(B)/weight.npy $(B)/bias.npy &: $(B)/result2/eval_results.txt export_fc.py $(SHARED)
 	$(TF1) export_fc.py --init_checkpoint=$(CHECKPOINT) --output_dir=$(B)
 
 SHAPE = [1,$(MAX_SEQ_LENGTH)]
+# CI=true keeps mo from sending usage statistics.
 ir: $(B)/bert-finetune.xml $(B)/bert-finetune.bin  ## convert the encoder to OpenVINO's IR
 $(B)/bert-finetune.xml $(B)/bert-finetune.bin &: $(B)/bert-finetune.pb | .tox/openvino.stamp
-	.tox/openvino/bin/mo --input_model $< \
+	CI=true .tox/openvino/bin/mo --input_model $< \
 	  --input IteratorGetNext:0{i32},IteratorGetNext:1{i32},IteratorGetNext:3{i32} \
 	  --input_shape $(SHAPE),$(SHAPE),$(SHAPE) --output bert/pooler/dense/Tanh \
 	  --compress_to_fp16=False --output_dir $(B)/ir.part > $(B)/mo.log 2>&1 \

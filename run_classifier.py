@@ -23,6 +23,8 @@ from inputs.reviews import read_examples
 for name in "task_name use_tpu tpu_name tpu_zone gcp_project master num_tpu_cores iterations_per_loop".split():
     delattr(FLAGS, name)
 flags.DEFINE_integer("random_seed", 0, "Seed of initial weights, batch order and dropout.")
+for name in ("train_batch_size", "eval_batch_size", "predict_batch_size", "save_checkpoints_steps"):
+    flags.register_validator(name, lambda value: value > 0, "must be positive")
 
 LABELS = ["Negative", "Positive"]
 
@@ -143,9 +145,11 @@ def read_model():
             sys.exit(f"{path}: no such file")
     try:
         bert_config = modeling.BertConfig.from_json_file(FLAGS.bert_config_file)
-    except ValueError as error:
+        tokenizer = tokenization.FullTokenizer(FLAGS.vocab_file, FLAGS.do_lower_case)
+    except UnicodeDecodeError:
+        sys.exit(f"{FLAGS.vocab_file}: not UTF-8: not a vocab.txt")
+    except (ValueError, AttributeError) as error:
         sys.exit(f"{FLAGS.bert_config_file}: not a bert_config.json: {error}")
-    tokenizer = tokenization.FullTokenizer(FLAGS.vocab_file, FLAGS.do_lower_case)
     if len(tokenizer.vocab) != bert_config.vocab_size:
         sys.exit(
             f"{FLAGS.vocab_file}: {len(tokenizer.vocab)} entries, but {FLAGS.bert_config_file} has vocab_size "

@@ -49,26 +49,28 @@ def load_encoder(model, device="CPU", extension=None):
         try:
             core.add_extension(extension)
         except RuntimeError as error:
-            sys.exit(f"{extension}: cannot load the extension: {first_line(error)}")
+            sys.exit(f"{extension}: cannot load the extension: {reason(error)}")
     if not Path(model).is_file():
         sys.exit(f"{model}: no such file: make it with `make ir`")
     if not Path(model).with_suffix(".bin").is_file():
         sys.exit(f"{Path(model).with_suffix('.bin')}: no such file: it belongs beside {model}")
-    if device not in core.available_devices:
-        sys.exit(f"device {device} is not here: choose one of {', '.join(core.available_devices)}")
     try:
         network = core.read_model(model)
         shapes = [tuple(network.input(name).shape) for name in INPUTS]
         if len(network.inputs) != 3 or len(set(shapes)) != 1 or shapes[0][0] != 1:
             raise RuntimeError(f"its inputs are of shapes {shapes}")
+    except (RuntimeError, ValueError) as error:
+        sys.exit(f"{model}: not the IR of this encoder, or broken: {reason(error)}: make it with `make ir`")
+    try:
         # Some CPUs would run it in bfloat16; the comparison with TensorFlow is in FP32.
         return core.compile_model(network, device, {"INFERENCE_PRECISION_HINT": "f32"})
     except (RuntimeError, ValueError) as error:
-        sys.exit(f"{model}: not the IR of this encoder, or broken: {first_line(error)}: make it with `make ir`")
+        devices = ", ".join(core.available_devices)
+        sys.exit(f"device {device} cannot run {model}: {reason(error)}: the devices here are {devices}")
 
 
-def first_line(error):
-    """OpenVINO's messages run over many lines and begin with source positions; the last says what happened."""
+def reason(error):
+    """Returns what happened: the last line of OpenVINO's message, which begins with source positions."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1] if lines else type(error).__name__
 

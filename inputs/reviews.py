@@ -55,6 +55,8 @@ def read_examples(path):
     try:
         with open(path, encoding="utf-8") as file:
             return [json.loads(line) for line in file]
+    except ValueError as error:
+        sys.exit(f"{path}: not a file of examples, as `make reviews` writes: {error}")
     except FileNotFoundError:
         sys.exit(f"{path}: no such file: --data_dir must hold train.jsonl and test.jsonl, as `make reviews` writes")
 

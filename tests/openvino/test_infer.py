@@ -69,7 +69,7 @@ def test_a_cut_or_foreign_vocab_is_refused(tmp_path):
 
 def test_bad_input_is_one_clear_line(model, tmp_path):
     infer = ("-m", "infer", "-m", model)
-    assert "device GPU.9 is not here: choose one of CPU" in fails(*infer, "-d", "GPU.9")
+    assert "the devices here are CPU" in fails(*infer, "-d", "GPU.9")
     assert "nowhere.xml: no such file" in fails("-m", "infer", "-m", model.with_name("nowhere.xml"))
     assert "cannot load the extension" in fails(*infer, "-l", tmp_path / "libcpu_extension.so")
     (tmp_path / "latin1.txt").write_bytes("good\ncaf\xe9\n".encode("latin-1"))

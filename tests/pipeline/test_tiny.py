@@ -117,6 +117,12 @@ def test_a_changed_parameter_retrains_what_depends_on_it(change, stages, tiny):
     assert "ckpt_to_pb.py" in plan and "bin/mo" in plan
 
 
+def test_a_changed_requirements_file_rebuilds_that_environment_only(tiny):
+    plan = make(tiny, "-n", "-W", "requirements/openvino.txt", "predict", TINY)
+    assert re.findall(r"--notest -e (\w+)", plan) == ["openvino"]
+    assert "run_classifier" not in plan
+
+
 def test_a_patch_that_no_longer_applies_stops_make(tiny):
     before = times(tiny)
     script = tiny / "run_classifier.py"
@@ -182,5 +188,5 @@ def test_a_broken_pb_makes_no_ir(tiny):
 
 def test_unknown_device_is_one_clear_line_and_keeps_the_predictions(tiny):
     before = (tiny / "build/tiny/predict/openvino.txt").read_text()
-    assert "device NPU.7 is not here: choose one of CPU" in make_fails(tiny, "predict", TINY, "DEVICE=NPU.7")
+    assert "device NPU.7 cannot run build/tiny/bert-finetune.xml" in make_fails(tiny, "predict", TINY, "DEVICE=NPU.7")
     assert make(tiny, "predict", TINY) == before

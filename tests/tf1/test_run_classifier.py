@@ -149,6 +149,7 @@ def test_bad_input_is_one_clear_line(changes, message, tiny, data_dir, tmp_path)
         ("--task_name=CoLA", "Unknown command line flag 'task_name'"),
         ("--num_train_epoch=1", "Unknown command line flag 'num_train_epoch'"),
         ("false", "false: belongs to no flag"),
+        ("--train_batch_size=0", "flag --train_batch_size=0: must be positive"),
     ],
 )
 def test_what_belongs_to_no_flag_is_refused(flag, message, tiny, data_dir, tmp_path):
