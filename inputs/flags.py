@@ -20,6 +20,9 @@ def run(main):
     def strict_main(argv):
         if argv[1:]:
             sys.exit(f"{argv[1]}: belongs to no flag: write --flag=value")
-        main()
+        try:
+            main()
+        except KeyboardInterrupt:
+            sys.exit("interrupted: run it again to go on from the last checkpoint")
 
     app.run(strict_main)

@@ -136,20 +136,36 @@ def test_a_patch_that_no_longer_applies_stops_make(tiny):
     assert "result1" not in remade(before, times(tiny))
 
 
-def test_killed_training_resumes_from_its_last_checkpoint(tmp_path):
+def last_step(result1):
+    state = result1 / "checkpoint"
+    found = re.search(r'^model_checkpoint_path: "model.ckpt-(\d+)"', state.read_text() if state.exists() else "")
+    return int(found[1]) if found else 0
+
+
+def stop(checkout, command, signal_number):
+    """Starts make and sends it a signal once a new checkpoint is there; returns (last saved step, output)."""
+    result1 = checkout / "build/tiny/result1"
+    before = last_step(result1)
+    process = start(checkout, *command)
+    while last_step(result1) <= before:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+    os.killpg(process.pid, signal_number)
+    output = "".join(process.communicate())
+    assert process.returncode != 0
+    assert not (result1 / "eval_results.txt").exists()
+    return last_step(result1), output
+
+
+def test_stopped_training_resumes_from_its_last_checkpoint(tmp_path):
     checkout = copy_checkout(tmp_path / "checkout")
     result1 = checkout / "build/tiny/result1"
     longer = ("result1", TINY, "EPOCHS=40.0")  # 320 steps
-    process = start(checkout, *longer)
-    while not (result1 / "model.ckpt-8.index").exists():
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.01)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    assert not (result1 / "eval_results.txt").exists()
-    done = int(re.search(r'model_checkpoint_path: "model.ckpt-(\d+)"', (result1 / "checkpoint").read_text())[1])
-    assert 0 < done < 320
-    assert f"resuming build/tiny/result1 at step {done} of 320" in make(checkout, *longer)
+    first, output = stop(checkout, longer, signal.SIGINT)
+    assert "interrupted: run it again to go on" in output and "Traceback" not in output
+    second, output = stop(checkout, longer, signal.SIGKILL)
+    assert 0 < first < second < 320
+    assert f"resuming build/tiny/result1 at step {second} of 320" in make(checkout, *longer)
     assert read_results(result1 / "eval_results.txt")["global_step"] == 320
 
     # Another sample starts from nothing: no checkpoint of the first is left beside its own.
