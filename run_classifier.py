@@ -57,13 +57,13 @@ def model_fn_builder(bert_config, init_checkpoint, learning_rate, num_train_step
             num_labels=len(LABELS),
             use_one_hot_embeddings=False,
         )
+        if init_checkpoint:
+            init_from_checkpoint(init_checkpoint)
         Spec = tf.contrib.tpu.TPUEstimatorSpec
         if mode == tf.estimator.ModeKeys.PREDICT:
             return Spec(mode=mode, predictions={"probabilities": probabilities})
         if mode == tf.estimator.ModeKeys.EVAL:
             return Spec(mode=mode, loss=loss, eval_metrics=(metric_fn, [per_example_loss, label_ids, logits]))
-        if init_checkpoint:
-            init_from_checkpoint(init_checkpoint)
         train_op = optimization.create_optimizer(loss, learning_rate, num_train_steps, num_warmup_steps, False)
         return Spec(mode=mode, loss=loss, train_op=train_op)
 
@@ -76,7 +76,7 @@ def init_from_checkpoint(init_checkpoint):
     Raises: SystemExit if an encoder variable is missing or of another shape.
     """
     tvars = tf.compat.v1.trainable_variables()
-    assignment_map, initialized = modeling.get_assignment_map_from_checkpoint(tvars, init_checkpoint)
+    assignment_map, _ = modeling.get_assignment_map_from_checkpoint(tvars, init_checkpoint)
     shapes = dict(tf.train.list_variables(init_checkpoint))
     for var in tvars:
         name = var.op.name

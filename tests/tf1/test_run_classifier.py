@@ -100,14 +100,21 @@ def test_same_seed_same_first_weights(trained, tiny, data_dir, tmp_path):
     np.testing.assert_array_equal(first.get_tensor("output_weights"), second.get_tensor("output_weights"))
 
 
-def test_init_checkpoint_of_another_model_is_refused(minilm, tiny, data_dir, tmp_path):
-    line = fails(
-        "run_classifier.py",
-        "--do_train=true",
-        *flags(tiny, data_dir, tmp_path / "out", init_checkpoint=minilm + "/bert_model.ckpt"),
-    )
-    assert "they belong to different models" in line
-    assert not list((tmp_path / "out").glob("model.ckpt*"))
+def test_init_checkpoint_of_another_model_is_refused(minilm, trained, tiny, data_dir, tmp_path):
+    other = tmp_path / "other.json"
+    with open(os.path.join(tiny, "bert_config.json")) as file:
+        other.write_text(file.read().replace('"hidden_size": 32', '"hidden_size": 64'))
+    out = tmp_path / "out"
+    for command in (
+        ["run_classifier.py", "--do_train", *flags(tiny, data_dir, out, init_checkpoint=minilm + "/bert_model.ckpt")],
+        [
+            "run_classifier_predict.py",
+            "--do_predict",
+            *flags(tiny, data_dir, out, init_checkpoint=trained + "/model.ckpt-3", bert_config_file=str(other)),
+        ],
+    ):
+        assert "they belong to different models" in fails(*command)
+    assert not list(out.glob("model.ckpt*")) and not list(out.glob("*.t*"))
 
 
 BAD = [
