@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 
@@ -28,7 +29,7 @@ def clean_environment(**changes):
 
 
 def start(checkout, *arguments, **options):
-    """Starts make in a process group of its own."""
+    """Starts make in a process group of its own, with SIGINT as at a terminal (CI's shell may ignore it)."""
     return subprocess.Popen(
         ["make", *arguments],
         cwd=checkout,
@@ -37,6 +38,7 @@ def start(checkout, *arguments, **options):
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         **options,
     )
 
