@@ -155,7 +155,7 @@ SHAPE = [1,$(MAX_SEQ_LENGTH)]
 # CI=true keeps mo from sending usage statistics.
 ir: $(B)/bert-finetune.xml $(B)/bert-finetune.bin  ## convert the encoder to OpenVINO's IR
 $(B)/bert-finetune.xml $(B)/bert-finetune.bin &: $(B)/bert-finetune.pb | .tox/openvino.stamp
-	CI=true .tox/openvino/bin/mo --input_model $< \
+	CI=true $(OPENVINO) -m openvino.tools.mo --input_model $< \
 	  --input IteratorGetNext:0{i32},IteratorGetNext:1{i32},IteratorGetNext:3{i32} \
 	  --input_shape $(SHAPE),$(SHAPE),$(SHAPE) --output bert/pooler/dense/Tanh \
 	  --compress_to_fp16=False --output_dir $(B)/ir.part > $(B)/mo.log 2>&1 \

@@ -60,6 +60,14 @@ def make_fails(checkout, *arguments, **options):
     return stdout + stderr
 
 
+@pytest.fixture(scope="session", autouse=True)
+def environments():
+    """Make in a copy would rebuild an outdated environment for the copy's path, and the copy goes away."""
+    stamps = (".tox/tools.stamp", ".tox/tf1.stamp", ".tox/openvino.stamp")
+    made = subprocess.run(["make", "--question", *stamps], cwd=ROOT, env=clean_environment())
+    assert made.returncode == 0, "the environments are out of date: run `make test`"
+
+
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory):
     """A checkout in which `make -j4 predict PROFILE=tiny` has run; it is the tests' to leave as it was."""

@@ -114,7 +114,7 @@ def test_a_changed_parameter_retrains_what_depends_on_it(change, stages, tiny):
     plan = make(tiny, "-n", "predict", TINY, change)
     assert [stage for stage in ("result1", "result2") if f"--output_dir=build/tiny/{stage}\n" in plan] == stages
     assert "inputs.reviews" not in plan and "inputs.pretrained" not in plan
-    assert "ckpt_to_pb.py" in plan and "bin/mo" in plan
+    assert "ckpt_to_pb.py" in plan and "openvino.tools.mo" in plan
 
 
 def test_a_changed_requirements_file_rebuilds_that_environment_only(tiny):
