@@ -1,4 +1,4 @@
-# The guide's own: multilingual BERT-Base and IMDB, from Google's and Stanford's servers. A day on two cores.
+# The guide's own: multilingual BERT-Base and IMDB, from Google's and Stanford's servers. Hours on two cores.
 WEIGHTS = https://storage.googleapis.com/bert_models/2018_11_03/multilingual_L-12_H-768_A-12.zip
 WEIGHTS_ARCHIVE = multilingual_L-12_H-768_A-12.zip
 WEIGHTS_FORMAT = google
