@@ -60,10 +60,9 @@ def main():
     reviews = args.reviews or read_lines(args.file or GUIDE_REVIEWS)
     if not reviews:
         sys.exit(f"{args.file}: no reviews in it")
-    vocab_file = args.vocab_file or Path(args.model).parent / "pretrained" / "vocab.txt"
-    vocab = read_vocab(vocab_file)
-    encode = load_tokenizer(vocab, do_lower_case=not args.cased)
     predict, max_seq_length = load_classifier(args.model, args.device, args.cpu_extension)
+    vocab = read_vocab(args.vocab_file or Path(args.model).parent / "pretrained" / "vocab.txt")
+    encode = load_tokenizer(vocab, do_lower_case=not args.cased)
 
     probabilities = []
     for review in reviews:

@@ -58,8 +58,10 @@ def read_vocab(path):
     """
     try:
         lines = Path(path).read_text(encoding="utf-8").removesuffix("\n").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        sys.exit(f"{path}: cannot read the vocabulary: {error}")
+    except OSError as error:
+        sys.exit(f"{path}: cannot read the vocabulary: {error.strerror}")
+    except UnicodeDecodeError:
+        sys.exit(f"{path}: not UTF-8: not a BERT vocabulary")
     vocab = {token.strip(): i for i, token in enumerate(lines)}
     missing = [token for token in SPECIAL_TOKENS if token not in vocab]
     if missing:
