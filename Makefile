@@ -1,6 +1,7 @@
 # Fine-tunes BERT on movie reviews, twice, freezes it, converts it with OpenVINO and predicts: files all the way.
 #   make predict                        everything, on the default profile
 #   make predict PROFILE=multilingual   the guide's own weights and reviews
+#   make ir CHECKPOINT=path/model.ckpt-468   from a checkpoint made elsewhere, or PB= from a frozen graph
 # Any variable of a profile can be given on the command line, e.g. TRAIN_SIZE=2000; what depends on it is rebuilt.
 
 ifeq ($(filter grouped-target,$(.FEATURES)),)
@@ -15,19 +16,31 @@ include profiles/$(PROFILE).mk
 
 DATA_DIR =
 REVIEWS = inputs/reviews.txt
-$(foreach given,DATA_DIR REVIEWS,$(if $(word 2,$($(given))),$(error $(given)='$($(given))': Make takes no spaces in it)))
-$(foreach given,$(DATA_DIR) $(REVIEWS),$(if $(wildcard $(given)),,$(error $(given): no such file or folder)))
+CHECKPOINT =
+PB =
 DEVICE = CPU
+DETERMINISTIC =
 RANDOM_SEED = 0
 CHECKSUMS = inputs/checksums.txt
 
 B = $(BUILD)/$(PROFILE)
+VOCAB_FILE = $(if $(HUB_MODULE),$(B)/tokenization/vocab.txt,$(B)/pretrained/vocab.txt)
+BERT_CONFIG_FILE = $(B)/pretrained/bert_config.json
 DOWNLOADS = $(BUILD)/downloads
 TOOLS = .tox/tools/bin/python
 TF1 = .tox/tf1/bin/python
 OPENVINO = .tox/openvino/bin/python
+REPORT = .tox/report/bin/python
 STEPS := $(shell awk 'BEGIN { print int($(TRAIN_SIZE) / $(TRAIN_BATCH_SIZE) * $(EPOCHS)) }')
 STEPS2 := $(shell awk 'BEGIN { print int($(TRAIN_SIZE) / $(TRAIN_BATCH_SIZE) * $(EPOCHS2)) }')
+
+# What a user gives is looked for before anything long.
+GIVEN = DATA_DIR REVIEWS CHECKPOINT PB $(foreach name,VOCAB_FILE BERT_CONFIG_FILE,$(if $(filter command,$(origin $(name))),$(name)))
+$(foreach name,$(GIVEN),$(if $(word 2,$($(name))),$(error $(name)='$($(name))': Make takes no spaces in it)))
+$(foreach path,$(foreach name,$(filter-out CHECKPOINT,$(GIVEN)),$($(name))),$(if $(wildcard $(path)),,$(error $(path): no such file or folder)))
+$(if $(CHECKPOINT),$(if $(wildcard $(CHECKPOINT).index),,$(error $(CHECKPOINT).index: no such file: CHECKPOINT= takes a path up to model.ckpt-N)))
+$(if $(PB),$(if $(CHECKPOINT),,$(foreach goal,$(filter fc predict heldout,$(MAKECMDGOALS)),$(error make $(goal): a .pb holds no classifier head: add CHECKPOINT=))))
+$(if $(CHECKPOINT)$(PB),$(foreach goal,$(filter ablation compare,$(MAKECMDGOALS)),$(error make $(goal) is about both phases of a run of one's own: leave out CHECKPOINT= and PB=)))
 
 SHELL = /bin/bash
 .DELETE_ON_ERROR:
@@ -36,12 +49,15 @@ export PYTHONPATH = .
 export PYTHONWARNINGS = ignore
 export PYTHONUTF8 = 1
 export TF_CPP_MIN_LOG_LEVEL = 3
+export TFHUB_CACHE_DIR = $(DOWNLOADS)/tfhub
+export TFHUB_DOWNLOAD_PROGRESS = 1
 export PYTHON3_7 = $(file <.tox/python3.7.txt)
 export PYTHON3_11 = $(file <.tox/python3.11.txt)
 
-.PHONY: help pretrained reviews result1 result2 pb fc ir predict heldout test clean FORCE
+.PHONY: help pretrained hub-module reviews result1 result2 pb fc ir predict heldout variants ablation compare \
+	tensorboard verify test clean FORCE
 help:  ## list the targets
-	@awk -F':.*## ' '/^[a-z0-9]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' Makefile
 	@echo "profiles:    $(basename $(notdir $(wildcard profiles/*.mk)))  (PROFILE=$(PROFILE))"
 
 # $(call remember,FILE,VALUE): FILE holds VALUE, and is written only when VALUE has changed.
@@ -51,6 +67,9 @@ $(1): $(if $(call same,$(file <$(1)),$(2)),,FORCE)
 	@mkdir -p $$(@D)
 	@echo '$(2)' > $$@
 endef
+
+# $(RUN) --record=FILE --input … --output … -- COMMAND: runs a stage and leaves a record of it beside what it made.
+RUN = @$(TOOLS) provenance.py run
 
 # Environments: Make's own tools, then what tox builds with them. Each from its file of pinned hashes.
 
@@ -93,7 +112,20 @@ $(DOWNLOADS)/$(REVIEWS_ARCHIVE): | .tox/tools.stamp .tox/python3.7.txt
 PRETRAINED = $(addprefix $(B)/pretrained/,bert_config.json vocab.txt bert_model.ckpt.index)
 pretrained: $(PRETRAINED)  ## weights as a TensorFlow 1 checkpoint, with vocab.txt and bert_config.json
 $(PRETRAINED) &: $(DOWNLOADS)/$(WEIGHTS_ARCHIVE) inputs/pretrained.py profiles/tiny.json | .tox/tf1.stamp
-	$(TF1) -m inputs.pretrained $(WEIGHTS_FORMAT) $< $(B)/pretrained
+	$(RUN) --record=$(B)/pretrained.record.json --input $^ --output $(B)/pretrained -- \
+	  $(TF1) -m inputs.pretrained $(WEIGHTS_FORMAT) $< $(B)/pretrained
+
+hub-module: $(B)/hub-module/saved_model.pb  ## the pretrained weights as a TF Hub module, for HUB_MODULE=
+$(B)/hub-module/saved_model.pb: $(PRETRAINED) inputs/hub.py | .tox/tf1.stamp
+	$(RUN) --record=$(B)/hub-module.record.json --input $(B)/pretrained inputs/hub.py --output $(B)/hub-module -- \
+	  $(TF1) -m inputs.hub export $(B)/pretrained $(B)/hub-module
+
+# The notebook's way: a module, by folder or URL, brings weights, vocabulary and casing.
+MODULE = $(or $(filter $(B)/hub-module/saved_model.pb,$(HUB_MODULE)/saved_model.pb),$(wildcard $(HUB_MODULE)/saved_model.pb))
+$(eval $(call remember,$(B)/flags/module,$(HUB_MODULE)))
+$(B)/tokenization/vocab.txt: $(MODULE) inputs/hub.py $(B)/flags/module | .tox/tf1.stamp
+	$(RUN) --record=$(B)/tokenization.record.json --input inputs/hub.py $(MODULE) --output $(B)/tokenization -- \
+	  $(TF1) -m inputs.hub tokenization $(HUB_MODULE) $(B)/tokenization
 
 REVIEWS_SOURCE = $(or $(DATA_DIR),$(DOWNLOADS)/$(REVIEWS_ARCHIVE))
 SAMPLE = $(or $(DATA_DIR:%=aclimdb),$(CORPUS)) $(REVIEWS_SOURCE) --train_size=$(TRAIN_SIZE) --test_size=$(TEST_SIZE) \
@@ -103,33 +135,44 @@ $(eval $(call remember,$(B)/flags/reviews,$(SAMPLE)))
 reviews: $(EXAMPLES)  ## a seeded sample of reviews, to train on and to evaluate on
 # A folder's time changes with the files in it, not with theirs: hence the folders below DATA_DIR too.
 $(EXAMPLES) &: $(REVIEWS_SOURCE) $(if $(DATA_DIR),$(wildcard $(DATA_DIR)/*/*)) inputs/reviews.py $(B)/flags/reviews | .tox/tools.stamp
-	$(TOOLS) -m inputs.reviews $(SAMPLE) $(B)/reviews
+	$(RUN) --record=$(B)/reviews.record.json --input $(REVIEWS_SOURCE) inputs/reviews.py --output $(B)/reviews -- \
+	  $(TOOLS) -m inputs.reviews $(SAMPLE) $(B)/reviews
 
 # Two phases of fine-tuning: the same command, the second without dropout. `started` depends on all that a phase
 # reads: when something changed the phase starts from nothing, and otherwise goes on from its last checkpoint.
 
-MODEL = --vocab_file=$(B)/pretrained/vocab.txt --bert_config_file=$(B)/pretrained/bert_config.json \
-	--max_seq_length=$(MAX_SEQ_LENGTH)
-TRAIN = --do_train=true --do_eval=true --data_dir=$(B)/reviews $(MODEL) --train_batch_size=$(TRAIN_BATCH_SIZE) \
-	--save_checkpoints_steps=$(SAVE_CHECKPOINTS_STEPS) --random_seed=$(RANDOM_SEED)
-TRAIN1 = $(TRAIN) --init_checkpoint=$(B)/pretrained/bert_model.ckpt \
+BERT = $(if $(HUB_MODULE),$(VOCAB_FILE) $(MODULE),$(VOCAB_FILE) $(BERT_CONFIG_FILE))
+MODEL = $(if $(HUB_MODULE),--bert_hub_module_handle=$(HUB_MODULE),--vocab_file=$(VOCAB_FILE) \
+	--bert_config_file=$(BERT_CONFIG_FILE)) $(if $(DETERMINISTIC),--deterministic)
+TRAIN = --do_train=true --do_eval=true --data_dir=$(B)/reviews $(MODEL) --max_seq_length=$(MAX_SEQ_LENGTH) \
+	--train_batch_size=$(TRAIN_BATCH_SIZE) --save_checkpoints_steps=$(SAVE_CHECKPOINTS_STEPS) \
+	--random_seed=$(RANDOM_SEED)
+PHASE1 = $(B)/result1/model.ckpt-$(STEPS)
+PHASE2 = $(B)/result2/model.ckpt-$(STEPS2)
+TRAIN1 = $(TRAIN) $(if $(HUB_MODULE),,--init_checkpoint=$(B)/pretrained/bert_model.ckpt) \
 	--learning_rate=$(LEARNING_RATE) --num_train_epochs=$(EPOCHS) --output_dir=$(B)/result1
-TRAIN2 = $(TRAIN) --init_checkpoint=$(B)/result1/model.ckpt-$(STEPS) \
+TRAIN2 = $(TRAIN) --init_checkpoint=$(PHASE1) \
 	--learning_rate=$(LEARNING_RATE2) --num_train_epochs=$(EPOCHS2) --output_dir=$(B)/result2
 SHARED = inputs/checkpoint.py inputs/flags.py
 $(eval $(call remember,$(B)/flags/result1,$(TRAIN1)))
 $(eval $(call remember,$(B)/flags/result2,$(TRAIN2)))
 
-$(B)/result1/started: run_classifier.py $(SHARED) $(PRETRAINED) $(EXAMPLES) $(B)/flags/result1
+# What follows from a phase goes with it, so that the results of two parameter sets never lie in one folder.
+PRODUCTS = $(addprefix $(B)/,bert-finetune.pb bert-finetune.xml bert-finetune.bin weight.npy bias.npy \
+	pb.record.json fc.record.json ir.record.json \
+	$(foreach name,tensorflow tensorflow.record.json openvino.txt openvino.record.json,predict/$(name) heldout/$(name)))
+FOLLOWS = $(PRODUCTS) $(B)/ablation $(B)/compare
+$(B)/result1/started: run_classifier.py inputs/hub.py $(SHARED) $(BERT) $(if $(HUB_MODULE),,$(PRETRAINED)) $(EXAMPLES) $(B)/flags/result1
+	@rm -rf $(B)/result1 $(B)/result2 $(B)/result1.record.json $(B)/result2.record.json $(FOLLOWS)
+	@mkdir -p $(@D) && touch $@
 $(B)/result2/started: $(B)/run_classifier.py $(B)/result1/eval_results.txt $(B)/flags/result2
-$(B)/result1/started $(B)/result2/started:
-	@rm -rf $(@D)
-	@mkdir -p $(@D)
-	@touch $@
+	@rm -rf $(B)/result2 $(B)/result2.record.json $(FOLLOWS)
+	@mkdir -p $(@D) && touch $@
 
 result1: $(B)/result1/eval_results.txt  ## fine-tune and evaluate, with dropout
 $(B)/result1/eval_results.txt: $(B)/result1/started | .tox/tf1.stamp
-	$(TF1) run_classifier.py $(TRAIN1)
+	$(RUN) --record=$(B)/result1.record.json --input run_classifier.py inputs/hub.py $(SHARED) $(BERT) $(if $(HUB_MODULE),,$(B)/pretrained) $(B)/reviews \
+	  --output $(B)/result1 -- $(TF1) run_classifier.py $(TRAIN1)
 
 $(B)/run_classifier.py: run_classifier.py patches/disable-dropout.patch
 	@mkdir -p $(@D)
@@ -137,30 +180,53 @@ $(B)/run_classifier.py: run_classifier.py patches/disable-dropout.patch
 
 result2: $(B)/result2/eval_results.txt  ## fine-tune again without dropout, and evaluate
 $(B)/result2/eval_results.txt: $(B)/result2/started | .tox/tf1.stamp
-	$(TF1) $(B)/run_classifier.py $(TRAIN2)
+	$(RUN) --record=$(B)/result2.record.json --input $(B)/run_classifier.py inputs/hub.py $(SHARED) $(BERT) $(PHASE1) $(B)/reviews \
+	  --output $(B)/result2 -- $(TF1) $(B)/run_classifier.py $(TRAIN2)
 
-CHECKPOINT = $(B)/result2/model.ckpt-$(STEPS2)
+# Freeze the encoder, export the head, convert the encoder with the Model Optimizer. From result2, or from what is
+# given as CHECKPOINT and PB: when that changes, nothing made from the former is left.
 
-# Freeze the encoder, export the head, convert the encoder with the Model Optimizer.
+FINE_TUNED = $(or $(CHECKPOINT),$(PHASE2))
+WHOLE = $(if $(CHECKPOINT),$(CHECKPOINT).index,$(B)/result2/eval_results.txt)
+FROZEN = $(or $(PB),$(B)/bert-finetune.pb)
+$(eval $(call remember,$(B)/flags/origin,$(CHECKPOINT) $(PB)))
+$(B)/started: $(B)/flags/origin
+	@rm -rf $(filter-out $(abspath $(PB)),$(abspath $(PRODUCTS)))
+	@touch $@
+$(addprefix $(B)/,bert-finetune.pb weight.npy bias.npy bert-finetune.xml bert-finetune.bin): $(B)/started
 
-pb: $(B)/bert-finetune.pb  ## freeze the encoder of result2
-$(B)/bert-finetune.pb: $(B)/result2/eval_results.txt ckpt_to_pb.py $(SHARED)
-	$(TF1) ckpt_to_pb.py --init_checkpoint=$(CHECKPOINT) --output_file=$@
+# $(call freeze,FOLDER,CHECKPOINT,FILE THAT SAYS IT IS WHOLE,ANOTHER GRAPH FOR IT)
+define freeze
+$(1)/bert-finetune.pb: $(3) ckpt_to_pb.py $(SHARED) | .tox/tf1.stamp
+	@mkdir -p $$(@D)
+	$(RUN) --record=$(1)/pb.record.json --input $(2) $(4) ckpt_to_pb.py $(SHARED) --output $$@ -- \
+	  $(TF1) ckpt_to_pb.py --init_checkpoint=$(2) $(4:%=--meta_graph=%) --output_file=$$@
+endef
+$(if $(PB),,$(eval $(call freeze,$(B),$(FINE_TUNED),$(WHOLE))))
+pb: $(FROZEN)  ## freeze the encoder of result2, or of CHECKPOINT=
 
-fc: $(B)/weight.npy $(B)/bias.npy  ## export the classifier head of result2
-$(B)/weight.npy $(B)/bias.npy &: $(B)/result2/eval_results.txt export_fc.py $(SHARED)
-	$(TF1) export_fc.py --init_checkpoint=$(CHECKPOINT) --output_dir=$(B)
+# $(call head,FOLDER,CHECKPOINT,FILE THAT SAYS IT IS WHOLE)
+define head
+$(1)/weight.npy $(1)/bias.npy &: $(3) export_fc.py $(SHARED) | .tox/tf1.stamp
+	@mkdir -p $$(@D)
+	$(RUN) --record=$(1)/fc.record.json --input $(2) export_fc.py $(SHARED) --output $(1)/weight.npy $(1)/bias.npy -- \
+	  $(TF1) export_fc.py --init_checkpoint=$(2) --output_dir=$(1)
+endef
+$(eval $(call head,$(B),$(FINE_TUNED),$(WHOLE)))
+fc: $(B)/weight.npy $(B)/bias.npy  ## export the classifier head of result2, or of CHECKPOINT=
 
-SHAPE = [1,$(MAX_SEQ_LENGTH)]
-# CI=true keeps mo from sending usage statistics.
-ir: $(B)/bert-finetune.xml $(B)/bert-finetune.bin  ## convert the encoder to OpenVINO's IR
-$(B)/bert-finetune.xml $(B)/bert-finetune.bin &: $(B)/bert-finetune.pb | .tox/openvino.stamp
-	CI=true $(OPENVINO) -m openvino.tools.mo --input_model $< \
+# $(call ir,FOLDER,PB): the length is the graph's own. CI=true keeps mo from sending usage statistics.
+define ir
+$(1)/bert-finetune.xml $(1)/bert-finetune.bin &: $(2) inputs/graph.py | .tox/openvino.stamp
+	@length=$$$$($(OPENVINO) -m inputs.graph $(2)) && shape=[1,$$$$length] && \
+	$(RUN:@%=%) --record=$(1)/ir.record.json --input $(2) --output $(1)/bert-finetune.xml $(1)/bert-finetune.bin \
+	  --part=$(1)/ir.part --log=$(1)/mo.log -- env CI=true $(OPENVINO) -m openvino.tools.mo --input_model $(2) --model_name bert-finetune \
 	  --input IteratorGetNext:0{i32},IteratorGetNext:1{i32},IteratorGetNext:3{i32} \
-	  --input_shape $(SHAPE),$(SHAPE),$(SHAPE) --output bert/pooler/dense/Tanh \
-	  --compress_to_fp16=False --output_dir $(B)/ir.part > $(B)/mo.log 2>&1 \
-	  || { echo "$<: mo cannot convert it: see $(B)/mo.log, or remove it and make pb again" >&2; exit 1; }
-	@mv $(B)/ir.part/bert-finetune.bin $(B)/ir.part/bert-finetune.xml $(B) && rm -r $(B)/ir.part
+	  --input_shape $$$$shape,$$$$shape,$$$$shape --output bert/pooler/dense/Tanh \
+	  --compress_to_fp16=False --output_dir $(1)/ir.part
+endef
+$(eval $(call ir,$(B),$(FROZEN)))
+ir: $(B)/bert-finetune.xml $(B)/bert-finetune.bin  ## convert the encoder, or that in PB=, to OpenVINO's IR
 
 # Predict the same reviews with TensorFlow and with OpenVINO, and compare.
 
@@ -172,25 +238,75 @@ $(B)/heldout/reviews.txt: $(B)/reviews/heldout.txt
 	@mkdir -p $(@D)
 	@cp $< $@
 
+LENGTH = $(if $(CHECKPOINT),$$($(OPENVINO) -m inputs.graph $(FROZEN)),$(MAX_SEQ_LENGTH))
 TENSORFLOW = $(B)/predict/tensorflow/test_results.tsv $(B)/heldout/tensorflow/test_results.tsv
-$(TENSORFLOW): $(B)/%/tensorflow/test_results.tsv: $(B)/%/reviews.txt $(B)/result2/eval_results.txt run_classifier_predict.py
-	$(TF1) run_classifier_predict.py --do_train=false --do_eval=false --do_predict=true $(MODEL) \
-	  --init_checkpoint=$(CHECKPOINT) --predict_file=$< --output_dir=$(@D)
+$(TENSORFLOW): $(B)/%/tensorflow/test_results.tsv: $(B)/%/reviews.txt $(BERT) \
+		$(WHOLE) $(if $(CHECKPOINT),$(FROZEN)) run_classifier_predict.py run_classifier.py $(B)/started | .tox/tf1.stamp $(if $(CHECKPOINT),.tox/openvino.stamp)
+	$(RUN) --record=$(B)/$*/tensorflow.record.json --input $< $(BERT) $(FINE_TUNED) run_classifier_predict.py run_classifier.py \
+	  --output $(@D) -- $(TF1) run_classifier_predict.py --do_train=false --do_eval=false --do_predict=true $(MODEL) \
+	  --max_seq_length=$(LENGTH) --init_checkpoint=$(FINE_TUNED) --predict_file=$< --output_dir=$(@D)
 
 $(eval $(call remember,$(B)/flags/device,$(DEVICE)))
-$(B)/predict/openvino.txt $(B)/heldout/openvino.txt: $(B)/%/openvino.txt: $(B)/%/reviews.txt $(B)/%/tensorflow/test_results.tsv $(B)/bert-finetune.xml $(B)/weight.npy \
-		$(wildcard infer/*.py) $(B)/flags/device | .tox/openvino.stamp
-	@$(OPENVINO) -m infer -m $(B)/bert-finetune.xml -d $(DEVICE) -f $< \
-	  --reference $(B)/$*/tensorflow/test_results.tsv > $@.part && mv $@.part $@
+IR = $(addprefix $(B)/,bert-finetune.xml bert-finetune.bin weight.npy bias.npy)
+$(B)/predict/openvino.txt $(B)/heldout/openvino.txt: $(B)/%/openvino.txt: $(B)/%/reviews.txt $(B)/%/tensorflow/test_results.tsv \
+		$(IR) $(VOCAB_FILE) $(wildcard infer/*.py) $(B)/flags/device | .tox/openvino.stamp
+	$(RUN) --record=$(B)/$*/openvino.record.json --input $^ --stdout=$@ -- $(OPENVINO) -m infer -m $(B)/bert-finetune.xml \
+	  -d $(DEVICE) -f $< --vocab_file $(VOCAB_FILE) --reference $(B)/$*/tensorflow/test_results.tsv
 
 predict: $(B)/predict/openvino.txt  ## predict four reviews, or those in REVIEWS=file, with OpenVINO
 	@cat $<
 heldout: $(B)/heldout/openvino.txt  ## compare OpenVINO with TensorFlow on 500 held-out reviews
 	@tail -n 1 $<
 
+# Is the second phase needed? All test reviews, by result1's weights in a graph without dropout, by result2's, and
+# by result1's in their own graph, dropout and all; again for every seed of SEEDS, each in a build of its own.
+
+A = $(B)/ablation
+define variant
+$(call freeze,$(A)/$(1),$(2),$(B)/result2/eval_results.txt,$(3))
+$(call head,$(A)/$(1),$(2),$(B)/result2/eval_results.txt)
+$(call ir,$(A)/$(1),$(A)/$(1)/bert-finetune.pb)
+endef
+$(eval $(call variant,no-dropout,$(PHASE1),$(PHASE2).meta))
+$(eval $(call variant,second-phase,$(PHASE2)))
+$(eval $(call variant,with-dropout,$(PHASE1)))
+
+# Dropout answers differently every time: three times, then.
+$(A)/%/probabilities-1.tsv: TIMES = 1
+$(A)/with-dropout/probabilities-1.tsv: TIMES = 1 2 3
+VARIANTS = $(patsubst %,$(A)/%/probabilities-1.tsv,no-dropout second-phase with-dropout)
+$(VARIANTS): $(A)/%/probabilities-1.tsv: $(A)/%/bert-finetune.xml $(A)/%/weight.npy $(VOCAB_FILE) $(EXAMPLES) $(wildcard infer/*.py)
+	$(RUN) --record=$(@D)/probabilities.record.json --input $^ --output $(TIMES:%=$(@D)/probabilities-%.tsv) -- \
+	  $(OPENVINO) -m infer.evaluate -m $< --vocab_file $(VOCAB_FILE) --data_dir $(B)/reviews --repeats $(words $(TIMES)) $(@D)
+variants: $(VARIANTS)
+
+# A seed is a build of its own.
+OTHERS = $(filter-out $(RANDOM_SEED),$(SEEDS))
+OTHER_SEEDS = $(OTHERS:%=$(B)/seeds/%/ablation/with-dropout/probabilities-1.tsv)
+$(OTHER_SEEDS): $(B)/seeds/%/ablation/with-dropout/probabilities-1.tsv: FORCE
+	@$(MAKE) --no-print-directory B=$(B)/seeds/$* DOWNLOADS=$(DOWNLOADS) RANDOM_SEED=$* variants
+
+ablation: $(A)/ablation.md  ## is the second phase needed? accuracy, loss, calibration, size, for every seed of SEEDS
+	@cat $<
+$(A)/ablation.md: $(VARIANTS) $(OTHER_SEEDS) $(wildcard report/*.py) | .tox/report.stamp
+	$(RUN) --record=$(A)/ablation.record.json --input $^ --output $(addprefix $(A)/,ablation.md results.json ablation.svg ablation.png) -- \
+	  $(REPORT) -m report.ablation --output_dir=$(A) $(RANDOM_SEED)=$(A) $(foreach seed,$(OTHERS),$(seed)=$(B)/seeds/$(seed)/ablation)
+
+compare: $(B)/compare/compare.md  ## this run beside the notebook and the guide: compare.md and compare.html
+	@echo "$(B)/compare/compare.md and $(B)/compare/compare.html"
+$(B)/compare/compare.md: $(A)/ablation.md $(B)/predict/openvino.txt report/published.json $(wildcard report/*.py) | .tox/report.stamp
+	$(RUN) --record=$(B)/compare.record.json --input $^ --output $(B)/compare -- \
+	  $(REPORT) -m report.compare $(B) --profile=$(PROFILE)
+
+tensorboard: $(B)/result1/eval_results.txt $(B)/result2/eval_results.txt | .tox/report.stamp  ## look at the curves of both phases, until Ctrl-C
+	$(REPORT) -m tensorboard.main --logdir=$(B) --bind_all=false
+
+verify: | .tox/tools.stamp  ## check every file of the build against the records
+	@$(TOOLS) provenance.py verify $(B)
+
 WHEELS = $(DOWNLOADS)/$(WEIGHTS_ARCHIVE) $(DOWNLOADS)/$(REVIEWS_ARCHIVE)
-test: .tox/tf1.stamp .tox/openvino.stamp .tox/lint.stamp $(WHEELS)  ## run the tests in both environments
-	@$(TOOLS) -m tox run --quiet -e lint,tf1,openvino
+test: .tox/tf1.stamp .tox/openvino.stamp .tox/lint.stamp .tox/report.stamp $(WHEELS)  ## run the tests in both environments
+	@$(TOOLS) -m tox run --quiet -e lint,tf1,report,openvino
 
 clean:  ## remove what the profile built, not downloads or environments
 	rm -rf $(B)

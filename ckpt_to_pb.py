@@ -9,21 +9,27 @@ from inputs.checkpoint import read_checkpoint
 from inputs.flags import FLAGS, flags, run
 
 flags.DEFINE_string("init_checkpoint", None, "The fine-tuned checkpoint, with its .meta graph beside it.")
+flags.DEFINE_string("meta_graph", None, "Another .meta of the same model to freeze its weights in, without dropout.")
 flags.DEFINE_string("output_file", "bert-finetune.pb", "The frozen graph to write.")
 
 # IteratorGetNext's outputs follow the sorted feature names; port 2, label_ids, belongs to the loss.
 INPUTS = {"input_ids": "IteratorGetNext:0", "input_mask": "IteratorGetNext:1", "segment_ids": "IteratorGetNext:3"}
 OUTPUT = "bert/pooler/dense/Tanh"
+HUB_OUTPUT = "module_apply_tokens/" + OUTPUT
 
 
-def freeze(init_checkpoint):
+def freeze(init_checkpoint, meta_graph):
     """Returns the GraphDef that computes OUTPUT, its variables turned into constants.
+
+    A model fine-tuned from a TF Hub module calls the same tensor HUB_OUTPUT; it gets the one name more.
 
     Source: tf.graph_util.convert_variables_to_constants.
     """
     with tf.Graph().as_default() as graph, tf.compat.v1.Session() as session:
-        saver = tf.compat.v1.train.import_meta_graph(init_checkpoint + ".meta", clear_devices=True)
+        saver = tf.compat.v1.train.import_meta_graph(meta_graph, clear_devices=True)
         saver.restore(session, init_checkpoint)
+        if any(operation.name == HUB_OUTPUT for operation in graph.get_operations()):
+            tf.identity(graph.get_tensor_by_name(HUB_OUTPUT + ":0"), OUTPUT)
         graph_def = tf.compat.v1.graph_util.convert_variables_to_constants(session, graph.as_graph_def(), [OUTPUT])
         for feature, tensor in INPUTS.items():
             print(f"{tensor} = {feature} {graph.get_tensor_by_name(tensor).shape}")
@@ -35,18 +41,25 @@ def main():
     if not FLAGS.init_checkpoint:
         sys.exit("--init_checkpoint is required")
     read_checkpoint(FLAGS.init_checkpoint)
-    if not os.path.isfile(FLAGS.init_checkpoint + ".meta"):
-        sys.exit(f"{FLAGS.init_checkpoint}.meta: no such file: copy it along with the checkpoint")
+    meta_graph = FLAGS.meta_graph or FLAGS.init_checkpoint + ".meta"
+    if not os.path.isfile(meta_graph):
+        sys.exit(f"{meta_graph}: no such file: copy it along with the checkpoint, or give another with --meta_graph")
     try:
-        graph_def = freeze(FLAGS.init_checkpoint)
+        graph_def = freeze(FLAGS.init_checkpoint, meta_graph)
     except (OSError, AssertionError, KeyError, ValueError, tf.errors.OpError) as error:
         reason = str(error).splitlines()[0]
-        sys.exit(f"{FLAGS.init_checkpoint}: not a checkpoint that run_classifier.py trained ({reason})")
+        sys.exit(f"{meta_graph}: not the graph of a checkpoint that run_classifier.py trained ({reason})")
     part = FLAGS.output_file + ".part"
     with open(part, "wb") as file:
         file.write(graph_def.SerializeToString(deterministic=True))
     os.replace(part, FLAGS.output_file)
     print(f"{FLAGS.output_file}: {len(graph_def.node)} ops")
+    dropout = sum(node.op == "RandomUniform" for node in graph_def.node)
+    if dropout:
+        print(
+            f"{FLAGS.output_file}: {dropout} of them draw dropout's random numbers, so it answers differently every "
+            "time: freeze a checkpoint of the second phase, or these weights with its --meta_graph"
+        )
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
 """Fine-tunes BERT to tell positive movie reviews from negative ones, and evaluates it.
 
 Runs in the tf1 environment. Flags, model and input pipeline are google-research/bert's own (bert-tensorflow
-1.0.1); the metrics are those of its notebook predicting_movie_reviews_with_bert_on_tf_hub.ipynb.
+1.0.1); the metrics are those of its notebook predicting_movie_reviews_with_bert_on_tf_hub.ipynb. BERT comes in one
+of two ways: as the guide's checkpoint, --init_checkpoint with --bert_config_file and --vocab_file, or as the
+notebook's TF Hub module, --bert_hub_module_handle.
 """
 
 import math
@@ -14,15 +16,18 @@ from inputs.flags import FLAGS, flags, run  # first, since it quiets what the ot
 import tensorflow as tf
 from bert import modeling, optimization, tokenization
 from bert import run_classifier as upstream  # defines upstream's flags
+from bert import run_classifier_with_tfhub as upstream_hub  # defines --bert_hub_module_handle
 from tqdm import tqdm
 
 from inputs.checkpoint import read_checkpoint
+from inputs.hub import read_module
 from inputs.reviews import LABELS, read_examples
 
 # Upstream's flags that have no meaning here: refuse them rather than ignore them.
 for name in "task_name use_tpu tpu_name tpu_zone gcp_project master num_tpu_cores iterations_per_loop".split():
     delattr(FLAGS, name)
 flags.DEFINE_integer("random_seed", 0, "Seed of initial weights, batch order and dropout.")
+flags.DEFINE_bool("deterministic", False, "Compute in one thread: slower, and two runs are equal to the last bit.")
 for name in ("train_batch_size", "eval_batch_size", "predict_batch_size", "save_checkpoints_steps"):
     flags.register_validator(name, lambda value: value > 0, "must be positive")
 
@@ -37,6 +42,8 @@ def gather_flat_ids(table, ids):
 
 
 modeling.tf.nn.embedding_lookup = gather_flat_ids
+SAVE_SUMMARY_STEPS = 10  # a point of the loss and accuracy curves
+HUB_SCOPE = "module/"  # hub.Module's default name, which the variables of a fine-tuned module begin with
 
 
 def model_fn_builder(bert_config, init_checkpoint, learning_rate, num_train_steps, num_warmup_steps):
@@ -45,16 +52,14 @@ def model_fn_builder(bert_config, init_checkpoint, learning_rate, num_train_step
     def model_fn(features, labels, mode, params):
         label_ids = features["label_ids"]
         is_training = (mode == tf.estimator.ModeKeys.TRAIN)
-        loss, per_example_loss, logits, probabilities = upstream.create_model(
-            bert_config,
-            is_training,
-            features["input_ids"],
-            features["input_mask"],
-            features["segment_ids"],
-            label_ids,
-            num_labels=len(LABELS),
-            use_one_hot_embeddings=False,
-        )
+        inputs = (features["input_ids"], features["input_mask"], features["segment_ids"], label_ids, len(LABELS))
+        if FLAGS.bert_hub_module_handle:
+            loss, per_example_loss, logits = upstream_hub.create_model(is_training, *inputs)
+            probabilities = tf.nn.softmax(logits)
+        else:
+            loss, per_example_loss, logits, probabilities = upstream.create_model(
+                bert_config, is_training, *inputs, use_one_hot_embeddings=False
+            )
         if init_checkpoint:
             init_from_checkpoint(init_checkpoint)
         Spec = tf.contrib.tpu.TPUEstimatorSpec
@@ -63,6 +68,11 @@ def model_fn_builder(bert_config, init_checkpoint, learning_rate, num_train_step
         if mode == tf.estimator.ModeKeys.EVAL:
             return Spec(mode=mode, loss=loss, eval_metrics=(metric_fn, [per_example_loss, label_ids, logits]))
         train_op = optimization.create_optimizer(loss, learning_rate, num_train_steps, num_warmup_steps, False)
+        # Upstream lets a step be counted before or after its learning rate is computed, as it happens. After.
+        updates, increment = train_op.control_inputs
+        tf.contrib.graph_editor.add_control_inputs(increment, updates)
+        right = tf.equal(tf.argmax(logits, axis=-1, output_type=tf.int32), label_ids)
+        tf.compat.v1.summary.scalar("train_accuracy", tf.reduce_mean(tf.cast(right, tf.float32)))
         return Spec(mode=mode, loss=loss, train_op=train_op)
 
     return model_fn
@@ -74,15 +84,16 @@ def init_from_checkpoint(init_checkpoint):
     Raises: SystemExit if an encoder variable is missing or of another shape.
     """
     tvars = tf.compat.v1.trainable_variables()
-    assignment_map, _ = modeling.get_assignment_map_from_checkpoint(tvars, init_checkpoint)
     shapes = dict(tf.train.list_variables(init_checkpoint))
+    # Variables, not their names as upstream: a module's are not in the store where names are looked up.
+    assignment_map = {var.op.name: var for var in tvars if var.op.name in shapes}
     for var in tvars:
         name = var.op.name
-        if name not in assignment_map and name.startswith("bert/"):
+        if name not in shapes and name.startswith(("bert/", HUB_SCOPE)):
             sys.exit(f"{init_checkpoint}: no variable {name}: not a checkpoint of this BERT model")
-        if name in assignment_map and var.shape.as_list() != shapes[name]:
+        if name in shapes and var.shape.as_list() != shapes[name]:
             sys.exit(
-                f"{init_checkpoint}: {name} has shape {shapes[name]}, --bert_config_file wants {var.shape.as_list()}: "
+                f"{init_checkpoint}: {name} has shape {shapes[name]}, this BERT model wants {var.shape.as_list()}: "
                 "they belong to different models"
             )
     tf.compat.v1.train.init_from_checkpoint(init_checkpoint, assignment_map)
@@ -131,13 +142,48 @@ class Progress(tf.estimator.SessionRunHook):
 
 
 def read_model():
-    """Returns (BertConfig, FullTokenizer) of the flags.
+    """Returns (BertConfig or, of a TF Hub module, None; FullTokenizer) of the flags.
 
-    Raises: SystemExit if a file is missing, or config, vocabulary and --max_seq_length don't fit each other.
+    Raises: SystemExit if the flags mix the two ways, a file is missing, or config, vocabulary and --max_seq_length
+      don't fit each other.
     """
-    for name in ("bert_config_file", "vocab_file", "output_dir"):
+    if not FLAGS.output_dir:
+        sys.exit("--output_dir is required")
+    if FLAGS.bert_hub_module_handle:
+        bert_config = None
+        tokenizer, max_position_embeddings = read_hub_model()
+    else:
+        bert_config, tokenizer = read_checkpoint_model()
+        max_position_embeddings = bert_config.max_position_embeddings
+    if not 2 < FLAGS.max_seq_length <= max_position_embeddings:
+        sys.exit(
+            f"--max_seq_length={FLAGS.max_seq_length}: choose 3 to {max_position_embeddings}, "
+            "the model's positions ([CLS] and [SEP] take two)"
+        )
+    if FLAGS.init_checkpoint:
+        read_checkpoint(FLAGS.init_checkpoint)
+    return bert_config, tokenizer
+
+
+def read_hub_model():
+    """The notebook's way: returns (FullTokenizer, the model's positions) of --bert_hub_module_handle."""
+    for name in ("bert_config_file", "vocab_file"):
+        if FLAGS[name].value:
+            sys.exit(f"--{name} and --bert_hub_module_handle: give one; the module has a {name[:-5]} of its own")
+    vocab_file, do_lower_case, max_position_embeddings = read_module(FLAGS.bert_hub_module_handle, session_config())
+    if FLAGS.init_checkpoint and not any(name.startswith(HUB_SCOPE) for name in read_checkpoint(FLAGS.init_checkpoint)):
+        sys.exit(
+            f"--init_checkpoint={FLAGS.init_checkpoint} and --bert_hub_module_handle: give one; beside a module, "
+            "only a checkpoint that was fine-tuned from it will do"
+        )
+    return tokenization.FullTokenizer(vocab_file, do_lower_case), max_position_embeddings
+
+
+def read_checkpoint_model():
+    """The guide's way: returns (BertConfig, FullTokenizer) of --bert_config_file and --vocab_file."""
+    for name in ("bert_config_file", "vocab_file"):
         if not FLAGS[name].value:
-            sys.exit(f"--{name} is required")
+            sys.exit(f"--{name} is required, or --bert_hub_module_handle in its place")
     for path in (FLAGS.bert_config_file, FLAGS.vocab_file):
         if not os.path.isfile(path):
             sys.exit(f"{path}: no such file")
@@ -152,11 +198,6 @@ def read_model():
         sys.exit(
             f"{FLAGS.vocab_file}: {len(tokenizer.vocab)} entries, but {FLAGS.bert_config_file} has vocab_size "
             f"{bert_config.vocab_size}: they belong to different models"
-        )
-    if not 2 < FLAGS.max_seq_length <= bert_config.max_position_embeddings:
-        sys.exit(
-            f"--max_seq_length={FLAGS.max_seq_length}: choose 3 to {bert_config.max_position_embeddings}, "
-            "the model's positions ([CLS] and [SEP] take two)"
         )
     return bert_config, tokenizer
 
@@ -173,6 +214,14 @@ def to_features(reviews, tokenizer):
     return upstream.convert_examples_to_features(examples, range(len(LABELS)), FLAGS.max_seq_length, tokenizer)
 
 
+def session_config():
+    """Returns the ConfigProto of every session: one thread if --deterministic, else as many as TensorFlow likes."""
+    threads = int(FLAGS.deterministic)
+    return tf.compat.v1.ConfigProto(
+        allow_soft_placement=True, intra_op_parallelism_threads=threads, inter_op_parallelism_threads=threads
+    )
+
+
 def make_estimator(bert_config, num_train_steps=None):
     """Returns the TPUEstimator, on CPU or GPU, that trains, evaluates and predicts."""
     num_warmup_steps = int((num_train_steps or 0) * FLAGS.warmup_proportion)
@@ -185,7 +234,9 @@ def make_estimator(bert_config, num_train_steps=None):
             model_dir=FLAGS.output_dir,
             tf_random_seed=FLAGS.random_seed,
             save_checkpoints_steps=FLAGS.save_checkpoints_steps,
+            save_summary_steps=SAVE_SUMMARY_STEPS,
             keep_checkpoint_max=2,
+            session_config=session_config(),
         ),
         train_batch_size=FLAGS.train_batch_size,
         eval_batch_size=FLAGS.eval_batch_size,
@@ -235,8 +286,6 @@ def main():
     if not FLAGS.data_dir:
         sys.exit("--data_dir is required")
     bert_config, tokenizer = read_model()
-    if FLAGS.init_checkpoint:
-        read_checkpoint(FLAGS.init_checkpoint)
 
     num_train_steps = None
     if FLAGS.do_train:

@@ -18,9 +18,9 @@ flags.DEFINE_string("predict_file", "inputs/reviews.txt", "The reviews to predic
 def main():
     if not FLAGS.do_predict or FLAGS.do_train or FLAGS.do_eval:
         sys.exit("this script only predicts: use --do_train=false --do_eval=false --do_predict=true")
-    bert_config, tokenizer = run_classifier.read_model()
     if not FLAGS.init_checkpoint:
         sys.exit("--init_checkpoint is required: the fine-tuned checkpoint")
+    bert_config, tokenizer = run_classifier.read_model()
     if "output_weights" not in read_checkpoint(FLAGS.init_checkpoint):
         sys.exit(f"{FLAGS.init_checkpoint}: no output_weights: not a fine-tuned checkpoint")
     reviews = read_lines(FLAGS.predict_file)

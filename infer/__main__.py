@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from infer.model import load_classifier
-from infer.text import load_tokenizer, read_vocab, to_features
+from infer.text import load_tokenizer, read_casing, read_vocab, to_features
 from inputs.reviews import LABELS, read_lines
 
 GUIDE_REVIEWS = Path(__file__).parent.parent / "inputs" / "reviews.txt"
@@ -49,7 +49,11 @@ def main():
     parser.add_argument("-d", "--device", default="CPU", help="the device to run on (default: CPU)")
     parser.add_argument("-f", "--file", help="a file of reviews, one a line; - for standard input")
     parser.add_argument("--vocab_file", type=Path, help="the vocabulary (default: pretrained/vocab.txt by the IR)")
-    parser.add_argument("--cased", action="store_true", help="for a cased model: keep case and accents")
+    parser.add_argument(
+        "--cased",
+        action="store_true",
+        help="keep case and accents, for a cased model whose vocabulary has no tokenizer_config.json",
+    )
     parser.add_argument("--reference", help="test_results.tsv of the same reviews, to compare with TensorFlow")
     parser.add_argument("reviews", nargs="*", metavar="REVIEW", help="reviews (default: the guide's four)")
     args = parser.parse_args()
@@ -61,8 +65,9 @@ def main():
     if not reviews:
         sys.exit(f"{args.file}: no reviews in it")
     predict, max_seq_length = load_classifier(args.model, args.device, args.cpu_extension)
-    vocab = read_vocab(args.vocab_file or Path(args.model).parent / "pretrained" / "vocab.txt")
-    encode = load_tokenizer(vocab, do_lower_case=not args.cased)
+    vocab_file = args.vocab_file or Path(args.model).parent / "pretrained" / "vocab.txt"
+    vocab = read_vocab(vocab_file)
+    encode = load_tokenizer(vocab, do_lower_case=read_casing(vocab_file) and not args.cased)
 
     probabilities = []
     for review in reviews:

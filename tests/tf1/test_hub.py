@@ -1,0 +1,231 @@
+"""BERT from a TF Hub module, the notebook's way: the same model as from the checkpoint, and what is refused."""
+
+import functools
+import http.server
+import json
+import os
+import tarfile
+import threading
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_hub as hub
+from conftest import fails, patched, run
+
+from inputs import hub as module_io
+from inputs.pretrained import save
+
+PORTS = ("IteratorGetNext:0", "IteratorGetNext:1", "IteratorGetNext:3")
+INPUT_IDS = np.array([[101, 2023, 3185, 2003, 6659, 102] + [0] * 10, [101, 1037, 3835, 2143] + [1010] * 11 + [102]])
+
+
+@pytest.fixture(scope="session")
+def module(tiny, tmp_path_factory):
+    """The tiny checkpoint, exported as a module."""
+    folder = str(tmp_path_factory.mktemp("hub") / "module")
+    done = run("-m", "inputs.hub", "export", tiny, folder)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def flags(data_dir, output_dir, **changes):
+    values = {
+        "do_train": True,
+        "data_dir": data_dir,
+        "max_seq_length": 16,
+        "train_batch_size": 4,
+        "num_train_epochs": 1.5,
+        "learning_rate": 1e-3,
+        "output_dir": str(output_dir),
+    }
+    values.update(changes)
+    return ["--{}={}".format(*item) for item in sorted(values.items())]
+
+
+def encode(checkpoint, folder):
+    """Freezes a checkpoint with ckpt_to_pb.py; returns the pooled output, float32 (2, 32), of INPUT_IDS."""
+    pb = os.path.join(str(folder), "frozen.pb")
+    done = run("ckpt_to_pb.py", f"--init_checkpoint={checkpoint}", f"--output_file={pb}")
+    assert done.returncode == 0, done.stderr
+    graph_def = tf.compat.v1.GraphDef()
+    with open(pb, "rb") as file:
+        graph_def.ParseFromString(file.read())
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        (pooled,) = tf.import_graph_def(graph_def, return_elements=["bert/pooler/dense/Tanh:0"], name="")
+        mask = (INPUT_IDS > 0).astype(np.int32)
+        return session.run(pooled, dict(zip(PORTS, (INPUT_IDS, mask, np.zeros_like(mask)))))
+
+
+def test_fine_tuning_from_the_module_equals_fine_tuning_from_the_checkpoint(module, tiny, data_dir, tmp_path):
+    """Three steps without dropout from the same head; the encoder must agree before and after."""
+    script = patched(tmp_path)
+    from_module = tmp_path / "from_module"
+    done = run(script, *flags(data_dir, from_module, bert_hub_module_handle=module))
+    assert done.returncode == 0, done.stderr
+    first = tf.train.load_checkpoint(str(from_module / "model.ckpt-0"))
+    names = [n for n in first.get_variable_to_shape_map() if not n.endswith(("adam_m", "adam_v", "global_step"))]
+    save({name.replace("module/", ""): first.get_tensor(name) for name in names}, str(tmp_path / "start.ckpt"))
+    for name in names:
+        if name.startswith("module/"):
+            pretrained = tf.train.load_variable(tiny + "/bert_model.ckpt", name.replace("module/", ""))
+            np.testing.assert_array_equal(first.get_tensor(name), pretrained)
+
+    from_checkpoint = tmp_path / "from_checkpoint"
+    files = {"vocab_file": tiny + "/vocab.txt", "bert_config_file": tiny + "/bert_config.json"}
+    done = run(script, *flags(data_dir, from_checkpoint, init_checkpoint=f"{tmp_path}/start.ckpt", **files))
+    assert done.returncode == 0, done.stderr
+    outputs = {}
+    for step in (0, 3):
+        for folder in (from_module, from_checkpoint):
+            outputs[step, folder] = encode(folder / f"model.ckpt-{step}", folder)
+        np.testing.assert_allclose(outputs[step, from_module], outputs[step, from_checkpoint], atol=1e-5, rtol=0)
+    assert np.abs(outputs[3, from_module] - outputs[0, from_module]).max() > 1e-3, "nothing was learnt"
+
+
+def test_two_phases_and_prediction_from_a_module(module, data_dir, tmp_path):
+    source = {"bert_hub_module_handle": module}
+    assert run("run_classifier.py", *flags(data_dir, tmp_path / "result1", **source)).returncode == 0
+    source["init_checkpoint"] = f"{tmp_path}/result1/model.ckpt-3"
+    done = run(patched(tmp_path), *flags(data_dir, tmp_path / "result2", do_eval=True, **source))
+    assert done.returncode == 0, done.stderr
+    assert "eval_accuracy" in done.stdout
+    first = tf.train.load_variable(f"{tmp_path}/result1/model.ckpt-3", "module/bert/pooler/dense/kernel")
+    second = tf.train.load_variable(f"{tmp_path}/result2/model.ckpt-0", "module/bert/pooler/dense/kernel")
+    np.testing.assert_array_equal(first, second)
+    source["init_checkpoint"] = f"{tmp_path}/result2/model.ckpt-3"
+    done = run(
+        "run_classifier_predict.py",
+        *flags(data_dir, tmp_path / "predict", do_train=False, do_predict=True, **source),
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 4
+    done = run("ckpt_to_pb.py", f"--init_checkpoint={tmp_path}/result1/model.ckpt-3", f"--output_file={tmp_path}/a.pb")
+    assert "7 of them draw dropout's random numbers" in done.stdout
+    meta = f"--meta_graph={tmp_path}/result2/model.ckpt-3.meta"
+    done = run(
+        "ckpt_to_pb.py", f"--init_checkpoint={tmp_path}/result1/model.ckpt-3", meta, f"--output_file={tmp_path}/b.pb"
+    )
+    assert done.returncode == 0 and "dropout" not in done.stdout
+
+
+def test_the_tags_turn_dropout_on_and_off(module):
+    mask = (INPUT_IDS > 0).astype(np.int32)
+    pooled = {}
+    for tags in ((), ("train",)):
+        with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+            inputs = {"input_ids": INPUT_IDS, "input_mask": mask, "segment_ids": np.zeros_like(mask)}
+            inputs = {name: tf.constant(value, tf.int32) for name, value in inputs.items()}
+            output = hub.Module(module, tags=set(tags))(inputs, signature="tokens", as_dict=True)["pooled_output"]
+            session.run(tf.compat.v1.global_variables_initializer())
+            pooled[tags] = [session.run(output) for _ in range(2)]
+    np.testing.assert_array_equal(*pooled[()])
+    assert np.abs(pooled["train",][0] - pooled["train",][1]).max() > 1e-3
+
+
+def export(folder, signatures, positions="bert/embeddings/position_embeddings", cased=True):
+    """Exports a module with some of a BERT module's signatures, and no BERT in it."""
+
+    def module_fn():
+        tf.compat.v1.get_variable(positions, [64, 4])
+        ids = {name: tf.compat.v1.placeholder(tf.int32, [None, None]) for name in module_io.TOKENS}
+        if "tokens" in signatures:
+            hub.add_signature("tokens", ids, {"pooled_output": tf.cast(ids["input_ids"], tf.float32)})
+        if "default" in signatures:
+            hub.add_signature("default", ids, tf.cast(ids["input_ids"], tf.float32))
+        vocab = tf.constant(os.path.join(str(folder), "vocab.txt"))
+        if "tokenization_info" in signatures:
+            tf.compat.v1.add_to_collection(tf.compat.v1.GraphKeys.ASSET_FILEPATHS, vocab)
+            info = {"vocab_file": vocab, "do_lower_case": tf.constant(not cased)}
+            hub.add_signature("tokenization_info", {}, info)
+
+    (folder / "vocab.txt").write_text("[PAD]\n")
+    spec = hub.create_module_spec(module_fn, [(set(), {}), ({"train"}, {})])
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        module = hub.Module(spec)
+        session.run(tf.compat.v1.global_variables_initializer())
+        module.export(str(folder / "module"), session)
+    return str(folder / "module")
+
+
+def test_the_casing_is_the_modules(tmp_path):
+    module = export(tmp_path, ["tokens", "tokenization_info"], cased=True)
+    done = run("-m", "inputs.hub", "tokenization", module, str(tmp_path / "out"))
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "out" / "tokenizer_config.json").read_text()) == {"do_lower_case": False}
+    assert (tmp_path / "out" / "vocab.txt").read_text() == "[PAD]\n"
+
+
+@pytest.mark.parametrize(
+    "signatures, message",
+    [
+        (["tokenization_info", "default"], "no signature 'tokens', only default, tokenization_info"),
+        (["tokens"], "no signature 'tokenization_info', only tokens"),
+    ],
+)
+def test_a_module_of_another_kind_is_one_clear_line(signatures, message, tmp_path):
+    module = export(tmp_path, signatures)
+    line = fails("-m", "inputs.hub", "tokenization", module, str(tmp_path / "out"))
+    assert f"{module}: {message}: not a BERT module" in line
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_is_no_module_or_two_ways_at_once_is_one_clear_line(module, tiny, data_dir, tmp_path):
+    out = tmp_path / "out"
+    files = {"vocab_file": tiny + "/vocab.txt", "bert_config_file": tiny + "/bert_config.json"}
+    for changes, message in [
+        ({"bert_hub_module_handle": "/nowhere"}, "/nowhere: no such folder: give the folder of a TF Hub module"),
+        ({"bert_hub_module_handle": tiny}, f"{tiny}: no TF Hub module there"),
+        ({"bert_hub_module_handle": "ftp://127.0.0.1/bert"}, "ftp://127.0.0.1/bert: no TF Hub module there"),
+        (dict(files, bert_hub_module_handle=module), "--bert_config_file and --bert_hub_module_handle: give one"),
+        ({"bert_hub_module_handle": module, "init_checkpoint": tiny + "/bert_model.ckpt"}, "give one; beside a module"),
+        ({"bert_hub_module_handle": module, "max_seq_length": 65}, "--max_seq_length=65: choose 3 to 64"),
+        ({}, "--bert_config_file is required, or --bert_hub_module_handle in its place"),
+    ]:
+        assert message in fails("run_classifier.py", *flags(data_dir, out, **changes))
+    assert not out.exists()
+
+
+@pytest.fixture
+def server(module, tmp_path, monkeypatch):
+    """Serves the module as tfhub.dev does, /page as HTML with status 200, /cut.tar.gz as half of the module."""
+    with tarfile.open(str(tmp_path / "bert"), "w:gz") as archive:
+        archive.add(module, ".")
+    whole = (tmp_path / "bert").read_bytes()
+    (tmp_path / "cut").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "page").write_text("<html>Not here</html>")
+    monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path / "cache"))
+    asked = []
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.path)
+            super().do_GET()
+
+        def log_message(self, *args):
+            pass
+
+    handler = functools.partial(Handler, directory=str(tmp_path))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as httpd:
+        threading.Thread(target=httpd.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{httpd.server_port}", asked
+        httpd.shutdown()
+
+
+def test_a_module_is_fetched_from_its_url_once(server, module, tmp_path):
+    url, asked = server
+    for name in ("one", "two"):
+        done = run("-m", "inputs.hub", "tokenization", url + "/bert", str(tmp_path / name))
+        assert done.returncode == 0, done.stderr
+        with open(os.path.join(module, "assets", "vocab.txt")) as file:
+            assert (tmp_path / name / "vocab.txt").read_text() == file.read()
+    assert asked == ["/bert?tf-hub-format=compressed"]
+
+
+@pytest.mark.parametrize("path", ["/page", "/cut", "/missing"])
+def test_a_bad_download_is_one_clear_line_and_leaves_nothing(path, server, tmp_path):
+    url, _ = server
+    line = fails("-m", "inputs.hub", "tokenization", url + path, str(tmp_path / "out"))
+    assert f"{url}{path}: no TF Hub module there" in line
+    assert not (tmp_path / "out").exists()
+    assert not [name for name in os.listdir(str(tmp_path / "cache")) if not name.endswith(".txt")]
