@@ -23,7 +23,8 @@ DETERMINISTIC =
 RANDOM_SEED = 0
 CHECKSUMS = inputs/checksums.txt
 
-B = $(BUILD)/$(PROFILE)
+# What is made from something given lies apart from the profile's own run, and from what was made from another.
+B = $(BUILD)/$(PROFILE)$(subst /,-,$(CHECKPOINT:%=-%)$(PB:%=-%))
 VOCAB_FILE = $(if $(HUB_MODULE),$(B)/tokenization/vocab.txt,$(B)/pretrained/vocab.txt)
 BERT_CONFIG_FILE = $(B)/pretrained/bert_config.json
 DOWNLOADS = $(BUILD)/downloads
@@ -43,7 +44,6 @@ $(if $(PB),$(if $(CHECKPOINT),,$(foreach goal,$(filter fc predict heldout,$(MAKE
 $(if $(CHECKPOINT)$(PB),$(foreach goal,$(filter ablation compare,$(MAKECMDGOALS)),$(error make $(goal) is about both phases of a run of one's own: leave out CHECKPOINT= and PB=)))
 
 SHELL = /bin/bash
-.DELETE_ON_ERROR:
 .DEFAULT_GOAL = help
 export PYTHONPATH = .
 export PYTHONWARNINGS = ignore
@@ -60,13 +60,11 @@ help:  ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' Makefile
 	@echo "profiles:    $(basename $(notdir $(wildcard profiles/*.mk)))  (PROFILE=$(PROFILE))"
 
-# $(call remember,FILE,VALUE): FILE holds VALUE, and is written only when VALUE has changed.
+# A stage notes the parameters that it was made with. $(call changed,FILE,VALUE) is FORCE, for its prerequisites, if
+# FILE holds others; $(call note,FILE,VALUE) in its recipe is for when it has succeeded.
 same = $(and $(findstring x$(1)x,x$(2)x),$(findstring x$(2)x,x$(1)x))
-define remember
-$(1): $(if $(call same,$(file <$(1)),$(2)),,FORCE)
-	@mkdir -p $$(@D)
-	@echo '$(2)' > $$@
-endef
+changed = $(if $(call same,$(file <$(1)),$(2)),,FORCE)
+note = @mkdir -p $(dir $(1)) && echo '$(2)' > $(1)
 
 # $(RUN) --record=FILE --input … --output … -- COMMAND: runs a stage and leaves a record of it beside what it made.
 RUN = @$(TOOLS) provenance.py run
@@ -95,9 +93,10 @@ RUN = @$(TOOLS) provenance.py run
 	@$(TOOLS) -m pip install --quiet --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
-# TensorFlow 1's Python is the one that may be missing: look for it before anything long.
+# TensorFlow 1's Python is the one that may be missing: look for it before anything long, unless a PB needs none.
 .tox/python3.7.txt: | .tox/tools.stamp
-.tox/%.stamp: requirements/%.txt tox.ini | .tox/tools.stamp .tox/python3.7.txt
+.tox/tf1.stamp: | .tox/python3.7.txt
+.tox/%.stamp: requirements/%.txt tox.ini | .tox/tools.stamp $(if $(PB),,.tox/python3.7.txt)
 	@echo "creating .tox/$*"
 	@$(TOOLS) -m tox run --quiet --quiet --notest -e $*
 	@touch $@
@@ -111,9 +110,11 @@ $(DOWNLOADS)/$(REVIEWS_ARCHIVE): | .tox/tools.stamp .tox/python3.7.txt
 
 PRETRAINED = $(addprefix $(B)/pretrained/,bert_config.json vocab.txt bert_model.ckpt.index)
 pretrained: $(PRETRAINED)  ## weights as a TensorFlow 1 checkpoint, with vocab.txt and bert_config.json
-$(PRETRAINED) &: $(DOWNLOADS)/$(WEIGHTS_ARCHIVE) inputs/pretrained.py profiles/tiny.json | .tox/tf1.stamp
-	$(RUN) --record=$(B)/pretrained.record.json --input $^ --output $(B)/pretrained -- \
-	  $(TF1) -m inputs.pretrained $(WEIGHTS_FORMAT) $< $(B)/pretrained
+CONVERT = $(WEIGHTS_FORMAT) $(DOWNLOADS)/$(WEIGHTS_ARCHIVE)
+$(PRETRAINED) &: $(DOWNLOADS)/$(WEIGHTS_ARCHIVE) inputs/pretrained.py profiles/tiny.json $(call changed,$(B)/flags/pretrained,$(CONVERT)) | .tox/tf1.stamp
+	$(RUN) --record=$(B)/pretrained.record.json --input $(filter-out FORCE,$^) --output $(B)/pretrained -- \
+	  $(TF1) -m inputs.pretrained $(CONVERT) $(B)/pretrained
+	$(call note,$(B)/flags/pretrained,$(CONVERT))
 
 hub-module: $(B)/hub-module/saved_model.pb  ## the pretrained weights as a TF Hub module, for HUB_MODULE=
 $(B)/hub-module/saved_model.pb: $(PRETRAINED) inputs/hub.py | .tox/tf1.stamp
@@ -122,26 +123,27 @@ $(B)/hub-module/saved_model.pb: $(PRETRAINED) inputs/hub.py | .tox/tf1.stamp
 
 # The notebook's way: a module, by folder or URL, brings weights, vocabulary and casing.
 MODULE = $(or $(filter $(B)/hub-module/saved_model.pb,$(HUB_MODULE)/saved_model.pb),$(wildcard $(HUB_MODULE)/saved_model.pb))
-$(eval $(call remember,$(B)/flags/module,$(HUB_MODULE)))
-$(B)/tokenization/vocab.txt: $(MODULE) inputs/hub.py $(B)/flags/module | .tox/tf1.stamp
+$(B)/tokenization/vocab.txt: $(MODULE) inputs/hub.py $(call changed,$(B)/flags/tokenization,$(HUB_MODULE)) | .tox/tf1.stamp
 	$(RUN) --record=$(B)/tokenization.record.json --input inputs/hub.py $(MODULE) --output $(B)/tokenization -- \
 	  $(TF1) -m inputs.hub tokenization $(HUB_MODULE) $(B)/tokenization
+	$(call note,$(B)/flags/tokenization,$(HUB_MODULE))
 
 REVIEWS_SOURCE = $(or $(DATA_DIR),$(DOWNLOADS)/$(REVIEWS_ARCHIVE))
 SAMPLE = $(or $(DATA_DIR:%=aclimdb),$(CORPUS)) $(REVIEWS_SOURCE) --train_size=$(TRAIN_SIZE) --test_size=$(TEST_SIZE) \
 	--random_seed=$(RANDOM_SEED)
 EXAMPLES = $(addprefix $(B)/reviews/,train.jsonl test.jsonl heldout.txt)
-$(eval $(call remember,$(B)/flags/reviews,$(SAMPLE)))
 reviews: $(EXAMPLES)  ## a seeded sample of reviews, to train on and to evaluate on
 # A folder's time changes with the files in it, not with theirs: hence the folders below DATA_DIR too.
-$(EXAMPLES) &: $(REVIEWS_SOURCE) $(if $(DATA_DIR),$(wildcard $(DATA_DIR)/*/*)) inputs/reviews.py $(B)/flags/reviews | .tox/tools.stamp
+$(EXAMPLES) &: $(REVIEWS_SOURCE) $(if $(DATA_DIR),$(wildcard $(DATA_DIR)/*/*)) inputs/reviews.py \
+		$(call changed,$(B)/flags/reviews,$(SAMPLE)) | .tox/tools.stamp
 	$(RUN) --record=$(B)/reviews.record.json --input $(REVIEWS_SOURCE) inputs/reviews.py --output $(B)/reviews -- \
 	  $(TOOLS) -m inputs.reviews $(SAMPLE) $(B)/reviews
+	$(call note,$(B)/flags/reviews,$(SAMPLE))
 
 # Two phases of fine-tuning: the same command, the second without dropout. `started` depends on all that a phase
 # reads: when something changed the phase starts from nothing, and otherwise goes on from its last checkpoint.
 
-BERT = $(if $(HUB_MODULE),$(VOCAB_FILE) $(MODULE),$(VOCAB_FILE) $(BERT_CONFIG_FILE))
+BERT = $(VOCAB_FILE) $(if $(HUB_MODULE),$(MODULE),$(BERT_CONFIG_FILE))
 MODEL = $(if $(HUB_MODULE),--bert_hub_module_handle=$(HUB_MODULE),--vocab_file=$(VOCAB_FILE) \
 	--bert_config_file=$(BERT_CONFIG_FILE)) $(if $(DETERMINISTIC),--deterministic)
 TRAIN = --do_train=true --do_eval=true --data_dir=$(B)/reviews $(MODEL) --max_seq_length=$(MAX_SEQ_LENGTH) \
@@ -154,46 +156,42 @@ TRAIN1 = $(TRAIN) $(if $(HUB_MODULE),,--init_checkpoint=$(B)/pretrained/bert_mod
 TRAIN2 = $(TRAIN) --init_checkpoint=$(PHASE1) \
 	--learning_rate=$(LEARNING_RATE2) --num_train_epochs=$(EPOCHS2) --output_dir=$(B)/result2
 SHARED = inputs/checkpoint.py inputs/flags.py
-$(eval $(call remember,$(B)/flags/result1,$(TRAIN1)))
-$(eval $(call remember,$(B)/flags/result2,$(TRAIN2)))
 
 # What follows from a phase goes with it, so that the results of two parameter sets never lie in one folder.
-PRODUCTS = $(addprefix $(B)/,bert-finetune.pb bert-finetune.xml bert-finetune.bin weight.npy bias.npy \
-	pb.record.json fc.record.json ir.record.json \
+FOLLOWS = $(addprefix $(B)/,bert-finetune.pb bert-finetune.xml bert-finetune.bin weight.npy bias.npy \
+	pb.record.json fc.record.json ir.record.json ablation compare compare.record.json \
 	$(foreach name,tensorflow tensorflow.record.json openvino.txt openvino.record.json,predict/$(name) heldout/$(name)))
-FOLLOWS = $(PRODUCTS) $(B)/ablation $(B)/compare
-$(B)/result1/started: run_classifier.py inputs/hub.py $(SHARED) $(BERT) $(if $(HUB_MODULE),,$(PRETRAINED)) $(EXAMPLES) $(B)/flags/result1
+$(B)/result1/started: run_classifier.py inputs/hub.py $(SHARED) $(BERT) $(if $(HUB_MODULE),,$(PRETRAINED)) $(EXAMPLES) \
+		$(call changed,$(B)/flags/result1,$(TRAIN1))
 	@rm -rf $(B)/result1 $(B)/result2 $(B)/result1.record.json $(B)/result2.record.json $(FOLLOWS)
+	$(call note,$(B)/flags/result1,$(TRAIN1))
 	@mkdir -p $(@D) && touch $@
-$(B)/result2/started: $(B)/run_classifier.py $(B)/result1/eval_results.txt $(B)/flags/result2
+$(B)/result2/started: $(B)/run_classifier.py $(B)/result1/eval_results.txt $(call changed,$(B)/flags/result2,$(TRAIN2))
 	@rm -rf $(B)/result2 $(B)/result2.record.json $(FOLLOWS)
+	$(call note,$(B)/flags/result2,$(TRAIN2))
 	@mkdir -p $(@D) && touch $@
 
+# A module from a URL is where tensorflow-hub keeps it.
+PRETRAINED_FROM = $(if $(HUB_MODULE),$(if $(MODULE),$(HUB_MODULE),$(TFHUB_CACHE_DIR)),$(B)/pretrained)
 result1: $(B)/result1/eval_results.txt  ## fine-tune and evaluate, with dropout
 $(B)/result1/eval_results.txt: $(B)/result1/started | .tox/tf1.stamp
-	$(RUN) --record=$(B)/result1.record.json --input run_classifier.py inputs/hub.py $(SHARED) $(BERT) $(if $(HUB_MODULE),,$(B)/pretrained) $(B)/reviews \
-	  --output $(B)/result1 -- $(TF1) run_classifier.py $(TRAIN1)
+	$(RUN) --record=$(B)/result1.record.json --input run_classifier.py inputs/hub.py $(SHARED) $(BERT) $(PRETRAINED_FROM) \
+	  $(B)/reviews --output $(B)/result1 -- $(TF1) run_classifier.py $(TRAIN1)
 
-$(B)/run_classifier.py: run_classifier.py patches/disable-dropout.patch
-	@mkdir -p $(@D)
-	patch --output=$@ --reject-file=- $^
+$(B)/run_classifier.py: run_classifier.py patches/disable-dropout.patch | .tox/tools.stamp
+	$(RUN) --record=$(B)/patch.record.json --input $^ --output $@ --part=$(B)/patch.part -- \
+	  patch --output=$(B)/patch.part/run_classifier.py --reject-file=- $^
 
 result2: $(B)/result2/eval_results.txt  ## fine-tune again without dropout, and evaluate
 $(B)/result2/eval_results.txt: $(B)/result2/started | .tox/tf1.stamp
 	$(RUN) --record=$(B)/result2.record.json --input $(B)/run_classifier.py inputs/hub.py $(SHARED) $(BERT) $(PHASE1) $(B)/reviews \
 	  --output $(B)/result2 -- $(TF1) $(B)/run_classifier.py $(TRAIN2)
 
-# Freeze the encoder, export the head, convert the encoder with the Model Optimizer. From result2, or from what is
-# given as CHECKPOINT and PB: when that changes, nothing made from the former is left.
+# Freeze the encoder, export the head, convert the encoder with the Model Optimizer: of result2, or of what is given.
 
 FINE_TUNED = $(or $(CHECKPOINT),$(PHASE2))
 WHOLE = $(if $(CHECKPOINT),$(CHECKPOINT).index,$(B)/result2/eval_results.txt)
 FROZEN = $(or $(PB),$(B)/bert-finetune.pb)
-$(eval $(call remember,$(B)/flags/origin,$(CHECKPOINT) $(PB)))
-$(B)/started: $(B)/flags/origin
-	@rm -rf $(filter-out $(abspath $(PB)),$(abspath $(PRODUCTS)))
-	@touch $@
-$(addprefix $(B)/,bert-finetune.pb weight.npy bias.npy bert-finetune.xml bert-finetune.bin): $(B)/started
 
 # $(call freeze,FOLDER,CHECKPOINT,FILE THAT SAYS IT IS WHOLE,ANOTHER GRAPH FOR IT)
 define freeze
@@ -230,28 +228,29 @@ ir: $(B)/bert-finetune.xml $(B)/bert-finetune.bin  ## convert the encoder, or th
 
 # Predict the same reviews with TensorFlow and with OpenVINO, and compare.
 
-$(eval $(call remember,$(B)/flags/predict,$(REVIEWS)))
-$(B)/predict/reviews.txt: $(REVIEWS) $(B)/flags/predict
-	@mkdir -p $(@D)
-	@cp $< $@
-$(B)/heldout/reviews.txt: $(B)/reviews/heldout.txt
-	@mkdir -p $(@D)
-	@cp $< $@
-
-LENGTH = $(if $(CHECKPOINT),$$($(OPENVINO) -m inputs.graph $(FROZEN)),$(MAX_SEQ_LENGTH))
+$(B)/predict/%: FROM = $(REVIEWS)
+$(B)/heldout/%: FROM = $(B)/reviews/heldout.txt
 TENSORFLOW = $(B)/predict/tensorflow/test_results.tsv $(B)/heldout/tensorflow/test_results.tsv
-$(TENSORFLOW): $(B)/%/tensorflow/test_results.tsv: $(B)/%/reviews.txt $(BERT) \
-		$(WHOLE) $(if $(CHECKPOINT),$(FROZEN)) run_classifier_predict.py run_classifier.py $(B)/started | .tox/tf1.stamp $(if $(CHECKPOINT),.tox/openvino.stamp)
-	$(RUN) --record=$(B)/$*/tensorflow.record.json --input $< $(BERT) $(FINE_TUNED) run_classifier_predict.py run_classifier.py \
-	  --output $(@D) -- $(TF1) run_classifier_predict.py --do_train=false --do_eval=false --do_predict=true $(MODEL) \
-	  --max_seq_length=$(LENGTH) --init_checkpoint=$(FINE_TUNED) --predict_file=$< --output_dir=$(@D)
+INFERRED = $(B)/predict/openvino.txt $(B)/heldout/openvino.txt
+LENGTH = $(if $(CHECKPOINT),$$($(OPENVINO) -m inputs.graph $(FROZEN)),$(MAX_SEQ_LENGTH))
+$(TENSORFLOW): $(B)/%/tensorflow/test_results.tsv: $(BERT) $(WHOLE) $(if $(CHECKPOINT),$(FROZEN)) \
+		run_classifier_predict.py run_classifier.py | .tox/tf1.stamp $(if $(CHECKPOINT),.tox/openvino.stamp)
+	$(RUN) --record=$(B)/$*/tensorflow.record.json --input $(FROM) $(BERT) $(FINE_TUNED) run_classifier_predict.py \
+	  run_classifier.py --output $(@D) -- $(TF1) run_classifier_predict.py --do_train=false --do_eval=false \
+	  --do_predict=true $(MODEL) --max_seq_length=$(LENGTH) --init_checkpoint=$(FINE_TUNED) --predict_file=$(FROM) \
+	  --output_dir=$(@D)
+	$(call note,$(B)/flags/$*,$(FROM))
+$(B)/predict/tensorflow/test_results.tsv: $(REVIEWS) $(call changed,$(B)/flags/predict,$(REVIEWS))
+$(B)/heldout/tensorflow/test_results.tsv: $(B)/reviews/heldout.txt
 
-$(eval $(call remember,$(B)/flags/device,$(DEVICE)))
 IR = $(addprefix $(B)/,bert-finetune.xml bert-finetune.bin weight.npy bias.npy)
-$(B)/predict/openvino.txt $(B)/heldout/openvino.txt: $(B)/%/openvino.txt: $(B)/%/reviews.txt $(B)/%/tensorflow/test_results.tsv \
-		$(IR) $(VOCAB_FILE) $(wildcard infer/*.py) $(B)/flags/device | .tox/openvino.stamp
-	$(RUN) --record=$(B)/$*/openvino.record.json --input $^ --stdout=$@ -- $(OPENVINO) -m infer -m $(B)/bert-finetune.xml \
-	  -d $(DEVICE) -f $< --vocab_file $(VOCAB_FILE) --reference $(B)/$*/tensorflow/test_results.tsv
+$(INFERRED): $(B)/%/openvino.txt: $(B)/%/tensorflow/test_results.tsv $(IR) $(VOCAB_FILE) $(wildcard infer/*.py) | .tox/openvino.stamp
+	$(RUN) --record=$(B)/$*/openvino.record.json --input $(FROM) $(filter-out FORCE,$^) --stdout=$@ -- \
+	  $(OPENVINO) -m infer -m $(B)/bert-finetune.xml -d $(DEVICE) -f $(FROM) --vocab_file $(VOCAB_FILE) \
+	  --reference $(B)/$*/tensorflow/test_results.tsv
+	$(call note,$(B)/flags/$*-device,$(DEVICE))
+$(B)/predict/openvino.txt: $(call changed,$(B)/flags/predict-device,$(DEVICE))
+$(B)/heldout/openvino.txt: $(call changed,$(B)/flags/heldout-device,$(DEVICE))
 
 predict: $(B)/predict/openvino.txt  ## predict four reviews, or those in REVIEWS=file, with OpenVINO
 	@cat $<

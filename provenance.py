@@ -143,6 +143,9 @@ def run(args, command):
     # From here on what the older record vouches for may be overwritten, even by a command that then fails.
     Path(args.record).unlink(missing_ok=True)
     os.makedirs(os.path.dirname(os.path.abspath(args.record)), exist_ok=True)
+    if args.part:
+        shutil.rmtree(args.part, ignore_errors=True)
+        os.makedirs(args.part)
     into = args.stdout or args.log
     print(shlex.join(command) + (f" > {into}" if into else "") + (" 2>&1" if args.log else ""), flush=True)
     start = datetime.datetime.now(datetime.UTC)

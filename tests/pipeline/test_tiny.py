@@ -47,6 +47,43 @@ def test_predict_prints_four_lines_and_the_largest_difference(tiny):
     assert [LINE.fullmatch(line).groups() for line in tensorflow] == [LINE.fullmatch(line).groups() for line in lines]
 
 
+def test_a_changed_phase_takes_what_followed_from_it_along(tmp_path):
+    """The results of two parameter sets never lie in one folder, and a bad parameter costs nothing."""
+    checkout = copy_checkout(tmp_path / "checkout")
+    build = checkout / "build/tiny"
+    make(checkout, "pb", "fc", TINY)
+    before = os.stat(build / "result1/eval_results.txt").st_mtime_ns
+    assert "999999 train reviews wanted" in make_fails(checkout, "result1", TINY, "TRAIN_SIZE=999999")
+    assert "no such folder" in make_fails(checkout, "-j4", "result1", TINY, "HUB_MODULE=/nowhere")
+    make(checkout, "pb", "fc", TINY)
+    assert os.stat(build / "result1/eval_results.txt").st_mtime_ns == before
+    make(checkout, "result1", TINY, "EPOCHS=1.0")
+    assert (build / "result1/model.ckpt-8.index").is_file()
+    for name in ("result2", "bert-finetune.pb", "weight.npy", "bias.npy", "pb.record.json", "fc.record.json"):
+        assert not (build / name).exists()
+    assert "3 records" in make(checkout, "verify", TINY)
+
+
+def test_verify_names_what_differs(tmp_path):
+    checkout = copy_checkout(tmp_path / "checkout")
+    build = checkout / "build/tiny"
+    make(checkout, "result1", TINY)
+    assert make(checkout, "verify", TINY).startswith("3 records, ")
+    record = build / "result1.record.json"
+    whole = record.read_text()
+    record.write_text(whole.replace('"--learning_rate=1e-3"', '"--learning_rate=1e-4"'))
+    assert "result1.record.json: edited by hand since it was written" in make_fails(checkout, "verify", TINY)
+    record.write_text(whole)
+    (build / "result1/eval_results.txt").write_text("eval_accuracy = 1.0\n")
+    (build / "reviews/train.jsonl").write_text("")
+    (build / "result1/stray").write_text("")
+    output = make_fails(checkout, "verify", TINY)
+    assert "build/tiny/result1/eval_results.txt: is no longer as result1 made it" in output
+    assert "build/tiny/reviews/train.jsonl: has changed since result1 read it" in output
+    assert "build/tiny/result1/stray: in no record" in output
+    assert "4 not as recorded" in output  # train.jsonl twice: made by reviews, read by result1
+
+
 def test_what_each_stage_leaves(tiny):
     build = tiny / "build" / "tiny"
     for phase in ("result1", "result2"):
@@ -174,6 +211,29 @@ def test_stopped_training_resumes_from_its_last_checkpoint(tmp_path):
     assert {path.name for path in result1.glob("*.index")} == {"model.ckpt-0.index", "model.ckpt-4.index"}
 
 
+def test_deterministic_training_is_the_same_to_the_last_bit(tmp_path):
+    """Beside each other, so that they disturb each other, and long enough for the hooks of every 100 steps."""
+    runs = [copy_checkout(tmp_path / name) for name in ("one", "two")]
+    for process in [start(run, "result1", TINY, "DETERMINISTIC=1", "EPOCHS=16.0") for run in runs]:
+        stdout, stderr = process.communicate()
+        assert process.returncode == 0, stdout + stderr
+    records = [json.loads((run / "build/tiny/result1.record.json").read_text()) for run in runs]
+    first, second = (
+        {path: digest for path, digest in record["outputs"].items() if ".data-" in path or "eval_results" in path}
+        for record in records
+    )
+    assert "build/tiny/result1/model.ckpt-128.data-00000-of-00001" in first
+    assert first == second
+
+
+def test_the_same_seed_gives_the_same_sample_and_another_seed_another(tiny, tmp_path):
+    mine = (tiny / "build/tiny/reviews/train.jsonl").read_text()
+    checkout = copy_checkout(tmp_path / "checkout")
+    for seed, same in ((0, True), (1, False)):
+        make(checkout, "reviews", TINY, f"RANDOM_SEED={seed}")
+        assert ((checkout / "build/tiny/reviews/train.jsonl").read_text() == mine) is same
+
+
 def test_a_damaged_checkpoint_makes_no_pb(tiny):
     data = tiny / "build/tiny/result2/model.ckpt-16.data-00000-of-00001"
     pb = tiny / "build/tiny/bert-finetune.pb"
@@ -195,7 +255,7 @@ def test_a_broken_pb_makes_no_ir(tiny):
     frozen, before = pb.read_bytes(), ir.read_bytes()
     pb.write_bytes(frozen[: len(frozen) // 2])
     try:
-        assert "mo cannot convert it: see build/tiny/mo.log" in make_fails(tiny, "ir", TINY)
+        assert "build/tiny/bert-finetune.pb: not a whole frozen graph" in make_fails(tiny, "ir", TINY)
         assert not ir.exists() or ir.read_bytes() == before
     finally:
         pb.write_bytes(frozen)

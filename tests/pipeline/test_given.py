@@ -1,0 +1,122 @@
+"""One stage at a time, from a checkpoint or a frozen graph made elsewhere, with nothing downloaded or trained."""
+
+import os
+import re
+import shutil
+import subprocess
+
+import pytest
+from conftest import ROOT, clean_environment, make, make_fails
+
+TF1 = ROOT / ".tox/tf1/bin/python"
+
+
+@pytest.fixture(scope="module")
+def given(tiny, tmp_path_factory):
+    """The guide's checkpoint of the tiny model, 24 ids long: the path up to model.ckpt-2."""
+    folder = tmp_path_factory.mktemp("elsewhere")
+    script = ROOT / "tests/pipeline/guide_checkpoint.py"
+    done = subprocess.run(
+        [TF1, script, tiny / "build/tiny/pretrained", folder],
+        env=clean_environment(PYTHONWARNINGS="ignore", TF_CPP_MIN_LOG_LEVEL="3"),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return folder / "model.ckpt-2"
+
+
+@pytest.fixture
+def offline(bare, monkeypatch):
+    """A bare checkout in which fetching anything would fail."""
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    return bare
+
+
+def built(checkout):
+    """Returns what lies in the one folder of build/, by name."""
+    (folder,) = (checkout / "build").iterdir()
+    return {path.name: path for path in folder.iterdir()}
+
+
+def test_ir_from_the_guides_checkpoint_asks_for_nothing_else(given, offline):
+    output = make(offline, "ir", f"CHECKPOINT={given}")
+    assert "run_classifier" not in output and "download" not in output and "reviews" not in output
+    files = built(offline)
+    assert set(files) == {
+        *("bert-finetune.pb", "bert-finetune.xml", "bert-finetune.bin", "mo.log"),
+        *("pb.record.json", "ir.record.json"),
+    }
+    assert "<dim>24</dim>" in files["bert-finetune.xml"].read_text(), "the length is the graph's, not the profile's"
+    assert "2 records, 10 files: all as recorded" in make(offline, "verify", f"CHECKPOINT={given}")
+    assert not make(offline, "-n", "ir", f"CHECKPOINT={given}").replace("make: Nothing to be done for 'ir'.\n", "")
+
+
+def test_predict_from_the_guides_checkpoint(given, tiny, offline, tmp_path):
+    files = [f"VOCAB_FILE={tiny}/build/tiny/pretrained/vocab.txt"]
+    files += [f"BERT_CONFIG_FILE={tiny}/build/tiny/pretrained/bert_config.json", f"CHECKPOINT={given}"]
+    (tmp_path / "reviews.txt").write_text("a film that goes on and on " * 10 + "\nFine!\n")
+    output = make(offline, "predict", *files, f"REVIEWS={tmp_path}/reviews.txt")
+    assert "run_classifier.py" not in output and "download" not in output
+    assert "on 2 reviews, 0 labels differ" in output.splitlines()[-1]
+    assert "24 " in re.search(r"--max_seq_length=(.*)", output)[1]
+
+    config = tmp_path / "config.json"
+    config.write_text(open(files[1].split("=")[1]).read().replace('"hidden_size": 32', '"hidden_size": 64'))
+    before = built(offline)["predict"].joinpath("openvino.txt").read_text()
+    line = make_fails(offline, "predict", *files, f"BERT_CONFIG_FILE={config}").splitlines()[-2]
+    assert re.search(r"model.ckpt-2: bert/\S+ has shape .* they belong to different models", line)
+    assert built(offline)["predict"].joinpath("openvino.txt").read_text() == before
+
+
+def test_a_frozen_graph_needs_no_tensorflow_1(given, tiny, offline, tmp_path):
+    """Its environment is not there, and neither is a Python 3.7."""
+    environments = (offline / ".tox").resolve()
+    (offline / ".tox").unlink()
+    (offline / ".tox").mkdir()
+    for name in ("tools", "openvino", "tools.stamp", "openvino.stamp", "python3.11.txt"):
+        (offline / ".tox" / name).symlink_to(environments / name)
+    pb = shutil.copy(tiny / "build/tiny/bert-finetune.pb", tmp_path / "mine.pb")
+    before = os.stat(pb).st_mtime_ns
+    output = make(offline, "ir", f"PB={pb}")
+    assert "tf1" not in output and not (offline / ".tox/python3.7.txt").exists()
+    assert set(built(offline)) == {"bert-finetune.xml", "bert-finetune.bin", "mo.log", "ir.record.json"}
+    assert os.stat(pb).st_mtime_ns == before
+
+
+def test_what_is_given_lies_apart_from_the_profiles_own_run(given, tiny):
+    own = tiny / "build/tiny"
+    before = {path: os.stat(path).st_mtime_ns for path in own.rglob("*") if path.is_file()}
+    make(tiny, "pb", "fc", "PROFILE=tiny", f"CHECKPOINT={given}")
+    make(tiny, "ir", "PROFILE=tiny", "PB=build/tiny/bert-finetune.pb")
+    assert {path: os.stat(path).st_mtime_ns for path in own.rglob("*") if path.is_file()} == before
+    plan = make(tiny, "-n", "predict", "PROFILE=tiny")
+    assert plan.strip() == "cat build/tiny/predict/openvino.txt"
+
+
+@pytest.mark.parametrize(
+    "goal, given_as, message",
+    [
+        ("ir", "CHECKPOINT=/nowhere/model.ckpt-1", "/nowhere/model.ckpt-1.index: no such file"),
+        ("pb", "CHECKPOINT=build", "build.index: no such file: CHECKPOINT= takes a path up to model.ckpt-N"),
+        ("ir", "PB=/nowhere/frozen.pb", "/nowhere/frozen.pb: no such file or folder"),
+        ("fc", "PB=README.md", "make fc: a .pb holds no classifier head: add CHECKPOINT="),
+        ("ablation", "CHECKPOINT=build", "build.index: no such file"),
+        ("ir", "PB=README.md", "README.md: not a whole frozen graph"),
+        ("predict", "VOCAB_FILE=/nowhere/vocab.txt", "/nowhere/vocab.txt: no such file or folder"),
+    ],
+)
+def test_what_cannot_be_started_from_is_one_clear_line(goal, given_as, message, offline):
+    lines = make_fails(offline, goal, given_as).splitlines()
+    assert message in lines[0]
+    assert len(lines) == 1 or lines[1].startswith("make: *** ")
+    assert not list(offline.glob("build/*/*"))
+
+
+def test_a_graph_that_is_no_encoder_is_one_clear_line(given, offline, tmp_path):
+    script = "import tensorflow as tf; tf.constant(1); tf.io.write_graph(tf.get_default_graph(), '.', 'x.pb', False)"
+    subprocess.run([TF1, "-W", "ignore", "-c", script], cwd=tmp_path, check=True, capture_output=True)
+    output = make_fails(offline, "ir", f"PB={tmp_path}/x.pb")
+    assert f"{tmp_path}/x.pb: no IteratorGetNext in it: not an encoder that ckpt_to_pb.py froze" in output
