@@ -1,0 +1,118 @@
+"""What can be said of a classifier from labels and probabilities: accuracy, loss, calibration, confusion."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+
+BINS = 15  # Guo et al., "On Calibration of Modern Neural Networks", ICML 2017
+
+
+def read_probabilities(path):
+    """Reads a probabilities-K.tsv: one line a test review, `label<TAB>p_negative<TAB>p_positive`.
+
+    Returns: int array (reviews,), float array (reviews, 2).
+    Raises: SystemExit if the file is missing or a line is not such a line.
+    """
+    try:
+        lines = Path(path).read_text().splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        sys.exit(
+            f"{path}: cannot read the probabilities: {getattr(error, 'strerror', error)}: make it with `make ablation`"
+        )
+    labels, probabilities = [], []
+    for number, line in enumerate(lines, 1):
+        try:
+            label, *row = line.split("\t")
+            row = [float(value) for value in row]
+            if label not in ("0", "1") or len(row) != 2 or not all(0 <= value <= 1 for value in row):
+                raise ValueError
+        except ValueError:
+            sys.exit(
+                f"{path}: line {number} is not `label<TAB>p_negative<TAB>p_positive`: remove the file and make it again"
+            )
+        if abs(sum(row) - 1) > 1e-4:
+            sys.exit(
+                f"{path}: line {number}: the probabilities add up to {sum(row):g}: remove the file and make it again"
+            )
+        labels.append(int(label))
+        probabilities.append(row)
+    if len(set(labels)) < 2:
+        sys.exit(f"{path}: has no review of each label, and nothing can be measured on it: remove it and make it again")
+    return np.array(labels), np.array(probabilities)
+
+
+def measure(labels, probabilities):
+    """Returns {name: value}: accuracy, loss, ece, and the notebook's metrics under the notebook's names.
+
+    Args:
+      labels: int array (reviews,), 0 Negative and 1 Positive, both of them present.
+      probabilities: float array (reviews, 2).
+    Loss is the mean cross-entropy in nats. auc is the notebook's, of predicted labels and not of scores, which
+    makes it (recall + specificity) / 2 (tf.metrics.auc given labels).
+    """
+    predicted = probabilities.argmax(axis=1)
+    counts = confusion(labels, probabilities)
+    (tn, fp), (fn, tp) = counts.tolist()
+    right = probabilities[np.arange(len(labels)), labels]
+    return {
+        "accuracy": float((predicted == labels).mean()),
+        # A float32 softmax may come out as 0, whose logarithm is infinite.
+        "loss": float(-np.log(np.maximum(right, np.finfo(np.float32).tiny)).mean()),
+        "ece": calibration_error(labels, probabilities),
+        "auc": (tp / (tp + fn) + tn / (tn + fp)) / 2,
+        "f1_score": 2 * tp / (2 * tp + fp + fn),
+        "precision": tp / (tp + fp) if tp + fp else 0.0,
+        "recall": tp / (tp + fn),
+        "true_positives": tp,
+        "true_negatives": tn,
+        "false_positives": fp,
+        "false_negatives": fn,
+    }
+
+
+def confusion(labels, probabilities):
+    """Returns int array (2, 2): how many reviews by label (row) and predicted label (column)."""
+    counts = np.zeros((2, 2), int)
+    np.add.at(counts, (labels, probabilities.argmax(axis=1)), 1)
+    return counts
+
+
+def reliability(labels, probabilities):
+    """Returns the BINS bins of a reliability diagram as arrays (BINS,): reviews, mean confidence, accuracy.
+
+    Confidence is the probability of the predicted label; bin i holds those in (i / BINS, (i + 1) / BINS], as in Guo
+    et al. The means of an empty bin are nan.
+    """
+    confidence = probabilities.max(axis=1)
+    right = probabilities.argmax(axis=1) == labels
+    bins = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)
+    sizes = np.bincount(bins, minlength=BINS)
+    with np.errstate(invalid="ignore"):
+        return (
+            sizes,
+            np.bincount(bins, confidence, minlength=BINS) / sizes,
+            np.bincount(bins, right, minlength=BINS) / sizes,
+        )
+
+
+def calibration_error(labels, probabilities):
+    """Returns the expected calibration error: the bins' |accuracy - confidence|, weighted by their reviews."""
+    sizes, confidence, accuracy = reliability(labels, probabilities)
+    filled = sizes > 0
+    return float((sizes[filled] * np.abs(accuracy - confidence)[filled]).sum() / sizes.sum())
+
+
+def spread(repeats):
+    """Returns {name: value} of how far runs of one model on the same reviews are from each other.
+
+    Args:
+      repeats: float array (runs, reviews, 2), two runs at least.
+    accuracy_std needs labels and is not here; p_positive_std is the mean over reviews of the standard deviation
+    over runs, changed the share of reviews that don't get the same label in all runs.
+    """
+    predicted = repeats.argmax(axis=2)
+    return {
+        "p_positive_std": float(repeats[:, :, 1].std(axis=0, ddof=1).mean()),
+        "changed": float((predicted != predicted[0]).any(axis=0).mean()),
+    }
