@@ -1,0 +1,247 @@
+"""Is the second phase needed? The three ways from result1 to an IR, side by side over several seeds.
+
+`python -m report.ablation --output_dir=FOLDER SEED=FOLDER...` reads the variants in each FOLDER and writes
+ablation.md, ablation.svg, ablation.png and results.json.
+"""
+
+import argparse
+import json
+import re
+import sys
+from pathlib import Path
+
+import numpy as np
+from google.protobuf.message import DecodeError
+from tensorboard.compat.proto.graph_pb2 import GraphDef
+
+from report.metrics import BINS, measure, read_probabilities, spread
+from report.page import escape, table, write
+from report.plots import plot_ablation, render
+
+VARIANTS = {
+    "no-dropout": "(a) result1's weights in a graph without dropout, no retraining",
+    "second-phase": "(b) result2: trained again without dropout",
+    "with-dropout": "(c) result1's own training graph, dropout in place",
+}
+METRICS = ("accuracy", "loss", "ece")
+DROPOUT = re.compile(r"(?:^|/)dropout(?:_\d+)?/")
+
+
+def count_ops(path, target):
+    """Returns (ops, those of them that belong to a dropout layer) of a frozen graph that `make target` makes."""
+    graph = GraphDef()
+    try:
+        graph.ParseFromString(Path(path).read_bytes())
+    except (OSError, DecodeError) as error:
+        sys.exit(f"{path}: cannot be read as a frozen graph: {error}: make it with `make {target}`")
+    return len(graph.node), sum(bool(DROPOUT.search(node.name)) for node in graph.node)
+
+
+def read_variant(folder, seed, variant):
+    """Reads one variant of one seed.
+
+    Returns: dict of seed, variant, reviews, ops, dropout_ops, ir_bytes (None where not converted), not_converted (the
+      converter's message, or None), runs (what report.metrics.measure says of each), their mean accuracy, loss and
+      ece, and accuracy_std, p_positive_std and changed over the runs (None for a single one); and the labels.
+    Raises: SystemExit if a file is missing or malformed.
+    """
+    path = Path(folder, variant)
+    ops, dropout_ops = count_ops(path / "bert-finetune.pb", "ablation")
+    row = {
+        "seed": seed,
+        "variant": variant,
+        "ops": ops,
+        "dropout_ops": dropout_ops,
+        "ir_bytes": None,
+        "not_converted": None,
+    }
+    if (path / "not-converted.txt").is_file():
+        row["not_converted"] = (path / "not-converted.txt").read_text(errors="replace").strip()
+    else:
+        parts = [path / "bert-finetune.xml", path / "bert-finetune.bin"]
+        for part in parts:
+            if not part.is_file():
+                sys.exit(f"{part}: no such file: make it with `make ablation`")
+        row["ir_bytes"] = sum(part.stat().st_size for part in parts)
+
+    files = sorted(path.glob("probabilities-*.tsv"))
+    if not files and not row["not_converted"]:
+        sys.exit(f"{path}/probabilities-1.tsv: no such file: make it with `make ablation`")
+    repeats = [read_probabilities(file) for file in files]
+    for file, (labels, _) in zip(files, repeats, strict=True):
+        if not np.array_equal(labels, repeats[0][0]):
+            sys.exit(f"{file}: its labels are not those of {files[0]}: remove {path} and run `make ablation` again")
+    row["runs"] = [measure(*repeat) for repeat in repeats]
+    for metric in METRICS:
+        row[metric] = float(np.mean([run[metric] for run in row["runs"]])) if repeats else None
+    row |= {"accuracy_std": None, "p_positive_std": None, "changed": None}
+    if len(repeats) > 1:
+        row["accuracy_std"] = float(np.std([run["accuracy"] for run in row["runs"]], ddof=1))
+        row |= spread(np.array([probabilities for _, probabilities in repeats]))
+    return row, repeats[0][0] if repeats else None
+
+
+def read_seeds(folders):
+    """Reads all variants of all seeds.
+
+    Args:
+      folders: {seed: folder}.
+    Returns: what results.json holds: ece_bins, reviews, same_reviews (whether all seeds have the same labels in the
+      same order), variants {name: title}, rows (see read_variant).
+    """
+    rows, samples = [], []
+    for seed, folder in folders.items():
+        labels = None
+        for variant in VARIANTS:
+            row, own = read_variant(folder, seed, variant)
+            labels = own if labels is None else labels
+            if own is not None and not np.array_equal(own, labels):
+                sys.exit(
+                    f"{folder}/{variant}: its labels are not those of the other variants: "
+                    "remove the folder and run `make ablation` again"
+                )
+            rows.append(row)
+        samples.append(labels)
+    same = all(np.array_equal(labels, samples[0]) for labels in samples)
+    return {"ece_bins": BINS, "reviews": len(samples[0]), "same_reviews": same, "variants": VARIANTS, "rows": rows}
+
+
+def mean_and_deviation(values, form):
+    """Returns `mean ± standard deviation` of the values that aren't None, the latter from two values on."""
+    values = [value for value in values if value is not None]
+    if not values:
+        return "–"
+    if len(values) == 1:
+        return form.format(values[0])
+    return f"{form.format(np.mean(values))} ± {form.format(np.std(values, ddof=1))}"
+
+
+def ops_and_size(rows):
+    """Returns the table's cells for ops, dropout's ops and size of one or more rows: numbers, or from least to most."""
+    cells = []
+    for name, form in (("ops", "{}"), ("dropout_ops", "{}"), ("ir_bytes", "{:.1f}")):
+        values = [row[name] / 1e6 if name == "ir_bytes" else row[name] for row in rows if row[name] is not None]
+        ends = list(dict.fromkeys(form.format(end(values)) for end in (min, max))) if values else ["not converted"]
+        cells.append(" to ".join(ends))
+    return cells
+
+
+def to_markdown(results):
+    """Returns the tables and sentences on results.json's content, without heading and picture."""
+    by_variant = {
+        variant: [row for row in results["rows"] if row["variant"] == variant] for variant in results["variants"]
+    }
+    seeds = list(dict.fromkeys(row["seed"] for row in results["rows"]))
+    header = ["accuracy", "loss", "ECE", "ops", "of dropout", "IR size, MB"]
+    means, single = [], []
+    for variant, rows in by_variant.items():
+        title = results["variants"][variant]
+        metrics = [mean_and_deviation([row[metric] for row in rows], "{:.4f}") for metric in METRICS]
+        means.append([title, *metrics, *ops_and_size(rows)])
+        for row in rows:
+            metrics = [mean_and_deviation([row[metric]], "{:.4f}") for metric in METRICS]
+            single.append([title[:3], row["seed"], len(row["runs"]), *metrics, *ops_and_size([row])])
+    reviews = f"{results['reviews']} test reviews" + (
+        ", the same for all" if results["same_reviews"] else " of its own"
+    )
+    plural = len(seeds) > 1
+    parts = [
+        f"{len(seeds)} seed{'s' if plural else ''} ({', '.join(seeds)}), each on {reviews}"
+        + ("; mean ± standard deviation over the seeds:" if plural else ", so there is no spread over seeds:"),
+        table(["variant", *header], means, "lr"),
+        "Each seed (where it has several runs, their mean):",
+        table(["variant", "seed", "runs", *header], single, "llr"),
+    ]
+    repeated = [row for row in results["rows"] if len(row["runs"]) > 1]
+    if repeated:
+        parts += [
+            "One model on the same reviews, run after run (sd: standard deviation):",
+            spread_table(results, repeated),
+        ]
+    for row in results["rows"]:
+        if row["not_converted"]:
+            title = results["variants"][row["variant"]][:3]
+            parts.append(f"{title} of seed {row['seed']} was not converted: {escape(row['not_converted'])}\n")
+    return "\n\n".join(part.strip() for part in [*parts, conclusion(by_variant)]) + "\n"
+
+
+def spread_table(results, rows):
+    """Returns the table of how far a row's runs are from each other."""
+    cells = [
+        [
+            results["variants"][row["variant"]][:3],
+            row["seed"],
+            len(row["runs"]),
+            f"{row['accuracy_std']:.4f}",
+            f"{row['p_positive_std']:.4f}",
+            f"{row['changed']:.2%}",
+        ]
+        for row in rows
+    ]
+    header = ["variant", "seed", "runs", "sd of accuracy", "sd of p(Positive), mean over reviews", "labels that change"]
+    return table(header, cells, "llr")
+
+
+def conclusion(by_variant):
+    """Returns the paragraphs on what the numbers say: (b) and (c) against (a), seed by seed."""
+    first = {row["seed"]: row for row in by_variant["no-dropout"]}
+    paragraphs = []
+    for variant, what in (("second-phase", "the second phase (b)"), ("with-dropout", "dropout left in place (c)")):
+        pairs = [(first[row["seed"]], row) for row in by_variant[variant] if row["runs"] and first[row["seed"]]["runs"]]
+        if not pairs:
+            continue
+        gains = {metric: [b[metric] - a[metric] for a, b in pairs] for metric in METRICS}
+        changes = [
+            f"{name} by {mean_and_deviation(gains[name.lower()], '{:+.4f}')}" for name in ("accuracy", "loss", "ECE")
+        ]
+        changes = ", ".join(changes).replace("± +", "± ")
+        said = f"Against (a), {what} changes {changes} ({len(pairs)} seed{'s' if len(pairs) > 1 else ''})."
+        if variant == "second-phase":
+            better = sum(gain > 0 for gain in gains["accuracy"])
+            lower = sum(gain < 0 for gain in gains["loss"])
+            verdict = {0: "is not needed", 2 * len(pairs): "pays"}.get(better + lower, "does not clearly pay")
+            said += (
+                f" It is more accurate in {better} of {len(pairs)}, has the lower loss in {lower}: here it {verdict}."
+            )
+        changed = [row["changed"] for _, row in pairs if row["changed"] is not None]
+        if changed:
+            said += f" From run to run {np.mean(changed):.1%} of the reviews do not keep their label."
+        paragraphs.append(said)
+    return "\n\n".join(paragraphs)
+
+
+def parse_seeds(words):
+    """Returns {seed: folder} of SEED=FOLDER words."""
+    folders = {}
+    for word in words:
+        seed, equals, folder = word.partition("=")
+        if not equals or not seed.isdecimal() or seed in folders:
+            sys.exit(f"{word}: not SEED=FOLDER, each seed once, as in 0=build/minilm/ablation")
+        if not Path(folder).is_dir():
+            sys.exit(f"{folder}: no such folder: make it with `make ablation`")
+        folders[seed] = folder
+    return folders
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--output_dir", type=Path, required=True, help="where to write")
+    parser.add_argument("seeds", nargs="+", metavar="SEED=FOLDER", help="a seed and the folder of its variants")
+    args = parser.parse_args()
+    results = read_seeds(parse_seeds(args.seeds))
+    body = to_markdown(results)
+    figure = plot_ablation(results)
+    picture = (
+        "![Accuracy, loss and calibration error of the three variants: a dot a seed, a bar their mean](ablation.svg)"
+    )
+    # All is computed before anything is written; results.json, which others read, comes last.
+    args.output_dir.mkdir(parents=True, exist_ok=True)
+    for suffix in ("svg", "png"):
+        write(args.output_dir / f"ablation.{suffix}", render(figure, suffix))
+    write(args.output_dir / "ablation.md", f"# Is the second phase needed?\n\n{body}\n{picture}\n")
+    write(args.output_dir / "results.json", json.dumps(results, indent=2) + "\n")
+    print(body, end="")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,147 @@
+"""The plots. Colours are Okabe and Ito's, which the colour-blind tell apart; the SVG is the same for the same data."""
+
+import io
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+
+from inputs.reviews import LABELS
+from report.metrics import BINS, confusion, reliability
+
+BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#8a929b"
+matplotlib.rcParams.update(
+    {
+        "axes.axisbelow": True,
+        "axes.grid": True,
+        "axes.spines.right": False,
+        "axes.spines.top": False,
+        "axes.titlesize": "medium",
+        "figure.constrained_layout.use": True,
+        "font.size": 10,
+        "grid.color": "#e3e7eb",
+        "legend.frameon": False,
+        "svg.hashsalt": "report",  # or ids would be new on every run
+    }
+)
+
+
+def render(figure, suffix):
+    """Returns the figure as the bytes of a svg or png file, without a date in it."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format=suffix, dpi=150, metadata={"Date": None} if suffix == "svg" else None)
+    return buffer.getvalue()
+
+
+def plot_training(phases):
+    """Draws loss and accuracy against steps.
+
+    Args:
+      phases: {title: {"loss" and "accuracy": {"train" and "eval": (steps, values) or None}}}.
+    """
+    figure = Figure(figsize=(9, 5.2))
+    axes = figure.subplots(2, len(phases), sharex="col", sharey="row", squeeze=False)
+    for column, (title, curves) in enumerate(phases.items()):
+        for axis, (name, unit) in zip(
+            axes[:, column], (("loss", "loss (nats)"), ("accuracy", "accuracy")), strict=True
+        ):
+            train, test = curves[name]["train"], curves[name]["eval"]
+            if train:
+                axis.plot(
+                    *train, color=BLUE, marker="o", markersize=3, linewidth=1.2, label="training, one batch a point"
+                )
+            if test:
+                axis.plot(
+                    *test, color=ORANGE, marker="D", markersize=7, linestyle="", label="evaluation, all test reviews"
+                )
+            if column == 0:
+                axis.set_ylabel(unit)
+        axes[0, column].set_title(title)
+        axes[1, column].set_xlabel("step")
+        axes[1, column].set_xlim(left=0)
+        axes[0, column].set_ylim(bottom=0)
+        axes[1, column].set_ylim(min(0.5, axes[1, column].get_ylim()[0]), 1)  # two labels: a half is chance
+    handles = {label: line for axis in axes.flat for line, label in zip(*axis.get_legend_handles_labels(), strict=True)}
+    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=2)
+    return figure
+
+
+def plot_confusion(models):
+    """Draws a confusion matrix for each model.
+
+    Args:
+      models: {title: (labels (reviews,), probabilities (reviews, 2))}.
+    """
+    figure = Figure(figsize=(4 * len(models), 3.6))
+    for axis, (title, data) in zip(figure.subplots(1, len(models), squeeze=False)[0], models.items(), strict=True):
+        counts = confusion(*data)
+        shares = counts / counts.sum(axis=1, keepdims=True)
+        axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+        for (row, column), count in np.ndenumerate(counts):
+            share = shares[row, column]
+            colour = "white" if share > 0.5 else "black"
+            axis.text(column, row, f"{count}\n{share:.1%}", ha="center", va="center", color=colour)
+        axis.set(title=title, xlabel="predicted", ylabel="label")
+        axis.set_xticks((0, 1), LABELS)
+        axis.set_yticks((0, 1), LABELS, rotation=90, va="center")
+        axis.tick_params(length=0)
+        axis.grid(False)
+        axis.spines[:].set_visible(False)
+    return figure
+
+
+def plot_reliability(models):
+    """Draws a reliability diagram for each model, as Guo et al. do, with the number of reviews in each bin below it.
+
+    Args:
+      models: as for plot_confusion.
+    """
+    figure = Figure(figsize=(4.4 * len(models), 5))
+    axes = figure.subplots(2, len(models), sharex=True, sharey="row", height_ratios=(3, 1), squeeze=False)
+    edges = np.arange(BINS) / BINS
+    for column, (title, data) in enumerate(models.items()):
+        upper, lower = axes[:, column]
+        sizes, confidence, accuracy = reliability(*data)
+        bars = {"width": 1 / BINS, "align": "edge", "edgecolor": "white", "linewidth": 1}
+        upper.bar(edges, np.nan_to_num(accuracy), color=BLUE, **bars)
+        upper.plot((0, 1), (0, 1), color="black", linewidth=1, linestyle="--")
+        upper.plot(confidence, accuracy, color=ORANGE, marker="D", markersize=5, linestyle="")
+        lower.bar(edges, sizes, color=GREY, **bars)
+        upper.set_title(title)
+        # The likelier of two labels has at least one half.
+        upper.set(xlim=(np.floor(BINS / 2) / BINS, 1), ylim=(0, 1))
+        lower.set_xlabel("confidence (probability of the predicted label)")
+    axes[0, 0].set_ylabel("share predicted right")
+    axes[1, 0].set_ylabel("reviews")
+    return figure
+
+
+def plot_ablation(results):
+    """Draws accuracy, loss and calibration error of each variant: a dot a seed, a bar at their mean.
+
+    Where a seed has several runs its dot is their mean, and the line through it goes from the lowest to the highest.
+    """
+    metrics = {"accuracy": "accuracy", "loss": "loss (nats)", "ece": f"calibration error (ECE, {BINS} bins)"}
+    colours = dict(zip(results["variants"], (BLUE, ORANGE, GREEN), strict=True))
+    figure = Figure(figsize=(9.6, 3.8))
+    for axis, (metric, unit) in zip(figure.subplots(1, 3), metrics.items(), strict=True):
+        seeds = list(dict.fromkeys(row["seed"] for row in results["rows"]))
+        offsets = dict(zip(seeds, np.linspace(-0.18, 0.18, len(seeds)) if len(seeds) > 1 else [0], strict=True))
+        for x, variant in enumerate(results["variants"]):
+            rows = [row for row in results["rows"] if row["variant"] == variant and row["runs"]]
+            for row in rows:
+                values = [run[metric] for run in row["runs"]]
+                at = x + offsets[row["seed"]]
+                axis.plot((at, at), (min(values), max(values)), color=colours[variant], linewidth=1.5, alpha=0.6)
+                axis.plot(at, row[metric], color=colours[variant], marker="o", markersize=6)
+            if rows:
+                mean = np.mean([row[metric] for row in rows])
+                axis.plot((x - 0.32, x + 0.32), (mean, mean), color="black", linewidth=1.5)
+        axis.set_title(unit)
+        axis.set_xlim(-0.5, len(results["variants"]) - 0.5)
+        axis.set_xticks(
+            range(len(results["variants"])),
+            [f"{title[:3]} {variant.replace('-', chr(10))}" for variant, title in results["variants"].items()],
+        )
+        axis.grid(False, axis="x")
+    return figure
