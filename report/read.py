@@ -1,0 +1,122 @@
+"""Reads what the stages left in build/PROFILE; for what is missing or malformed, one line with the target to make."""
+
+import ast
+import json
+import re
+import sys
+from pathlib import Path
+
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.util import tb_logging
+
+from inputs.reviews import LABELS
+
+METRICS = "eval_accuracy auc f1_score precision recall loss".split()  # as the notebook's and eval_results.txt have them
+COUNTS = "true_positives true_negatives false_positives false_negatives global_step".split()
+DROPOUT_RATE = re.compile(r"(?:^|/)dropout(?:_\d+)?/rate$")  # as tf.nn.dropout names it
+GUIDES_LINE = re.compile(r"\((.+), array\(\[([^],]+),([^],]+)\], dtype=float32\), '(\w+)'\)")
+tb_logging.get_logger().setLevel("ERROR")  # it warns of every second graph, which training writes by design
+
+
+def read_text(path, target):
+    """Returns the text of a file that `make target` makes; exits if it isn't there."""
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        sys.exit(f"{path}: no such file: make it with `make {target}`")
+    except (OSError, UnicodeDecodeError) as error:
+        sys.exit(f"{path}: cannot be read: {getattr(error, 'strerror', error)}: make it again with `make {target}`")
+
+
+def read_json(path, target, keys):
+    """Returns the dict in a JSON file that `make target` makes; exits unless it has all the keys."""
+    try:
+        content = json.loads(read_text(path, target))
+    except ValueError as error:
+        sys.exit(f"{path}: not JSON: {error}: remove it and make it again with `make {target}`")
+    for key in keys:
+        if not isinstance(content, dict) or key not in content:
+            sys.exit(f"{path}: lacks {key}: remove it and make it again with `make {target}`")
+    return content
+
+
+def read_record(folder, stage):
+    """Returns the record that stands beside what `make stage` made: its command, flags, packages, machine and time."""
+    keys = (
+        "command",
+        "flags",
+        "inputs",
+        "packages",
+        "cpu",
+        "cores",
+        "git_commit",
+        "git_dirty",
+        "start",
+        "end",
+        "seconds",
+    )
+    return read_json(Path(folder, f"{stage}.record.json"), stage, keys)
+
+
+def read_results(path, target):
+    """Returns {metric: float} of an eval_results.txt, `metric = value` a line."""
+    results = {}
+    for number, line in enumerate(read_text(path, target).splitlines(), 1):
+        try:
+            name, value = line.split(" = ")
+            results[name] = float(value)
+        except ValueError:
+            sys.exit(
+                f"{path}: line {number} is not `metric = value`: remove the file and make it again with `make {target}`"
+            )
+    for name in METRICS + COUNTS:
+        if name not in results:
+            sys.exit(f"{path}: lacks {name}: remove it and make it again with `make {target}`")
+    return results
+
+
+def read_predictions(path):
+    """Reads predictions in the guide's form, ('review', array([negative, positive], dtype=float32), 'label').
+
+    Returns: list of (review, [p_negative, p_positive], label), and the line on differences that may follow, or None.
+    """
+    predictions, closing = [], None
+    for number, line in enumerate(read_text(path, "predict").split("\n"), 1):
+        match = GUIDES_LINE.fullmatch(line)
+        try:
+            if match and match[4] in LABELS:
+                review = ast.literal_eval(match[1])
+                predictions.append((review, [float(match[2]), float(match[3])], match[4]))
+            elif line.startswith("largest difference"):
+                closing = line
+            elif line:
+                raise ValueError
+        except (SyntaxError, ValueError):
+            sys.exit(
+                f"{path}: line {number} is not a prediction: remove the file and make it again with `make predict`"
+            )
+    if not predictions:
+        sys.exit(f"{path}: no predictions in it: remove it and make it again with `make predict`")
+    return predictions, closing
+
+
+def read_events(folder, target):
+    """Reads all event files of one folder, of a run that may have been resumed.
+
+    Returns: {tag: (steps, values)}, each by step, where two files have the same step the later one's value; and
+      {name: rate} of the dropout layers in the graph, empty without dropout, or None if the files hold no graph.
+    """
+    if not list(Path(folder).glob("events.out.tfevents.*")):
+        sys.exit(f"{folder}/events.out.tfevents.*: no such file: make it with `make {target}`")
+    events = EventAccumulator(str(folder), size_guidance={"scalars": 0})
+    events.Reload()
+    tags = events.Tags()
+    scalars = {}
+    for tag in tags["scalars"]:
+        points = sorted({event.step: event.value for event in events.Scalars(tag)}.items())
+        scalars[tag] = tuple(zip(*points, strict=True))
+    dropout = None
+    if tags["graph"]:
+        rates = [node for node in events.Graph().node if DROPOUT_RATE.search(node.name) and node.op == "Const"]
+        dropout = {node.name: node.attr["value"].tensor.float_val[0] for node in rates}
+    return scalars, dropout

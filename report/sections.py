@@ -1,0 +1,189 @@
+"""The sections of the page, as Markdown; report.compare reads what goes into them."""
+
+import datetime
+
+import numpy as np
+
+from inputs.reviews import LABELS
+from report import ablation
+from report.metrics import calibration_error, confusion
+from report.page import escape, table
+from report.read import COUNTS, METRICS
+from report.setting import ROWS, differs, plain
+
+SHOWN = 50  # reviews, where they are not the guide's four
+ISSUE_499 = "https://github.com/google-research/bert/issues/499"
+
+
+def write_provenance(profile, records):
+    """Returns the paragraph on what was run, when, of which commit and on what."""
+    spans = []
+    for stage in ("result1", "result2"):
+        start = datetime.datetime.fromisoformat(records[stage]["start"]).astimezone(datetime.UTC)
+        spans.append(f"{stage} on {start:%Y-%m-%d at %H:%M} UTC in {records[stage]['seconds']:.0f} s")
+    commits = {}
+    for stage, record in records.items():
+        commit = f"commit {record['git_commit'][:12]}" if record["git_commit"] else "no known commit"
+        commits.setdefault(commit + (" with uncommitted changes" if record["git_dirty"] else ""), []).append(stage)
+    if len(commits) == 1:
+        source = f"from {next(iter(commits))}"
+    else:
+        source = "from " + ", ".join(f"{commit} ({', '.join(stages)})" for commit, stages in commits.items())
+    first = records["result1"]
+    machine = f"{escape(str(first['cpu']))}, {first['cores']} cores"
+    return f"Profile {escape(profile)}, {' and '.join(spans)}, on {machine}, {source}.\n"
+
+
+def write_metrics(results, published):
+    """Returns the table of metrics."""
+    columns = {name: entry["metrics"] for name, entry in published.items()} | results
+    rows = []
+    for metric in METRICS + COUNTS:
+        form = "{:.0f}" if metric in COUNTS else "{:.4f}"
+        cells = []
+        for name, values in columns.items():
+            about = "about " if published.get(name, {}).get("approximate") and metric in METRICS else ""
+            cells.append(about + form.format(values[metric]) if metric in values else "")
+        for stage in results:
+            pair = columns["notebook"].get(metric), results[stage].get(metric)
+            cells.append("" if None in pair else form.replace(":", ":+").format(pair[1] - pair[0]))
+        rows.append([metric, *cells])
+    return table(["metric", *columns, *(f"{stage} minus notebook" for stage in results)], rows, "lr")
+
+
+def judge(name, run, published):
+    """Returns the sentences on whether this run's numbers can be set against those of `name`."""
+    ours, theirs = run["setup"], published[name]["setup"]
+    others = [
+        f"other {row} ({plain(ours[row][0])}, there {plain(theirs[row][0])})"
+        for row in ("weights", "reviews")
+        if differs(ours[row], theirs[row])
+    ]
+    if others:
+        return (
+            f"Not comparable with the {name}: {escape(' and '.join(others))}. This run is no reproduction of its "
+            "numbers, and the differences from them say nothing about either."
+        )
+    reviews = sum(int(run["results"]["result1"][count]) for count in COUNTS[:4])
+    accuracy = published[name]["metrics"]["eval_accuracy"]
+    margin = 1.96 * np.sqrt(2 * accuracy * (1 - accuracy) / reviews)
+    rest = ", ".join(ROWS[row] for row in ROWS if differs(ours[row], theirs[row]))
+    return (
+        f"Comparable with the {name}: the same weights and the same corpus. Between two samples of {reviews} "
+        f"reviews chance alone moves the accuracy by up to {margin:.4f} in 19 of 20 cases. "
+        f"What else differs: {rest or 'nothing'}."
+    )
+
+
+def write_reviews(run, published):
+    """Returns the table of the reviews' probabilities: of all four sources if they are the guide's four reviews."""
+    sources = {"this run, " + engine: rows for engine, rows in run["predictions"].items()}
+    theirs = {
+        "notebook": [
+            (r, np.exp(logs).tolist(), label) for r, *logs, label in published["notebook"]["log_probabilities"]
+        ],
+        "guide": [(r, probabilities, label) for r, *probabilities, label in published["guide"]["probabilities"]],
+    }
+    reviews = [review for review, _, _ in run["predictions"]["OpenVINO"]]
+    if reviews == [review for review, _, _ in theirs["guide"]]:
+        sources = theirs | sources
+        note = "The notebook gives log-probabilities; here are their exponentials."
+    else:
+        note = (
+            "These are not the guide's four reviews, so there is nothing published beside them: "
+            "`make predict compare` without REVIEWS= predicts those."
+        )
+        if len(reviews) > SHOWN:
+            note += f" The first {SHOWN} of {len(reviews)}:"
+    rows = []
+    for number, review in enumerate(reviews[:SHOWN]):
+        for place, (source, predictions) in enumerate(sources.items()):
+            _, probabilities, label = predictions[number]
+            rows.append([escape(review) if place == 0 else "", source, *(f"{p:.5f}" for p in probabilities), label])
+    closing = f"\n{run['closing'][0].upper()}{run['closing'][1:]}.\n" if run["closing"] else ""
+    return f"{note}\n\n{table(['review', 'source', *LABELS, 'label'], rows, 'llrrl')}{closing}"
+
+
+def write_setup(ours, published):
+    """Returns the table of setups; what differs is in bold and named."""
+
+    def show(value, note=None):
+        return escape(plain(value)) + (f" ({escape(note)})" if note else "")
+
+    rows, count = [], 0
+    for row, title in ROWS.items():
+        others = [name for name, entry in published.items() if differs(ours[row], entry["setup"][row])]
+        count += bool(others)
+        cells = [show(*entry["setup"][row]) for entry in published.values()]
+        mine = show(*ours[row])
+        rows.append(
+            [
+                title,
+                *cells,
+                f"**{mine}**" if others else mine,
+                "both" if len(others) == len(published) else ", ".join(others),
+            ]
+        )
+    header = ["", *published, "this run", "differs from"]
+    return f"{count} of {len(ROWS)} rows differ; they are in bold.\n\n{table(header, rows, 'l')}"
+
+
+def check_confusion(run):
+    """Returns the sentence on whether the IR's labels are those that TensorFlow's evaluation counted."""
+    moved = []
+    for stage, data in run["models"].items():
+        (tn, fp), (fn, tp) = confusion(*data)
+        apart = sum(
+            abs(mine - run["results"][stage][name]) for name, mine in zip(COUNTS, (tp, tn, fp, fn), strict=False)
+        )
+        if apart:
+            moved.append(f"{apart / 2:.0f} of {stage}'s")
+    if not moved:
+        return "They are OpenVINO's and count the same as TensorFlow's in eval_results.txt."
+    return f"They are OpenVINO's; TensorFlow's, in eval_results.txt, has {' and '.join(moved)} in other cells."
+
+
+def write_page(profile, run, published):
+    """Returns the page as Markdown."""
+    errors = ", ".join(f"{calibration_error(*data):.4f} for {stage}" for stage, data in run["models"].items())
+    curves = "Loss and accuracy against steps: training a batch at a time, evaluation on all test reviews."
+    if not all(phase["accuracy"]["train"] for phase in run["curves"].values()):
+        curves += " These event files hold no training accuracy."
+    sources = [
+        f"- {name}: {entry['title']}" + (f", <{entry['url']}>" if entry["url"] else "")
+        for name, entry in published.items()
+    ]
+    return "\n".join(
+        [
+            "# This run beside the notebook and the guide\n",
+            write_provenance(profile, run["records"]),
+            "## Metrics\n",
+            write_metrics(run["results"], published),
+            *(judge(name, run, published) + "\n" for name in published),
+            "The notebook's auc is of predicted labels, not of scores, and so is ours. All its metrics were measured "
+            "with its head's dropout on.\n",
+            "## Reviews\n",
+            write_reviews(run, published),
+            "## Setup\n",
+            write_setup(run["setup"], published),
+            "## Training\n",
+            f"{curves}\n",
+            "![Loss and accuracy against steps, both phases](training.svg)\n",
+            "## Errors and calibration\n",
+            f"Test reviews by label and predicted label. {check_confusion(run)}\n",
+            "![Confusion matrices of result1 and result2](confusion.svg)\n",
+            "Of the reviews predicted with a given confidence, the share predicted right: on the dashed line a model "
+            "is right as often as it says, below the line less often. The diamonds are at each bin's mean confidence. "
+            f"The expected calibration error (ECE) is {errors}.\n",
+            "![Reliability diagrams of result1 and result2](reliability.svg)\n",
+            "## Is the second phase needed?\n",
+            ablation.to_markdown(run["ablation"]),
+            "![Accuracy, loss and calibration error of the three variants](ablation.svg)\n",
+            "## Sources\n",
+            *sources,
+            f"- the notebook's dropout while predicting: google-research/bert issue 499, <{ISSUE_499}>",
+            "- this run: eval_results.txt, event files, predictions and the stages' records, in the folder above",
+            "- calibration error: Guo et al., On Calibration of Modern Neural Networks, ICML 2017",
+            "- CITATION.cff in the repository lists the papers on models and reviews\n",
+        ]
+    )

@@ -1,0 +1,226 @@
+"""python -m report.compare on a build folder whose numbers are known."""
+
+import json
+import re
+import shutil
+
+import pytest
+from conftest import CONFIG, GUIDES, ROOT, call, fails, run, write_events, write_record
+
+from report import ablation
+from report.compare import main
+from report.page import escape, to_html
+from report.read import COUNTS, read_events
+from report.setting import count_parameters
+
+
+def compare(build):
+    """Runs report.compare, its ablation first; returns compare.md."""
+    call(ablation.main, f"--output_dir={build / 'ablation'}", f"7={build / 'ablation'}")
+    call(main, build, "--profile=made-up")
+    return (build / "compare" / "compare.md").read_text()
+
+
+def row(text, first):
+    """Returns the cells of the table row that begins so."""
+    line = next(line for line in text.splitlines() if line.startswith(f"| {first} |"))
+    return [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[2:-1]]
+
+
+def test_the_page_holds_the_numbers_of_the_files(build):
+    text = compare(build)
+    assert "Profile made-up, result1 on 2030-01-02 at 03:04 UTC in 60 s and result2" in text
+    assert "on A CPU \\| of two_cores, 2 cores, from commit 0123456789ab." in text
+    assert row(text, "eval_accuracy") == ["0.8664", "about 0.8436", "0.9000", "0.8000", "+0.0336", "-0.0664"]
+    assert row(text, "true_negatives") == ["2174", "", "3", "2", "-2171", "-2172"]
+    assert row(text, "global_step") == ["468", "468", "4", "4", "-464", "-464"]
+    assert "count the same as TensorFlow's in eval_results.txt" in text
+    assert "(ECE) is 0.0000 for result1, 0.1000 for result2" in text
+    assert text.count("| (a)") == 2 and "changes accuracy by -0.1000" in text
+
+
+def test_the_notebooks_log_probabilities_become_probabilities(build):
+    text = compare(build)
+    assert row(text, "That movie was absolutely awful") == ["notebook", "0.99510", "0.00490", "Negative"]
+    assert "|  | guide | 0.00698 | 0.99302 | Positive |" in text
+    assert "|  | this run, TensorFlow | 0.00744 | 0.99256 | Positive |" in text
+    assert text.count("this run, OpenVINO |") == 4
+    assert "Largest difference from TensorFlow: 1.2e-07 on 4 reviews, 0 labels differ." in text
+
+
+def test_setup_is_that_of_the_records_and_says_what_differs(build):
+    text = compare(build)
+    assert row(text, "weights")[2:] == ["**mini-1.0**", "both"]
+    assert row(text, "reviews")[2:] == ["**text-2.0 (Rotten Tomatoes, critics' snippets)**", "both"]
+    assert row(text, "sample, training + test") == ["5000 + 5000", "5000 + 5000", "**50 + 10**", "both"]
+    assert row(text, "max_seq_length") == ["128", "128", "**48**", "both"]
+    assert row(text, "batch") == ["32", "32", "32", ""]
+    assert row(text, "learning rate") == ["2e-5", "2e-5", "**5e-5**", "both"]
+    assert row(text, "dropout in training")[2:] == ["**encoder 0.1, head 0.1**", "notebook"]
+    assert row(text, "second phase")[2] == "**steps 4, epochs 1, rate 2e-5, dropout off**"
+    assert row(text, "dropout in evaluation and prediction")[1:] == ["off", "**off**", "notebook"]
+    assert row(text, "TensorFlow")[1:] == ["1.12.0", "**1.15.0**", "both"]
+    assert row(text, "ops in the frozen encoder")[1:3] == ["1636", "**20**"]
+    assert row(text, "OpenVINO")[2] == "**2024.6.0**"
+    assert "Not comparable with the notebook: other weights (mini-1.0, there uncased_L-12_H-768_A-12) and other" in text
+
+
+def test_the_notebooks_own_weights_and_reviews_are_comparable(build):
+    write_record(build, "pretrained", "python -m inputs.pretrained google d/uncased_L-12_H-768_A-12.zip p")
+    write_record(build, "reviews", "python -m inputs.reviews aclimdb d/aclImdb_v1.tar.gz --train_size=5000 r")
+    text = compare(build)
+    assert "Comparable with the notebook: the same weights and the same corpus." in text
+    assert "Between two samples of 10 reviews chance alone moves the accuracy by up to 0.2982" in text
+    assert "Not comparable with the guide: other weights" in text and "(uncased_L-12_H-768_A-12, there multi" in text
+    assert "and other reviews" not in text
+
+
+def test_own_reviews_and_random_weights_are_named_as_such(build):
+    write_record(build, "pretrained", "python -m inputs.pretrained random d/mini.whl p")
+    write_record(build, "reviews", "python -m inputs.reviews aclimdb my/films --train_size=50 --test_size=10 r")
+    text = compare(build)
+    assert row(text, "weights")[2] == "**random**"
+    assert row(text, "reviews")[2] == "**films (given as DATA_DIR)**"
+
+
+def test_other_reviews_are_listed_by_themselves(build):
+    lines = "('A |very| <b>*bold*</b> film', array([0.25, 0.75], dtype=float32), 'Positive')\n"
+    for name in ("tensorflow/predictions.txt", "openvino.txt"):
+        (build / "predict" / name).write_text(lines)
+    text = compare(build)
+    assert "These are not the guide's four reviews" in text and "0.99510" not in text
+    expected = r"| A \|very\| &lt;b&gt;\*bold\*&lt;/b&gt; film | this run, TensorFlow | 0.25000 | 0.75000 | Positive |"
+    assert expected in text
+    assert "<td>A |very| &lt;b&gt;*bold*&lt;/b&gt; film</td>" in (build / "compare" / "compare.html").read_text()
+
+
+def test_the_html_page_loads_nothing_and_holds_every_plot(build):
+    text = compare(build)
+    names = {"training.svg", "confusion.svg", "reliability.svg", "ablation.svg"}
+    assert {path.name for path in (build / "compare").iterdir()} == names | {"compare.md", "compare.html"}
+    assert set(re.findall(r"\]\((\w+\.svg)\)", text)) == names
+    page = (build / "compare" / "compare.html").read_text()
+    assert page.count('src="data:image/svg+xml;base64,') == len(names)
+    assert not re.search(r"""src=(?!"data:)|<link|<script|<iframe|@import|url\(|srcset""", page)
+    assert "default-src 'none'" in page and page.count("<table>") == text.count("\n| ---") + text.count("\n|  | ---")
+    assert "<style>" in page and "$" not in page.split("<main>")[0]
+
+
+def test_stages_of_several_commits_are_told_apart(build):
+    write_record(build, "ir", "python -m openvino.tools.mo", git_commit="f" * 40, git_dirty=True)
+    assert "ffffffffffff with uncommitted changes (ir)" in compare(build)
+
+
+def test_labels_that_moved_on_the_way_to_openvino_are_counted(build):
+    path = build / "result1" / "eval_results.txt"
+    moved = path.read_text().replace("true_negatives = 3.0", "true_negatives = 4.0")
+    path.write_text(moved.replace("false_positives = 1.0", "false_positives = 0.0"))
+    assert "in eval_results.txt, has 1 of result1's in other cells" in compare(build)
+
+
+def test_a_second_run_replaces_the_first(build):
+    first = compare(build)
+    (build / "compare" / "stale.svg").touch()
+    assert compare(build) == first
+    assert not (build / "compare" / "stale.svg").exists() and not (build / "compare.part").exists()
+
+
+def test_an_older_runs_event_files_do(build):
+    shutil.rmtree(build / "result1")
+    shutil.copytree(build / "result2", build / "result1")
+    for path in build.glob("result?/events*"):
+        path.unlink()
+    for stage in ("result1", "result2"):
+        write_events(build / stage, {"loss_1": [0.7, 0.5]})
+    assert "These event files hold no training accuracy." in compare(build)
+
+
+def test_a_resumed_runs_event_files_are_read_as_one(tmp_path):
+    write_events(tmp_path, {"loss": [0.7, 0.6, 0.5, 0.45]}, ("bert/encoder",))
+    write_events(tmp_path, {"loss": [0.4, 0.3, 0.2]}, ("bert/encoder", "loss"), start=3)
+    scalars, dropout = read_events(tmp_path, "result1")
+    steps, values = scalars["loss"]
+    assert steps == (1, 2, 3, 4, 5) and values == pytest.approx((0.7, 0.6, 0.4, 0.3, 0.2))
+    assert dropout == pytest.approx({"bert/encoder/dropout/rate": 0.1, "loss/dropout/rate": 0.1})
+
+
+@pytest.mark.parametrize(
+    ("missing", "target"),
+    [
+        ("result1/eval_results.txt", "result1"),
+        ("result2/eval_results.txt", "result2"),
+        ("result1/eval", "result1"),
+        ("result2.record.json", "result2"),
+        ("reviews.record.json", "reviews"),
+        ("ir.record.json", "ir"),
+        ("pretrained/bert_config.json", "pretrained"),
+        ("bert-finetune.pb", "pb"),
+        ("predict/openvino.txt", "predict"),
+        ("predict/tensorflow/predictions.txt", "predict"),
+        ("ablation/results.json", "ablation"),
+        ("ablation/second-phase/probabilities-1.tsv", "ablation"),
+    ],
+)
+def test_what_is_missing_is_one_line_with_its_target(build, missing, target):
+    call(ablation.main, f"--output_dir={build / 'ablation'}", f"7={build / 'ablation'}")
+    path = build / missing
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    line = fails(main, build, "--profile=made-up")
+    assert line.startswith(str(path)) and line.endswith(f"make it with `make {target}`")
+    assert not (build / "compare").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "complaint"),
+    [
+        ("result1/eval_results.txt", "auc: 0.5\n", "line 1 is not `metric = value`"),
+        ("result1/eval_results.txt", "eval_accuracy = 0.5\n", "lacks auc"),
+        ("predict/openvino.txt", GUIDES + "Killed\n", "line 5 is not a prediction"),
+        ("predict/openvino.txt", "\n", "no predictions in it"),
+        ("predict/openvino.txt", GUIDES[:100].split("\n")[0] + "\n", "not the reviews of"),
+        ("pretrained/bert_config.json", "{", "not JSON"),
+        ("result1.record.json", "[]", "lacks command"),
+        ("reviews.record.json", None, "not a record of inputs.reviews"),
+    ],
+)
+def test_what_is_malformed_is_one_line(build, name, text, complaint):
+    if text is None:
+        write_record(build, "reviews", "cp -r elsewhere reviews")
+    else:
+        (build / name).write_text(text)
+    line = fails(main, build, "--profile=made-up")
+    assert line.startswith(f"{build / name}: ") and complaint in line
+
+
+def test_parameters_are_those_of_the_published_models():
+    # google-research/bert's README: 110M for BERT-Base; all-MiniLM-L6-v2's card: 22.7M.
+    base = {"num_hidden_layers": 12, "hidden_size": 768, "intermediate_size": 3072}
+    assert count_parameters(CONFIG | base) == 109_482_240
+    assert count_parameters(CONFIG) == 22_713_216
+
+
+def test_text_is_escaped_only_where_it_is_markup(tmp_path):
+    assert escape("max_seq_length _a_ `b` [c](d)") == r"max_seq_length \_a\_ \`b\` \[c\](d)"
+    page = to_html("# T\n\n" + escape("x_y_z _a_ <script> & \\| [c](d)\nnext"), tmp_path)
+    assert "<p>x_y_z _a_ &lt;script&gt; &amp; \\| [c](d) next</p>" in page
+
+
+def test_published_counts_agree_with_the_published_rates():
+    published = json.loads((ROOT / "report" / "published.json").read_text())["notebook"]["metrics"]
+    tp, tn, fp, fn = (published[name] for name in COUNTS[:4])
+    assert tp + tn + fp + fn == 5000 and (tp + tn) / 5000 == published["eval_accuracy"]
+    assert tp / (tp + fn) == pytest.approx(published["recall"], abs=1e-6)
+    assert tp / (tp + fp) == pytest.approx(published["precision"], abs=1e-6)
+    assert (tp / (tp + fn) + tn / (tn + fp)) / 2 == pytest.approx(published["auc"], abs=1e-6)
+    assert 2 * tp / (2 * tp + fp + fn) == pytest.approx(published["f1_score"], abs=1e-6)
+
+
+def test_the_command_says_what_it_wrote_and_ends_with_one_line_on_an_error(build):
+    call(ablation.main, f"--output_dir={build / 'ablation'}", f"7={build / 'ablation'}")
+    done = run("report.compare", build, "--profile=made-up")
+    assert done.returncode == 0 and not done.stderr
+    assert done.stdout == f"{build / 'compare'}: compare.html, compare.md and 4 plots\n"
+    (build / "ir.record.json").unlink()
+    done = run("report.compare", build, "--profile=made-up")
+    assert done.returncode == 1 and len(done.stderr.splitlines()) == 1 and not done.stdout
+    assert (build / "compare" / "compare.html").exists()
