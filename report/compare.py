@@ -28,12 +28,13 @@ def read_run(folder):
     keys = ("num_hidden_layers", "hidden_size", "num_attention_heads", "intermediate_size", "vocab_size")
     positions = ("max_position_embeddings", "type_vocab_size")
     config = read.read_json(folder / "pretrained" / "bert_config.json", "pretrained", keys + positions)
-    results, curves, dropout, models, predictions = {}, {}, {}, {}, {}
+    results, curves, dropout, models, predictions, evaluated = {}, {}, {}, {}, {}, []
     for stage, variant in RESULTS.items():
         results[stage] = read.read_results(folder / stage / "eval_results.txt", stage)
         train, dropout[stage] = read.read_events(folder / stage, stage)
-        test, dropout["eval"] = read.read_events(folder / stage / "eval", stage)
-        loss = train.get("loss") or train.get("loss_1")  # TPUEstimator also names a loss, and the graph's is the second
+        test, layers = read.read_events(folder / stage / "eval", stage)
+        evaluated.append(layers)
+        loss = train.get("loss") or train.get("loss_1")  # as TPUEstimator calls its own
         if not loss:
             sys.exit(f"{folder / stage}/events.out.tfevents.*: no loss in them: make them with `make {stage}`")
         curves[stage] = {
@@ -41,6 +42,7 @@ def read_run(folder):
             "accuracy": {"train": train.get("train_accuracy"), "eval": test.get("eval_accuracy")},
         }
         models[stage] = read_probabilities(folder / "ablation" / variant / "probabilities-1.tsv")
+    dropout["eval"] = None if None in evaluated else evaluated[0] | evaluated[1]
     steps = {stage: int(results[stage]["global_step"]) for stage in RESULTS}
     ops, _ = ablation.count_ops(folder / "bert-finetune.pb", "pb")
     paths = {"TensorFlow": folder / "predict/tensorflow/predictions.txt", "OpenVINO": folder / "predict/openvino.txt"}

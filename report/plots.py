@@ -60,7 +60,7 @@ def plot_training(phases):
         axes[1, column].set_xlabel("step")
         axes[1, column].set_xlim(left=0)
         axes[0, column].set_ylim(bottom=0)
-        axes[1, column].set_ylim(min(0.5, axes[1, column].get_ylim()[0]), 1)  # two labels: a half is chance
+        axes[1, column].set_ylim(min(0.5, axes[1, column].get_ylim()[0]), 1.02)  # a half is chance
     handles = {label: line for axis in axes.flat for line, label in zip(*axis.get_legend_handles_labels(), strict=True)}
     figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=2)
     return figure

@@ -114,7 +114,7 @@ def describe_run(folder, records, config, steps, dropout, ops):
         "dropout": [describe_dropout(dropout["result1"])],
         "second_phase": [
             f"steps {steps['result2']}, epochs {plain(second['flags'].get('num_train_epochs'))}, "
-            f"rate {plain(second['flags'].get('learning_rate'))}, dropout {describe_dropout(dropout['result2'])}"
+            f"rate {plain(second['flags'].get('learning_rate'))}, dropout {plain(describe_dropout(dropout['result2']))}"
         ],
         "predicting_dropout": [describe_dropout(dropout["eval"])],
         "tensorflow": [packages.get("tensorflow")],

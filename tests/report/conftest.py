@@ -84,15 +84,16 @@ def write_ablation(folder, labels=LABELS, wrong=(1, 2, 3)):
 
 
 def write_events(folder, scalars, dropout=(), start=1):
-    """Writes one event file: {tag: values}, a step each from `start` on, and a graph with dropout of rate 0.1."""
+    """Writes one event file: {tag: values}, a step each from `start` on, and a graph with dropout at 0.1, or none."""
     graph = GraphDef()
     graph.node.add(name="bert/encoder/dense", op="MatMul")
-    for name in dropout:
+    for name in dropout or ():
         node = graph.node.add(name=f"{name}/dropout/rate", op="Const")
         node.attr["value"].tensor.float_val.append(0.1)
         graph.node.add(name=f"gradients/{name}/dropout/rate", op="Sub")
     writer = EventFileWriter(str(folder))
-    writer.add_event(Event(graph_def=graph.SerializeToString(), wall_time=1))
+    if dropout is not None:
+        writer.add_event(Event(graph_def=graph.SerializeToString(), wall_time=1))
     for tag, values in scalars.items():
         for step, value in enumerate(values, start):
             summary = Summary(value=[Summary.Value(tag=tag, simple_value=value)])

@@ -131,8 +131,16 @@ def test_an_older_runs_event_files_do(build):
     for path in build.glob("result?/events*"):
         path.unlink()
     for stage in ("result1", "result2"):
-        write_events(build / stage, {"loss_1": [0.7, 0.5]})
-    assert "These event files hold no training accuracy." in compare(build)
+        write_events(build / stage, {"loss_1": [0.7, 0.5]}, dropout=None)
+    text = compare(build)
+    assert "These event files hold no training accuracy." in text
+    assert row(text, "dropout in training") == [
+        "head 0.1 (the encoder is loaded without its train tag, so without " + "dropout)",
+        "encoder 0.1, head 0.1",
+        "not stated",
+        "",
+    ]
+    assert row(text, "second phase")[2].endswith("dropout not stated**")
 
 
 def test_a_resumed_runs_event_files_are_read_as_one(tmp_path):
@@ -142,6 +150,26 @@ def test_a_resumed_runs_event_files_are_read_as_one(tmp_path):
     steps, values = scalars["loss"]
     assert steps == (1, 2, 3, 4, 5) and values == pytest.approx((0.7, 0.6, 0.4, 0.3, 0.2))
     assert dropout == pytest.approx({"bert/encoder/dropout/rate": 0.1, "loss/dropout/rate": 0.1})
+
+
+def test_dropout_left_on_in_evaluation_would_be_seen(build):
+    write_events(build / "result1" / "eval", {"eval_loss": [0.3]}, ("loss",), start=4)
+    assert row(compare(build), "dropout in evaluation and prediction")[1:] == ["off", "**head 0.1**", "guide"]
+
+
+def test_an_event_file_cut_short_is_read_as_far_as_it_goes(tmp_path):
+    write_events(tmp_path, {"loss": [0.7, 0.6, 0.5]})
+    (path,) = tmp_path.iterdir()
+    path.write_bytes(path.read_bytes()[:-5])
+    scalars, dropout = read_events(tmp_path, "result1")
+    assert scalars["loss"][0] == (1, 2) and dropout == {}
+
+
+def test_event_files_without_a_loss_are_refused(build):
+    for path in (build / "result2").glob("events*"):
+        path.unlink()
+    write_events(build / "result2", {})
+    assert "result2/events.out.tfevents.*: no loss in them" in fails(main, build, "--profile=made-up")
 
 
 @pytest.mark.parametrize(
