@@ -23,6 +23,11 @@ VARIANTS = {
     "second-phase": "(b) result2: trained again without dropout",
     "with-dropout": "(c) result1's own training graph, dropout in place",
 }
+PICTURE = """\
+A dot is a seed, a bar their mean; the line through a dot goes from the lowest to the highest of its runs.
+
+![Accuracy, loss and calibration error of the three variants](ablation.svg)
+"""
 METRICS = ("accuracy", "loss", "ece")
 DROPOUT = re.compile(r"(?:^|/)dropout(?:_\d+)?/")
 
@@ -231,14 +236,11 @@ def main():
     results = read_seeds(parse_seeds(args.seeds))
     body = to_markdown(results)
     figure = plot_ablation(results)
-    picture = (
-        "![Accuracy, loss and calibration error of the three variants: a dot a seed, a bar their mean](ablation.svg)"
-    )
     # All is computed before anything is written; results.json, which others read, comes last.
     args.output_dir.mkdir(parents=True, exist_ok=True)
     for suffix in ("svg", "png"):
         write(args.output_dir / f"ablation.{suffix}", render(figure, suffix))
-    write(args.output_dir / "ablation.md", f"# Is the second phase needed?\n\n{body}\n{picture}\n")
+    write(args.output_dir / "ablation.md", f"# Is the second phase needed?\n\n{body}\n{PICTURE}")
     write(args.output_dir / "results.json", json.dumps(results, indent=2) + "\n")
     print(body, end="")
 

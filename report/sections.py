@@ -178,7 +178,7 @@ def write_page(profile, run, published):
             "![Reliability diagrams of result1 and result2](reliability.svg)\n",
             "## Is the second phase needed?\n",
             ablation.to_markdown(run["ablation"]),
-            "![Accuracy, loss and calibration error of the three variants](ablation.svg)\n",
+            ablation.PICTURE,
             "## Sources\n",
             *sources,
             f"- the notebook's dropout while predicting: google-research/bert issue 499, <{ISSUE_499}>",
