@@ -25,7 +25,7 @@ CHECKSUMS = inputs/checksums.txt
 
 # What is made from something given lies apart from the profile's own run, and from what was made from another.
 B = $(BUILD)/$(PROFILE)$(subst /,-,$(CHECKPOINT:%=-%)$(PB:%=-%))
-VOCAB_FILE = $(if $(HUB_MODULE),$(B)/tokenization/vocab.txt,$(B)/pretrained/vocab.txt)
+VOCAB_FILE = $(if $(HUB_MODULE),$(B)/module/vocab.txt,$(B)/pretrained/vocab.txt)
 BERT_CONFIG_FILE = $(B)/pretrained/bert_config.json
 DOWNLOADS = $(BUILD)/downloads
 TOOLS = .tox/tools/bin/python
@@ -123,10 +123,10 @@ $(B)/hub-module/saved_model.pb: $(PRETRAINED) inputs/hub.py | .tox/tf1.stamp
 
 # The notebook's way: a module, by folder or URL, brings weights, vocabulary and casing.
 MODULE = $(or $(filter $(B)/hub-module/saved_model.pb,$(HUB_MODULE)/saved_model.pb),$(wildcard $(HUB_MODULE)/saved_model.pb))
-$(B)/tokenization/vocab.txt: $(MODULE) inputs/hub.py $(call changed,$(B)/flags/tokenization,$(HUB_MODULE)) | .tox/tf1.stamp
-	$(RUN) --record=$(B)/tokenization.record.json --input inputs/hub.py $(MODULE) --output $(B)/tokenization -- \
-	  $(TF1) -m inputs.hub tokenization $(HUB_MODULE) $(B)/tokenization
-	$(call note,$(B)/flags/tokenization,$(HUB_MODULE))
+$(B)/module/vocab.txt: $(MODULE) inputs/hub.py $(call changed,$(B)/flags/module,$(HUB_MODULE)) | .tox/tf1.stamp
+	$(RUN) --record=$(B)/module.record.json --input inputs/hub.py $(MODULE) --output $(B)/module -- \
+	  $(TF1) -m inputs.hub describe $(HUB_MODULE) $(B)/module
+	$(call note,$(B)/flags/module,$(HUB_MODULE))
 
 REVIEWS_SOURCE = $(or $(DATA_DIR),$(DOWNLOADS)/$(REVIEWS_ARCHIVE))
 SAMPLE = $(or $(DATA_DIR:%=aclimdb),$(CORPUS)) $(REVIEWS_SOURCE) --train_size=$(TRAIN_SIZE) --test_size=$(TEST_SIZE) \

@@ -170,13 +170,13 @@ def read_hub_model():
     for name in ("bert_config_file", "vocab_file"):
         if FLAGS[name].value:
             sys.exit(f"--{name} and --bert_hub_module_handle: give one; the module has a {name[:-5]} of its own")
-    vocab_file, do_lower_case, max_position_embeddings = read_module(FLAGS.bert_hub_module_handle, session_config())
+    vocab_file, do_lower_case, config = read_module(FLAGS.bert_hub_module_handle, session_config())
     if FLAGS.init_checkpoint and not any(name.startswith(HUB_SCOPE) for name in read_checkpoint(FLAGS.init_checkpoint)):
         sys.exit(
             f"--init_checkpoint={FLAGS.init_checkpoint} and --bert_hub_module_handle: give one; beside a module, "
             "only a checkpoint that was fine-tuned from it will do"
         )
-    return tokenization.FullTokenizer(vocab_file, do_lower_case), max_position_embeddings
+    return tokenization.FullTokenizer(vocab_file, do_lower_case), config["max_position_embeddings"]
 
 
 def read_checkpoint_model():

@@ -1,12 +1,13 @@
 """BERT as a TF Hub module, as the notebook takes it: reading one, and exporting a checkpoint as one.
 
-Runs in the tf1 environment: `python -m inputs.hub tokenization HANDLE OUTPUT_DIR`, `python -m inputs.hub export
+Runs in the tf1 environment: `python -m inputs.hub describe HANDLE OUTPUT_DIR`, `python -m inputs.hub export
 PRETRAINED_DIR OUTPUT_DIR`.
 """
 
 import argparse
 import json
 import os
+import re
 import shutil
 import sys
 
@@ -28,7 +29,8 @@ def read_module(handle, config=None):
     Args:
       handle: the folder of a module, or the URL of one, which is downloaded to TFHUB_CACHE_DIR.
       config: ConfigProto; a process's first session decides the number of threads of all.
-    Returns: (path of its vocab.txt, do_lower_case, number of its position embeddings).
+    Returns: (path of its vocab.txt, do_lower_case, dict of bert_config.json as far as its variables tell; they don't
+      tell the number of attention heads).
     Raises: SystemExit if it cannot be had, is no module, or is not BERT's.
     Source: bert.run_classifier_with_tfhub.create_tokenizer_from_hub_module.
     """
@@ -54,19 +56,32 @@ def read_module(handle, config=None):
     with tf.Graph().as_default(), tf.compat.v1.Session(config=config) as session:
         module = hub.Module(spec)
         info = session.run(module(signature="tokenization_info", as_dict=True))
-        positions = module.variable_map["bert/embeddings/position_embeddings"].shape[0].value
-    return info["vocab_file"].decode(), bool(info["do_lower_case"]), positions
+    shapes = {name: variable.shape.as_list() for name, variable in module.variable_map.items()}
+    (vocab_size, hidden_size), (positions, _), (types, _) = (
+        shapes[f"bert/embeddings/{name}_embeddings"] for name in ("word", "position", "token_type")
+    )
+    inner = [shape for name, shape in shapes.items() if re.search(r"layer_\d+/intermediate/dense/bias$", name)]
+    config = {
+        "hidden_size": hidden_size,
+        "intermediate_size": inner[0][0],
+        "max_position_embeddings": positions,
+        "num_hidden_layers": len(inner),
+        "type_vocab_size": types,
+        "vocab_size": vocab_size,
+    }
+    return info["vocab_file"].decode(), bool(info["do_lower_case"]), config
 
 
-def write_tokenization(handle, output_dir):
-    """Writes a module's vocabulary and casing for those without TensorFlow: vocab.txt, tokenizer_config.json.
+def describe_module(handle, output_dir):
+    """Writes down a module for those without TensorFlow: vocab.txt, tokenizer_config.json, bert_config.json.
 
-    The second is named and keyed as Hugging Face's.
+    The casing is named and keyed as in Hugging Face's tokenizer_config.json.
     """
-    vocab_file, do_lower_case, _ = read_module(handle)
+    vocab_file, do_lower_case, config = read_module(handle)
     shutil.copyfile(vocab_file, os.path.join(output_dir, "vocab.txt"))
-    with open(os.path.join(output_dir, "tokenizer_config.json"), "w") as file:
-        file.write(json.dumps({"do_lower_case": do_lower_case}) + "\n")
+    for name, content in (("tokenizer_config.json", {"do_lower_case": do_lower_case}), ("bert_config.json", config)):
+        with open(os.path.join(output_dir, name), "w") as file:
+            file.write(json.dumps(content, indent=2) + "\n")
 
 
 def export_module(pretrained_dir, output_dir):
@@ -93,13 +108,13 @@ def export_module(pretrained_dir, output_dir):
     spec.export(output_dir, checkpoint_path=os.path.join(pretrained_dir, "bert_model.ckpt"))
 
 
-COMMANDS = {"tokenization": write_tokenization, "export": export_module}
+COMMANDS = {"describe": describe_module, "export": export_module}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("command", choices=COMMANDS, help="what to write")
-    parser.add_argument("source", help="tokenization: a module's handle; export: a folder as `make pretrained` leaves")
+    parser.add_argument("source", help="describe: a module's handle; export: a folder as `make pretrained` leaves")
     parser.add_argument("output_dir", help="the folder to make")
     args = parser.parse_args()
 

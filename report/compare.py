@@ -15,7 +15,7 @@ from report.sections import write_page
 from report.setting import describe_model, describe_run
 
 RESULTS = {"result1": "no-dropout", "result2": "second-phase"}  # and the ablation's variant with its weights
-STAGES = ("pretrained", "reviews", *RESULTS, "ir")
+STAGES = ("reviews", *RESULTS, "ir")
 
 
 def read_run(folder):
@@ -25,9 +25,11 @@ def read_run(folder):
       predictions (by engine), closing (the line on their difference), ablation and models (plot_confusion's).
     """
     records = {stage: read.read_record(folder, stage) for stage in STAGES}
-    keys = ("num_hidden_layers", "hidden_size", "num_attention_heads", "intermediate_size", "vocab_size")
+    weights = "module" if "bert_hub_module_handle" in records["result1"]["flags"] else "pretrained"
+    records[weights] = read.read_record(folder, weights)
+    keys = ("num_hidden_layers", "hidden_size", "intermediate_size", "vocab_size")
     positions = ("max_position_embeddings", "type_vocab_size")
-    config = read.read_json(folder / "pretrained" / "bert_config.json", "pretrained", keys + positions)
+    config = read.read_json(folder / weights / "bert_config.json", weights, keys + positions)
     results, curves, dropout, models, predictions, evaluated = {}, {}, {}, {}, {}, []
     for stage, variant in RESULTS.items():
         results[stage] = read.read_results(folder / stage / "eval_results.txt", stage)

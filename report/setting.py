@@ -47,7 +47,9 @@ def count_parameters(config):
 
 def describe_model(config):
     """Returns the rows that follow from a bert_config.json."""
-    size = "L-{num_hidden_layers}, H-{hidden_size}, A-{num_attention_heads}, vocabulary {vocab_size}".format(**config)
+    # A module's variables don't tell its heads.
+    heads = f"A-{config['num_attention_heads']}, " if config.get("num_attention_heads") else ""
+    size = f"L-{config['num_hidden_layers']}, H-{config['hidden_size']}, {heads}vocabulary {config['vocab_size']}"
     return {"model": [size], "parameters": [f"{count_parameters(config) / 1e6:.1f} million"]}
 
 
@@ -57,7 +59,7 @@ def describe_dropout(layers):
         return None
     places = {"encoder": set(), "head": set()}
     for name, rate in layers.items():
-        places["encoder" if name.startswith("bert/") else "head"].add(f"{rate:g}")
+        places["encoder" if "bert/" in name else "head"].add(f"{rate:g}")
     return ", ".join(f"{place} {'/'.join(sorted(rates))}" for place, rates in places.items() if rates) or "off"
 
 
@@ -80,18 +82,29 @@ def stem(archive):
     return next((name.removesuffix(ending) for ending in ENDINGS if name.endswith(ending)), name)
 
 
+def describe_weights(folder, records):
+    """Returns [name, note] of the pretrained weights: of an archive, or of a TF Hub module."""
+    handle = records["result1"]["flags"].get("bert_hub_module_handle")
+    if handle and "://" not in handle:
+        return [Path(handle).name, "a TF Hub module in a folder"]
+    if handle:  # https://tfhub.dev/google/bert_NAME/VERSION
+        name = next(part for part in reversed(handle.split("/")) if part and not part.isdecimal())
+        return [name.removeprefix("bert_"), "from TF Hub"]
+    weights_format, weights = positional(folder, records, "pretrained", "inputs.pretrained")
+    return ["random"] if weights_format == "random" else [stem(weights)]
+
+
 def describe_run(folder, records, config, steps, dropout, ops):
     """Returns this run's setup as published.json has the others': {row: [value, note]}.
 
     Args:
       folder: build/PROFILE, for messages.
-      records: {stage: record} of pretrained, reviews, result1, result2 and ir.
+      records: {stage: record} of pretrained or, of a TF Hub module, module; reviews, result1, result2 and ir.
       config: bert_config.json.
       steps: {"result1", "result2": int}, global_step of eval_results.txt.
       dropout: {"result1", "result2", "eval": {layer: rate} or None}, of the training and evaluation graphs.
       ops: of the frozen encoder.
     """
-    weights_format, weights = positional(folder, records, "pretrained", "inputs.pretrained")
     corpus, reviews = positional(folder, records, "reviews", "inputs.reviews")
     what, split = CORPORA.get(corpus, (corpus, None))
     own = corpus == "aclimdb" and not reviews.endswith(ENDINGS)
@@ -99,7 +112,7 @@ def describe_run(folder, records, config, steps, dropout, ops):
     first, second = records["result1"], records["result2"]
     packages = first["packages"]
     return describe_model(config) | {
-        "weights": ["random"] if weights_format == "random" else [stem(weights)],
+        "weights": describe_weights(folder, records),
         "reviews": [stem(reviews), "given as DATA_DIR" if own else what],
         "sample": [f"{sample.get('train_size')} + {sample.get('test_size')}"],
         "films": ["as given"] if own else ["no film in both", split],

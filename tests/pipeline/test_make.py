@@ -65,7 +65,7 @@ def test_without_python_3_7_make_stops_early_and_says_how_to_get_it(bare, tmp_pa
 
 @pytest.fixture
 def server(tiny, tmp_path):
-    """Google's zip and Stanford's archive in small: tiny's weights, snippets as files. Yields Make's variables."""
+    """Google's zip and module and Stanford's archive in small: tiny's weights, snippets as files. Yields the URL."""
     www = tmp_path / "www"
     www.mkdir()
     build = tiny / "build" / "tiny"
@@ -85,28 +85,47 @@ def server(tiny, tmp_path):
         archive.add(tmp_path / "aclImdb", "aclImdb")
     checksums += f"md5:{hashlib.md5((www / 'aclImdb_v1.tar.gz').read_bytes()).hexdigest()}  aclImdb_v1.tar.gz\n"
     (tmp_path / "checksums.txt").write_text(checksums)
+    make(tiny, "hub-module", "PROFILE=tiny")
+    (www / "bert_uncased_L-12_H-768_A-12").mkdir()
+    with tarfile.open(www / "bert_uncased_L-12_H-768_A-12" / "1", "w:gz") as archive:
+        archive.add(build / "hub-module", ".")
     handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=www)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as httpd:
         threading.Thread(target=httpd.serve_forever, daemon=True).start()
-        url = f"http://127.0.0.1:{httpd.server_port}"
-        yield [f"WEIGHTS={url}/{ZIP}.zip", f"REVIEWS_FROM={url}/aclImdb_v1.tar.gz", "PROFILE=multilingual"]
+        yield f"http://127.0.0.1:{httpd.server_port}"
         httpd.shutdown()
 
 
 def test_the_guides_profile_end_to_end_against_a_local_server(server, bare, tmp_path):
-    checksums = f"CHECKSUMS={tmp_path}/checksums.txt"
-    output = make(bare, "predict", *server, *SMALL, checksums)
+    served = [f"WEIGHTS={server}/{ZIP}.zip", f"REVIEWS_FROM={server}/aclImdb_v1.tar.gz", "PROFILE=multilingual"]
+    served += [f"CHECKSUMS={tmp_path}/checksums.txt", *SMALL]
+    output = make(bare, "predict", *served)
     assert "largest difference from TensorFlow" in output.splitlines()[-1]
     assert (bare / "build/multilingual/result2/model.ckpt-3.index").is_file()
     sample = (bare / "build/multilingual/reviews/train.jsonl").read_text()
     assert len(sample.splitlines()) == 24
 
-    make(bare, "reviews", *server, *SMALL, checksums, f"DATA_DIR={tmp_path}/aclImdb")
+    make(bare, "reviews", *served, f"DATA_DIR={tmp_path}/aclImdb")
     assert (bare / "build/multilingual/reviews/train.jsonl").read_text() == sample
 
 
+@pytest.mark.slow
+def test_the_notebooks_profile_end_to_end_from_its_module(server, bare, tmp_path):
+    served = [f"HUB_MODULE={server}/bert_uncased_L-12_H-768_A-12/1", f"REVIEWS_FROM={server}/aclImdb_v1.tar.gz"]
+    served += [f"CHECKSUMS={tmp_path}/checksums.txt", "PROFILE=uncased", *SMALL]
+    output = make(bare, "-j4", "predict", "compare", *served)
+    assert "0 labels differ" in output
+    build = bare / "build/uncased"
+    assert not (build / "pretrained").exists() and len(list((bare / "build/downloads").glob("*.gz"))) == 1
+    record = json.loads((build / "result1.record.json").read_text())
+    assert any("tfhub" in path and path.endswith("variables.index") for path in record["inputs"])
+    page = (build / "compare/compare.md").read_text()
+    assert "Comparable with the notebook: the same weights and the same corpus." in page
+    assert "all as recorded" in make(bare, "verify", *served)
+
+
 def test_what_is_not_googles_zip_is_not_let_in(server, bare):
-    output = make_fails(bare, "pretrained", *server)
+    output = make_fails(bare, "pretrained", f"WEIGHTS={server}/{ZIP}.zip", "PROFILE=multilingual")
     assert "inputs/checksums.txt wants 49063bb061390211d2fdd108cada1ed86faa5f90b80c8f6fdddf406afa4c4624" in output
     assert not list((bare / "build" / "downloads").iterdir())
     assert not (bare / "build/multilingual/pretrained").exists()

@@ -123,11 +123,13 @@ def test_the_tags_turn_dropout_on_and_off(module):
     assert np.abs(pooled["train",][0] - pooled["train",][1]).max() > 1e-3
 
 
-def export(folder, signatures, positions="bert/embeddings/position_embeddings", cased=True):
-    """Exports a module with some of a BERT module's signatures, and no BERT in it."""
+def export(folder, signatures, cased=True):
+    """Exports a module with some of a BERT module's signatures and variables, and no BERT in it."""
 
     def module_fn():
-        tf.compat.v1.get_variable(positions, [64, 4])
+        for name, rows in (("word", 1), ("position", 64), ("token_type", 2)):
+            tf.compat.v1.get_variable(f"bert/embeddings/{name}_embeddings", [rows, 4])
+        tf.compat.v1.get_variable("bert/encoder/layer_0/intermediate/dense/bias", [16])
         ids = {name: tf.compat.v1.placeholder(tf.int32, [None, None]) for name in module_io.TOKENS}
         if "tokens" in signatures:
             hub.add_signature("tokens", ids, {"pooled_output": tf.cast(ids["input_ids"], tf.float32)})
@@ -148,9 +150,22 @@ def export(folder, signatures, positions="bert/embeddings/position_embeddings", 
     return str(folder / "module")
 
 
+def test_a_module_is_described_for_those_without_tensorflow(module, tiny, tmp_path):
+    done = run("-m", "inputs.hub", "describe", module, str(tmp_path / "out"))
+    assert done.returncode == 0, done.stderr
+    with open(tiny + "/bert_config.json") as file:
+        config = json.load(file)
+    described = json.loads((tmp_path / "out" / "bert_config.json").read_text())
+    assert described == {name: config[name] for name in described}
+    assert set(config) - set(described) == {
+        *("attention_probs_dropout_prob", "hidden_dropout_prob", "hidden_act", "initializer_range"),
+        "num_attention_heads",
+    }
+
+
 def test_the_casing_is_the_modules(tmp_path):
     module = export(tmp_path, ["tokens", "tokenization_info"], cased=True)
-    done = run("-m", "inputs.hub", "tokenization", module, str(tmp_path / "out"))
+    done = run("-m", "inputs.hub", "describe", module, str(tmp_path / "out"))
     assert done.returncode == 0, done.stderr
     assert json.loads((tmp_path / "out" / "tokenizer_config.json").read_text()) == {"do_lower_case": False}
     assert (tmp_path / "out" / "vocab.txt").read_text() == "[PAD]\n"
@@ -165,7 +180,7 @@ def test_the_casing_is_the_modules(tmp_path):
 )
 def test_a_module_of_another_kind_is_one_clear_line(signatures, message, tmp_path):
     module = export(tmp_path, signatures)
-    line = fails("-m", "inputs.hub", "tokenization", module, str(tmp_path / "out"))
+    line = fails("-m", "inputs.hub", "describe", module, str(tmp_path / "out"))
     assert f"{module}: {message}: not a BERT module" in line
     assert not (tmp_path / "out").exists()
 
@@ -215,7 +230,7 @@ def server(module, tmp_path, monkeypatch):
 def test_a_module_is_fetched_from_its_url_once(server, module, tmp_path):
     url, asked = server
     for name in ("one", "two"):
-        done = run("-m", "inputs.hub", "tokenization", url + "/bert", str(tmp_path / name))
+        done = run("-m", "inputs.hub", "describe", url + "/bert", str(tmp_path / name))
         assert done.returncode == 0, done.stderr
         with open(os.path.join(module, "assets", "vocab.txt")) as file:
             assert (tmp_path / name / "vocab.txt").read_text() == file.read()
@@ -225,7 +240,7 @@ def test_a_module_is_fetched_from_its_url_once(server, module, tmp_path):
 @pytest.mark.parametrize("path", ["/page", "/cut", "/missing"])
 def test_a_bad_download_is_one_clear_line_and_leaves_nothing(path, server, tmp_path):
     url, _ = server
-    line = fails("-m", "inputs.hub", "tokenization", url + path, str(tmp_path / "out"))
+    line = fails("-m", "inputs.hub", "describe", url + path, str(tmp_path / "out"))
     assert f"{url}{path}: no TF Hub module there" in line
     assert not (tmp_path / "out").exists()
     assert not [name for name in os.listdir(str(tmp_path / "cache")) if not name.endswith(".txt")]

@@ -1,0 +1,57 @@
+"""The ablation and the comparison of a tiny run, made by Make from real trainings."""
+
+import json
+import os
+
+import numpy as np
+import pytest
+from conftest import make, make_fails
+
+TINY = "PROFILE=tiny"
+
+
+@pytest.fixture(scope="module")
+def compared(tiny):
+    """A checkout in which `make compare` has run, for the seeds 0 and 1."""
+    make(tiny, "compare", TINY)
+    return tiny
+
+
+def read(path):
+    return np.loadtxt(path)
+
+
+@pytest.mark.slow
+def test_the_ablation_is_of_the_weights_it_says(compared):
+    build = compared / "build/tiny"
+    for folder in (build, build / "seeds/1"):
+        results = dict(line.split(" = ") for line in (folder / "result2/eval_results.txt").read_text().splitlines())
+        label, _, positive = read(folder / "ablation/second-phase/probabilities-1.tsv").T
+        assert float(results["eval_accuracy"]) == pytest.approx(((positive > 0.5) == label).mean(), abs=1e-6)
+        results = dict(line.split(" = ") for line in (folder / "result1/eval_results.txt").read_text().splitlines())
+        rows = read(folder / "ablation/no-dropout/probabilities-1.tsv")
+        loss = -np.log(rows[range(48), 1 + rows[:, 0].astype(int)]).mean()
+        assert float(results["eval_loss"]) == pytest.approx(loss, abs=1e-4)
+        repeats = [read(folder / f"ablation/with-dropout/probabilities-{i}.tsv") for i in (1, 2, 3)]
+        assert np.abs(repeats[0] - repeats[1]).max() > 1e-4 and np.abs(repeats[1] - repeats[2]).max() > 1e-4
+    first, second = (folder / "ablation/second-phase/probabilities-1.tsv" for folder in (build, build / "seeds/1"))
+    assert first.read_text() != second.read_text()
+
+
+@pytest.mark.slow
+def test_the_page_holds_this_runs_numbers_and_is_made_once(compared):
+    build = compared / "build/tiny"
+    page = (build / "compare/compare.md").read_text()
+    results = dict(line.split(" = ") for line in (build / "result1/eval_results.txt").read_text().splitlines())
+    (row,) = [line for line in page.splitlines() if line.startswith("| loss ")]
+    assert f"| {float(results['loss']):.4f} |" in row and "| 0.5187 |" in row
+    assert "![" in page and "data:image/svg+xml" in (build / "compare/compare.html").read_text()
+    table = json.loads((build / "ablation/results.json").read_text())
+    assert {(row["seed"], row["variant"]) for row in table["rows"]} == {
+        (seed, variant) for seed in ("0", "1") for variant in ("no-dropout", "second-phase", "with-dropout")
+    }
+    assert "all as recorded" in make(compared, "verify", TINY)
+    before = {path: os.stat(path).st_mtime_ns for path in build.rglob("*") if path.is_file()}
+    make(compared, "compare", TINY)
+    assert {path: os.stat(path).st_mtime_ns for path in build.rglob("*") if path.is_file()} == before
+    assert "leave out CHECKPOINT= and PB=" in make_fails(compared, "compare", TINY, "PB=README.md")
