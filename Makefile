@@ -55,7 +55,7 @@ export PYTHON3_7 = $(file <.tox/python3.7.txt)
 export PYTHON3_11 = $(file <.tox/python3.11.txt)
 
 .PHONY: help pretrained hub-module reviews result1 result2 pb fc ir predict heldout variants ablation compare \
-	tensorboard verify test clean FORCE
+	tensorboard verify test old-stack clean FORCE
 help:  ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' Makefile
 	@echo "profiles:    $(basename $(notdir $(wildcard profiles/*.mk)))  (PROFILE=$(PROFILE))"
@@ -285,15 +285,16 @@ OTHER_SEEDS = $(OTHERS:%=$(B)/seeds/%/ablation/with-dropout/probabilities-1.tsv)
 $(OTHER_SEEDS): $(B)/seeds/%/ablation/with-dropout/probabilities-1.tsv: FORCE
 	@$(MAKE) --no-print-directory B=$(B)/seeds/$* DOWNLOADS=$(DOWNLOADS) RANDOM_SEED=$* variants
 
-ablation: $(A)/ablation.md  ## is the second phase needed? accuracy, loss, calibration, size, for every seed of SEEDS
-	@cat $<
-$(A)/ablation.md: $(VARIANTS) $(OTHER_SEEDS) $(wildcard report/*.py) | .tox/report.stamp
-	$(RUN) --record=$(A)/ablation.record.json --input $^ --output $(addprefix $(A)/,ablation.md results.json ablation.svg ablation.png) -- \
-	  $(REPORT) -m report.ablation --output_dir=$(A) $(RANDOM_SEED)=$(A) $(foreach seed,$(OTHERS),$(seed)=$(B)/seeds/$(seed)/ablation)
+ablation: $(A)/results.json  ## is the second phase needed? accuracy, loss, calibration, size, for every seed of SEEDS
+	@echo "$(A)/ablation.md and ablation.svg"
+$(A)/results.json: $(VARIANTS) $(OTHER_SEEDS) $(wildcard report/*.py) | .tox/report.stamp
+	$(RUN) --record=$(A)/ablation.record.json --input $(wildcard report/*.py) $(dir $(VARIANTS)) $(OTHERS:%=$(B)/seeds/%/ablation) \
+	  --output $(addprefix $(A)/,ablation.md ablation.svg ablation.png results.json) -- $(REPORT) -m report.ablation \
+	  --output_dir=$(A) $(RANDOM_SEED)=$(A) $(foreach seed,$(OTHERS),$(seed)=$(B)/seeds/$(seed)/ablation)
 
 compare: $(B)/compare/compare.md  ## this run beside the notebook and the guide: compare.md and compare.html
 	@echo "$(B)/compare/compare.md and $(B)/compare/compare.html"
-$(B)/compare/compare.md: $(A)/ablation.md $(B)/predict/openvino.txt report/published.json $(wildcard report/*.py) | .tox/report.stamp
+$(B)/compare/compare.md: $(A)/results.json $(B)/predict/openvino.txt report/published.json $(wildcard report/*.py) | .tox/report.stamp
 	$(RUN) --record=$(B)/compare.record.json --input $^ --output $(B)/compare -- \
 	  $(REPORT) -m report.compare $(B) --profile=$(PROFILE)
 
@@ -306,6 +307,19 @@ verify: | .tox/tools.stamp  ## check every file of the build against the records
 WHEELS = $(DOWNLOADS)/$(WEIGHTS_ARCHIVE) $(DOWNLOADS)/$(REVIEWS_ARCHIVE)
 test: .tox/tf1.stamp .tox/openvino.stamp .tox/lint.stamp .tox/report.stamp $(WHEELS)  ## run the tests in both environments
 	@$(TOOLS) -m tox run --quiet -e lint,tf1,report,openvino
+
+# TensorFlow 1.12 on Python 3.6, which tox and uv no longer know: evidence, not needed for anything.
+.tox/tf112.stamp: requirements/tf112.txt | .tox/python3.6.txt
+	@echo "creating .tox/tf112"
+	@"$(file <.tox/python3.6.txt)" -m venv --clear .tox/tf112
+	@.tox/tf112/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+old-stack: .tox/tf1.stamp $(DOWNLOADS)/$(WEIGHTS_ARCHIVE)  ## compare with the guide's TensorFlow 1.12, if there is a Python 3.6
+	@if make --silent .tox/python3.6.txt 2> /dev/null; then \
+	  make --silent .tox/tf112.stamp && $(TF1) -m pytest --quiet --capture=no tests/tf1 -m old_stack; \
+	else \
+	  echo "old-stack: skipped, there is no Python 3.6: install it with 'pyenv install 3.6' and run make again"; \
+	fi
 
 clean:  ## remove what the profile built, not downloads or environments
 	rm -rf $(B)

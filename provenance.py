@@ -222,7 +222,9 @@ def verify(folder):
             for path, sha256 in record[kind].items():
                 what = changed if found[path] else "is missing or unreadable:"
                 if found[path] != sha256:
-                    differences.append(f"{path}: {what} {stage} {did} it: restore it or make {stage} again")
+                    differences.append(
+                        f"{path}: {what} {stage} {did} it: restore it, or remove it and make {stage} again"
+                    )
     if len(records) == len(paths):  # a broken record's files would all look stray
         known = {os.path.realpath(os.path.join(CHECKOUT, path)) for path in named}
         for path in expand(folder):

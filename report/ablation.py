@@ -15,7 +15,7 @@ from google.protobuf.message import DecodeError
 from tensorboard.compat.proto.graph_pb2 import GraphDef
 
 from report.metrics import BINS, measure, read_probabilities, spread
-from report.page import escape, table, write
+from report.page import table, write
 from report.plots import plot_ablation, render
 
 VARIANTS = {
@@ -45,32 +45,22 @@ def count_ops(path, target):
 def read_variant(folder, seed, variant):
     """Reads one variant of one seed.
 
-    Returns: dict of seed, variant, reviews, ops, dropout_ops, ir_bytes (None where not converted), not_converted (the
-      converter's message, or None), runs (what report.metrics.measure says of each), their mean accuracy, loss and
-      ece, and accuracy_std, p_positive_std and changed over the runs (None for a single one); and the labels.
+    Returns: dict of seed, variant, reviews, ops, dropout_ops, ir_bytes, runs (what report.metrics.measure says of
+      each), their mean accuracy, loss and ece, and accuracy_std, p_positive_std and changed over the runs (None for a
+      single one); and the labels.
     Raises: SystemExit if a file is missing or malformed.
     """
     path = Path(folder, variant)
     ops, dropout_ops = count_ops(path / "bert-finetune.pb", "ablation")
-    row = {
-        "seed": seed,
-        "variant": variant,
-        "ops": ops,
-        "dropout_ops": dropout_ops,
-        "ir_bytes": None,
-        "not_converted": None,
-    }
-    if (path / "not-converted.txt").is_file():
-        row["not_converted"] = (path / "not-converted.txt").read_text(errors="replace").strip()
-    else:
-        parts = [path / "bert-finetune.xml", path / "bert-finetune.bin"]
-        for part in parts:
-            if not part.is_file():
-                sys.exit(f"{part}: no such file: make it with `make ablation`")
-        row["ir_bytes"] = sum(part.stat().st_size for part in parts)
+    parts = [path / "bert-finetune.xml", path / "bert-finetune.bin"]
+    for part in parts:
+        if not part.is_file():
+            sys.exit(f"{part}: no such file: make it with `make ablation`")
+    ir_bytes = sum(part.stat().st_size for part in parts)
+    row = {"seed": seed, "variant": variant, "ops": ops, "dropout_ops": dropout_ops, "ir_bytes": ir_bytes}
 
     files = sorted(path.glob("probabilities-*.tsv"))
-    if not files and not row["not_converted"]:
+    if not files:
         sys.exit(f"{path}/probabilities-1.tsv: no such file: make it with `make ablation`")
     repeats = [read_probabilities(file) for file in files]
     for file, (labels, _) in zip(files, repeats, strict=True):
@@ -78,12 +68,12 @@ def read_variant(folder, seed, variant):
             sys.exit(f"{file}: its labels are not those of {files[0]}: remove {path} and run `make ablation` again")
     row["runs"] = [measure(*repeat) for repeat in repeats]
     for metric in METRICS:
-        row[metric] = float(np.mean([run[metric] for run in row["runs"]])) if repeats else None
+        row[metric] = float(np.mean([run[metric] for run in row["runs"]]))
     row |= {"accuracy_std": None, "p_positive_std": None, "changed": None}
     if len(repeats) > 1:
         row["accuracy_std"] = float(np.std([run["accuracy"] for run in row["runs"]], ddof=1))
         row |= spread(np.array([probabilities for _, probabilities in repeats]))
-    return row, repeats[0][0] if repeats else None
+    return row, repeats[0][0]
 
 
 def read_seeds(folders):
@@ -100,7 +90,7 @@ def read_seeds(folders):
         for variant in VARIANTS:
             row, own = read_variant(folder, seed, variant)
             labels = own if labels is None else labels
-            if own is not None and not np.array_equal(own, labels):
+            if not np.array_equal(own, labels):
                 sys.exit(
                     f"{folder}/{variant}: its labels are not those of the other variants: "
                     "remove the folder and run `make ablation` again"
@@ -112,10 +102,7 @@ def read_seeds(folders):
 
 
 def mean_and_deviation(values, form):
-    """Returns `mean ± standard deviation` of the values that aren't None, the latter from two values on."""
-    values = [value for value in values if value is not None]
-    if not values:
-        return "–"
+    """Returns `mean ± standard deviation` of the values, the latter from two values on."""
     if len(values) == 1:
         return form.format(values[0])
     return f"{form.format(np.mean(values))} ± {form.format(np.std(values, ddof=1))}"
@@ -125,9 +112,8 @@ def ops_and_size(rows):
     """Returns the table's cells for ops, dropout's ops and size of one or more rows: numbers, or from least to most."""
     cells = []
     for name, form in (("ops", "{}"), ("dropout_ops", "{}"), ("ir_bytes", "{:.1f}")):
-        values = [row[name] / 1e6 if name == "ir_bytes" else row[name] for row in rows if row[name] is not None]
-        ends = list(dict.fromkeys(form.format(end(values)) for end in (min, max))) if values else ["not converted"]
-        cells.append(" to ".join(ends))
+        values = [row[name] / 1e6 if name == "ir_bytes" else row[name] for row in rows]
+        cells.append(" to ".join(dict.fromkeys(form.format(end(values)) for end in (min, max))))
     return cells
 
 
@@ -163,10 +149,6 @@ def to_markdown(results):
             "One model on the same reviews, run after run (sd: standard deviation):",
             spread_table(results, repeated),
         ]
-    for row in results["rows"]:
-        if row["not_converted"]:
-            title = results["variants"][row["variant"]][:3]
-            parts.append(f"{title} of seed {row['seed']} was not converted: {escape(row['not_converted'])}\n")
     return "\n\n".join(part.strip() for part in [*parts, conclusion(by_variant)]) + "\n"
 
 
@@ -192,9 +174,7 @@ def conclusion(by_variant):
     first = {row["seed"]: row for row in by_variant["no-dropout"]}
     paragraphs = []
     for variant, what in (("second-phase", "the second phase (b)"), ("with-dropout", "dropout left in place (c)")):
-        pairs = [(first[row["seed"]], row) for row in by_variant[variant] if row["runs"] and first[row["seed"]]["runs"]]
-        if not pairs:
-            continue
+        pairs = [(first[row["seed"]], row) for row in by_variant[variant]]
         gains = {metric: [b[metric] - a[metric] for a, b in pairs] for metric in METRICS}
         changes = [
             f"{name} by {mean_and_deviation(gains[name.lower()], '{:+.4f}')}" for name in ("accuracy", "loss", "ECE")

@@ -210,7 +210,9 @@ def test_inputs_are_hashed_before_the_command_runs(checkout):
     assert run(checkout, "--input", "reviews.txt", "--output", "build/copy.txt", command=command)[0] == 0
     record = json.loads((checkout / "build/copy.record.json").read_text())
     assert record["inputs"] == {"reviews.txt": before}
-    assert verify_fails(checkout) == ["reviews.txt: has changed since copy read it: restore it or make copy again"]
+    assert verify_fails(checkout) == [
+        "reviews.txt: has changed since copy read it: restore it, or remove it and make copy again"
+    ]
 
 
 @pytest.mark.parametrize("script, expected", [("exit 3", 3), ("kill -KILL $$", 137), ("kill -TERM $$", 143)])

@@ -76,18 +76,6 @@ def test_the_closing_sentence_follows_the_numbers(tmp_path):
     assert "in 1 of 2, has the lower loss in 1: here it does not clearly pay" in call(*ablation(tmp_path, "0", "1"))
 
 
-def test_a_refused_conversion_is_shown(seeds):
-    refused = seeds / "1" / "with-dropout"
-    for path in refused.glob("[!b]*"):
-        path.unlink()
-    (refused / "bert-finetune.xml").unlink()
-    (refused / "not-converted.txt").write_text("[ ERROR ] no conversion | RandomUniform\n")
-    printed = call(*ablation(seeds, "0", "1"))
-    assert "| (c) | 1 | 0 | – | – | – | 30 | 10 | not converted |" in printed
-    assert r"(c) of seed 1 was not converted: \[ ERROR \] no conversion \| RandomUniform" in printed
-    assert "(1 seed). From run to run" in printed
-
-
 def test_seeds_with_samples_of_their_own_are_said_to_have_them(tmp_path):
     write_ablation(tmp_path / "0")
     write_ablation(tmp_path / "1", labels=LABELS[::-1])

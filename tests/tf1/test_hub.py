@@ -11,12 +11,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_hub as hub
-from conftest import fails, patched, run
+from conftest import PORTS, fails, patched, run
 
 from inputs import hub as module_io
 from inputs.pretrained import save
 
-PORTS = ("IteratorGetNext:0", "IteratorGetNext:1", "IteratorGetNext:3")
 INPUT_IDS = np.array([[101, 2023, 3185, 2003, 6659, 102] + [0] * 10, [101, 1037, 3835, 2143] + [1010] * 11 + [102]])
 
 
