@@ -1,5 +1,7 @@
 """python -m infer: the way from a review to its line, and what it refuses."""
 
+import json
+
 import numpy as np
 import pytest
 from conftest import fails, run
@@ -59,6 +61,34 @@ def test_reference_that_agrees_and_one_that_does_not(model, tmp_path):
     assert done.returncode == 0 and "largest difference from TensorFlow: 0" in done.stdout, done.stderr
     assert "more than 0.0001" in fails("-m", "infer", "-m", model, "--reference", bad, "good film")
     assert "not these 2" in fails("-m", "infer", "-m", model, "--reference", good, "good film", "bad film")
+
+
+def test_the_casing_beside_the_vocab_is_used(model):
+    config = model.parent / "pretrained" / "tokenizer_config.json"
+    lines = {}
+    for do_lower_case in (True, False):
+        config.write_text(json.dumps({"do_lower_case": do_lower_case}))
+        lines[do_lower_case] = run("-m", "infer", "-m", model, "Good FILM").stdout
+    assert lines[True] != lines[False] == run("-m", "infer", "-m", model, "--cased", "Good FILM").stdout
+    config.write_text("{}")
+    assert "cannot read do_lower_case from it" in fails("-m", "infer", "-m", model, "good film")
+
+
+def test_evaluate_writes_labels_and_probabilities_as_often_as_asked(model, tmp_path):
+    rows = [("good film", 1), ("bad, bad film", 0)]
+    with open(tmp_path / "test.jsonl", "w") as file:
+        for review, label in rows:
+            file.write(json.dumps({"review": review, "label": label, "source": "test"}) + "\n")
+    (tmp_path / "out").mkdir()
+    vocab_file = model.parent / "pretrained" / "vocab.txt"
+    options = ["--vocab_file", vocab_file, "--data_dir", tmp_path, "--repeats=2"]
+    done = run("-m", "infer.evaluate", "-m", model, *options, tmp_path / "out")
+    assert done.returncode == 0 and "4/4" in done.stderr, done.stderr
+    labels, *probabilities = np.loadtxt(tmp_path / "out" / "probabilities-1.tsv", np.float32).T
+    assert labels.tolist() == [1, 0]
+    predict, _ = load_classifier(model)
+    np.testing.assert_array_equal(np.transpose(probabilities)[0], predict(to_features([5, 7], (2, 3), 8)))
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"probabilities-1.tsv", "probabilities-2.tsv"}
 
 
 def test_a_cut_or_foreign_vocab_is_refused(tmp_path):

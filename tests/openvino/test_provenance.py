@@ -280,11 +280,25 @@ def test_a_log_stays_whatever_happens(checkout):
     for code in (1, 0):
         command = ["sh", "-c", f"echo out {code}; echo error {code} >&2; exit {code}"]
         got, stdout, stderr = run(checkout, "--log=build/mo.log", command=command)
-        assert (got, stderr) == (code, "")
+        assert (got, stderr) == (code, "copy failed: see build/mo.log\n" if code else "")
         assert stdout.endswith(" > build/mo.log 2>&1\n") and len(stdout.splitlines()) == 1
         assert (checkout / "build/mo.log").read_text() == f"out {code}\nerror {code}\n"
     record = json.loads((checkout / "build/copy.record.json").read_text())
     assert record["outputs"] == {"build/mo.log": sha256sum(checkout / "build/mo.log")}
+
+
+def test_what_is_made_in_a_part_folder_is_moved_once_it_is_whole(checkout):
+    (checkout / "build/part").mkdir()
+    (checkout / "build/part/left").write_text("by a run that was killed")
+    options = ("--part=build/part", "--output", "build/a.xml", "build/a.bin")
+    for code in (1, 0):
+        command = ["sh", "-c", f"ls build/part; echo > build/part/a.xml; echo > build/part/a.bin; exit {code}"]
+        got, stdout, _ = run(checkout, *options, command=command)
+        assert got == code and "left" not in stdout.splitlines()
+        assert (checkout / "build/a.xml").exists() == (checkout / "build/a.bin").exists() == (code == 0)
+    assert not (checkout / "build/part").exists()
+    code, _, stderr = run(checkout, *options, "build/b.xml", command=["touch", "build/part/a.xml", "build/part/a.bin"])
+    assert code == 1 and stderr == "build/b.xml: copy ended without making it, so there is no record of copy\n"
 
 
 def wait_for(path, process):
