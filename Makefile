@@ -36,12 +36,17 @@ STEPS := $(shell awk 'BEGIN { print int($(TRAIN_SIZE) / $(TRAIN_BATCH_SIZE) * $(
 STEPS2 := $(shell awk 'BEGIN { print int($(TRAIN_SIZE) / $(TRAIN_BATCH_SIZE) * $(EPOCHS2)) }')
 
 # What a user gives is looked for before anything long.
-GIVEN = DATA_DIR REVIEWS CHECKPOINT PB $(foreach name,VOCAB_FILE BERT_CONFIG_FILE,$(if $(filter command,$(origin $(name))),$(name)))
+GIVEN = DATA_DIR REVIEWS CHECKPOINT PB \
+	$(foreach name,VOCAB_FILE BERT_CONFIG_FILE,$(if $(filter command,$(origin $(name))),$(name)))
 $(foreach name,$(GIVEN),$(if $(word 2,$($(name))),$(error $(name)='$($(name))': Make takes no spaces in it)))
-$(foreach path,$(foreach name,$(filter-out CHECKPOINT,$(GIVEN)),$($(name))),$(if $(wildcard $(path)),,$(error $(path): no such file or folder)))
-$(if $(CHECKPOINT),$(if $(wildcard $(CHECKPOINT).index),,$(error $(CHECKPOINT).index: no such file: CHECKPOINT= takes a path up to model.ckpt-N)))
-$(if $(PB),$(if $(CHECKPOINT),,$(foreach goal,$(filter fc predict heldout,$(MAKECMDGOALS)),$(error make $(goal): a .pb holds no classifier head: add CHECKPOINT=))))
-$(if $(CHECKPOINT)$(PB),$(foreach goal,$(filter ablation compare,$(MAKECMDGOALS)),$(error make $(goal) is about both phases of a run of one's own: leave out CHECKPOINT= and PB=)))
+$(foreach name,$(filter-out CHECKPOINT,$(GIVEN)),$(foreach path,$($(name)),$(if $(wildcard $(path)),,\
+	$(error $(path): no such file or folder))))
+$(if $(CHECKPOINT),$(if $(wildcard $(CHECKPOINT).index),,\
+	$(error $(CHECKPOINT).index: no such file: CHECKPOINT= takes a path up to model.ckpt-N)))
+$(if $(PB),$(if $(CHECKPOINT),,$(foreach goal,$(filter fc predict heldout,$(MAKECMDGOALS)),\
+	$(error make $(goal): a .pb holds no classifier head: add CHECKPOINT=))))
+$(if $(CHECKPOINT)$(PB),$(foreach goal,$(filter ablation compare,$(MAKECMDGOALS)),\
+	$(error make $(goal) is about both phases of a run of one's own: leave out CHECKPOINT= and PB=)))
 
 SHELL = /bin/bash
 .DEFAULT_GOAL = help
@@ -111,7 +116,8 @@ $(DOWNLOADS)/$(REVIEWS_ARCHIVE): | .tox/tools.stamp .tox/python3.7.txt
 PRETRAINED = $(addprefix $(B)/pretrained/,bert_config.json vocab.txt bert_model.ckpt.index)
 pretrained: $(PRETRAINED)  ## weights as a TensorFlow 1 checkpoint, with vocab.txt and bert_config.json
 CONVERT = $(WEIGHTS_FORMAT) $(DOWNLOADS)/$(WEIGHTS_ARCHIVE)
-$(PRETRAINED) &: $(DOWNLOADS)/$(WEIGHTS_ARCHIVE) inputs/pretrained.py profiles/tiny.json $(call changed,$(B)/flags/pretrained,$(CONVERT)) | .tox/tf1.stamp
+$(PRETRAINED) &: $(DOWNLOADS)/$(WEIGHTS_ARCHIVE) inputs/pretrained.py profiles/tiny.json \
+		$(call changed,$(B)/flags/pretrained,$(CONVERT)) | .tox/tf1.stamp
 	$(RUN) --record=$(B)/pretrained.record.json --input $(filter-out FORCE,$^) --output $(B)/pretrained -- \
 	  $(TF1) -m inputs.pretrained $(CONVERT) $(B)/pretrained
 	$(call note,$(B)/flags/pretrained,$(CONVERT))
@@ -122,7 +128,8 @@ $(B)/hub-module/saved_model.pb: $(PRETRAINED) inputs/hub.py | .tox/tf1.stamp
 	  $(TF1) -m inputs.hub export $(B)/pretrained $(B)/hub-module
 
 # The notebook's way: a module, by folder or URL, brings weights, vocabulary and casing.
-MODULE = $(or $(filter $(B)/hub-module/saved_model.pb,$(HUB_MODULE)/saved_model.pb),$(wildcard $(HUB_MODULE)/saved_model.pb))
+SAVED_MODEL = $(HUB_MODULE)/saved_model.pb
+MODULE = $(or $(filter $(B)/hub-module/saved_model.pb,$(SAVED_MODEL)),$(wildcard $(SAVED_MODEL)))
 $(B)/module/vocab.txt: $(MODULE) inputs/hub.py $(call changed,$(B)/flags/module,$(HUB_MODULE)) | .tox/tf1.stamp
 	$(RUN) --record=$(B)/module.record.json --input inputs/hub.py $(MODULE) --output $(B)/module -- \
 	  $(TF1) -m inputs.hub describe $(HUB_MODULE) $(B)/module
@@ -161,8 +168,8 @@ SHARED = inputs/checkpoint.py inputs/flags.py
 FOLLOWS = $(addprefix $(B)/,bert-finetune.pb bert-finetune.xml bert-finetune.bin weight.npy bias.npy \
 	pb.record.json fc.record.json ir.record.json ablation compare compare.record.json \
 	$(foreach name,tensorflow tensorflow.record.json openvino.txt openvino.record.json,predict/$(name) heldout/$(name)))
-$(B)/result1/started: run_classifier.py inputs/hub.py $(SHARED) $(BERT) $(if $(HUB_MODULE),,$(PRETRAINED)) $(EXAMPLES) \
-		$(call changed,$(B)/flags/result1,$(TRAIN1))
+$(B)/result1/started: run_classifier.py inputs/hub.py $(SHARED) $(BERT) $(if $(HUB_MODULE),,$(PRETRAINED)) \
+		$(EXAMPLES) $(call changed,$(B)/flags/result1,$(TRAIN1))
 	@rm -rf $(B)/result1 $(B)/result2 $(B)/result1.record.json $(B)/result2.record.json $(FOLLOWS)
 	$(call note,$(B)/flags/result1,$(TRAIN1))
 	@mkdir -p $(@D) && touch $@
@@ -184,8 +191,8 @@ $(B)/run_classifier.py: run_classifier.py patches/disable-dropout.patch | .tox/t
 
 result2: $(B)/result2/eval_results.txt  ## fine-tune again without dropout, and evaluate
 $(B)/result2/eval_results.txt: $(B)/result2/started | .tox/tf1.stamp
-	$(RUN) --record=$(B)/result2.record.json --input $(B)/run_classifier.py inputs/hub.py $(SHARED) $(BERT) $(PHASE1) $(B)/reviews \
-	  --output $(B)/result2 -- $(TF1) $(B)/run_classifier.py $(TRAIN2)
+	$(RUN) --record=$(B)/result2.record.json --input $(B)/run_classifier.py inputs/hub.py $(SHARED) $(BERT) $(PHASE1) \
+	  $(B)/reviews --output $(B)/result2 -- $(TF1) $(B)/run_classifier.py $(TRAIN2)
 
 # Freeze the encoder, export the head, convert the encoder with the Model Optimizer: of result2, or of what is given.
 
@@ -218,7 +225,8 @@ define ir
 $(1)/bert-finetune.xml $(1)/bert-finetune.bin &: $(2) inputs/graph.py | .tox/openvino.stamp
 	@length=$$$$($(OPENVINO) -m inputs.graph $(2)) && shape=[1,$$$$length] && \
 	$(RUN:@%=%) --record=$(1)/ir.record.json --input $(2) --output $(1)/bert-finetune.xml $(1)/bert-finetune.bin \
-	  --part=$(1)/ir.part --log=$(1)/mo.log -- env CI=true $(OPENVINO) -m openvino.tools.mo --input_model $(2) --model_name bert-finetune \
+	  --part=$(1)/ir.part --log=$(1)/mo.log -- env CI=true $(OPENVINO) -m openvino.tools.mo --input_model $(2) \
+	  --model_name bert-finetune \
 	  --input IteratorGetNext:0{i32},IteratorGetNext:1{i32},IteratorGetNext:3{i32} \
 	  --input_shape $$$$shape,$$$$shape,$$$$shape --output bert/pooler/dense/Tanh \
 	  --compress_to_fp16=False --output_dir $(1)/ir.part
@@ -244,7 +252,8 @@ $(B)/predict/tensorflow/test_results.tsv: $(REVIEWS) $(call changed,$(B)/flags/p
 $(B)/heldout/tensorflow/test_results.tsv: $(B)/reviews/heldout.txt
 
 IR = $(addprefix $(B)/,bert-finetune.xml bert-finetune.bin weight.npy bias.npy)
-$(INFERRED): $(B)/%/openvino.txt: $(B)/%/tensorflow/test_results.tsv $(IR) $(VOCAB_FILE) $(wildcard infer/*.py) | .tox/openvino.stamp
+$(INFERRED): $(B)/%/openvino.txt: $(B)/%/tensorflow/test_results.tsv $(IR) $(VOCAB_FILE) $(wildcard infer/*.py) \
+		| .tox/openvino.stamp
 	$(RUN) --record=$(B)/$*/openvino.record.json --input $(FROM) $(filter-out FORCE,$^) --stdout=$@ -- \
 	  $(OPENVINO) -m infer -m $(B)/bert-finetune.xml -d $(DEVICE) -f $(FROM) --vocab_file $(VOCAB_FILE) \
 	  --reference $(B)/$*/tensorflow/test_results.tsv
@@ -274,9 +283,11 @@ $(eval $(call variant,with-dropout,$(PHASE1)))
 $(A)/%/probabilities-1.tsv: TIMES = 1
 $(A)/with-dropout/probabilities-1.tsv: TIMES = 1 2 3
 VARIANTS = $(patsubst %,$(A)/%/probabilities-1.tsv,no-dropout second-phase with-dropout)
-$(VARIANTS): $(A)/%/probabilities-1.tsv: $(A)/%/bert-finetune.xml $(A)/%/weight.npy $(VOCAB_FILE) $(EXAMPLES) $(wildcard infer/*.py)
+$(VARIANTS): $(A)/%/probabilities-1.tsv: $(A)/%/bert-finetune.xml $(A)/%/weight.npy $(VOCAB_FILE) $(EXAMPLES) \
+		$(wildcard infer/*.py) | .tox/openvino.stamp
 	$(RUN) --record=$(@D)/probabilities.record.json --input $^ --output $(TIMES:%=$(@D)/probabilities-%.tsv) -- \
-	  $(OPENVINO) -m infer.evaluate -m $< --vocab_file $(VOCAB_FILE) --data_dir $(B)/reviews --repeats $(words $(TIMES)) $(@D)
+	  $(OPENVINO) -m infer.evaluate -m $< --vocab_file $(VOCAB_FILE) --data_dir $(B)/reviews \
+	  --repeats $(words $(TIMES)) $(@D)
 variants: $(VARIANTS)
 
 # A seed is a build of its own.
@@ -288,24 +299,26 @@ $(OTHER_SEEDS): $(B)/seeds/%/ablation/with-dropout/probabilities-1.tsv: FORCE
 ablation: $(A)/results.json  ## is the second phase needed? accuracy, loss, calibration, size, for every seed of SEEDS
 	@echo "$(A)/ablation.md and ablation.svg"
 $(A)/results.json: $(VARIANTS) $(OTHER_SEEDS) $(wildcard report/*.py) | .tox/report.stamp
-	$(RUN) --record=$(A)/ablation.record.json --input $(wildcard report/*.py) $(dir $(VARIANTS)) $(OTHERS:%=$(B)/seeds/%/ablation) \
-	  --output $(addprefix $(A)/,ablation.md ablation.svg ablation.png results.json) -- $(REPORT) -m report.ablation \
+	$(RUN) --record=$(A)/ablation.record.json --input $(wildcard report/*.py) $(dir $(VARIANTS)) \
+	  $(OTHERS:%=$(B)/seeds/%/ablation) --output $(addprefix $(A)/,ablation.md ablation.svg ablation.png results.json) \
+	  -- $(REPORT) -m report.ablation \
 	  --output_dir=$(A) $(RANDOM_SEED)=$(A) $(foreach seed,$(OTHERS),$(seed)=$(B)/seeds/$(seed)/ablation)
 
 compare: $(B)/compare/compare.md  ## this run beside the notebook and the guide: compare.md and compare.html
 	@echo "$(B)/compare/compare.md and $(B)/compare/compare.html"
-$(B)/compare/compare.md: $(A)/results.json $(B)/predict/openvino.txt report/published.json $(wildcard report/*.py) | .tox/report.stamp
+$(B)/compare/compare.md: $(A)/results.json $(B)/predict/openvino.txt report/published.json $(wildcard report/*.py) \
+		| .tox/report.stamp
 	$(RUN) --record=$(B)/compare.record.json --input $^ --output $(B)/compare -- \
 	  $(REPORT) -m report.compare $(B) --profile=$(PROFILE)
 
-tensorboard: $(B)/result1/eval_results.txt $(B)/result2/eval_results.txt | .tox/report.stamp  ## look at the curves of both phases, until Ctrl-C
-	$(REPORT) -m tensorboard.main --logdir=$(B) --bind_all=false
+tensorboard: $(B)/result1/eval_results.txt $(B)/result2/eval_results.txt | .tox/report.stamp  ## look at the curves
+	$(REPORT) -m tensorboard.main --logdir=$(B)
 
 verify: | .tox/tools.stamp  ## check every file of the build against the records
 	@$(TOOLS) provenance.py verify $(B)
 
 WHEELS = $(DOWNLOADS)/$(WEIGHTS_ARCHIVE) $(DOWNLOADS)/$(REVIEWS_ARCHIVE)
-test: .tox/tf1.stamp .tox/openvino.stamp .tox/lint.stamp .tox/report.stamp $(WHEELS)  ## run the tests in both environments
+test: .tox/tf1.stamp .tox/openvino.stamp .tox/lint.stamp .tox/report.stamp $(WHEELS)  ## run the tests
 	@$(TOOLS) -m tox run --quiet -e lint,tf1,report,openvino
 
 # TensorFlow 1.12 on Python 3.6, which tox and uv no longer know: evidence, not needed for anything.
@@ -314,7 +327,7 @@ test: .tox/tf1.stamp .tox/openvino.stamp .tox/lint.stamp .tox/report.stamp $(WHE
 	@"$(file <.tox/python3.6.txt)" -m venv --clear .tox/tf112
 	@.tox/tf112/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
-old-stack: .tox/tf1.stamp $(DOWNLOADS)/$(WEIGHTS_ARCHIVE)  ## compare with the guide's TensorFlow 1.12, if there is a Python 3.6
+old-stack: .tox/tf1.stamp $(DOWNLOADS)/$(WEIGHTS_ARCHIVE)  ## compare with TensorFlow 1.12
 	@if make --silent .tox/python3.6.txt 2> /dev/null; then \
 	  make --silent .tox/tf112.stamp && $(TF1) -m pytest --quiet --capture=no tests/tf1 -m old_stack; \
 	else \

@@ -2,10 +2,13 @@
 
 import json
 import os
+import re
+import signal
+import urllib.request
 
 import numpy as np
 import pytest
-from conftest import make, make_fails
+from conftest import make, make_fails, start
 
 TINY = "PROFILE=tiny"
 
@@ -15,6 +18,20 @@ def compared(tiny):
     """A checkout in which `make compare` has run, for the seeds 0 and 1."""
     make(tiny, "compare", TINY)
     return tiny
+
+
+def test_tensorboard_serves_the_curves_of_both_phases(tiny):
+    make(tiny, "result2", TINY)
+    process = start(tiny, "tensorboard", TINY)
+    try:
+        address = next(found[0] for line in process.stderr if (found := re.search(r"http://localhost:\d+/", line)))
+        with urllib.request.urlopen(f"{address}data/plugin/scalars/tags") as response:
+            tags = json.load(response)
+    finally:
+        os.killpg(process.pid, signal.SIGINT)
+        process.communicate()
+    assert {"loss_1", "train_accuracy"} <= set(tags["result1"]) & set(tags["result2"])
+    assert "eval_accuracy" in tags["result1/eval"]
 
 
 def read(path):
