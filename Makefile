@@ -109,9 +109,11 @@ RUN = @$(TOOLS) provenance.py run
 # Inputs: downloads that are moved into place once checked, weights as a TF1 checkpoint, reviews as examples.
 
 $(DOWNLOADS)/$(WEIGHTS_ARCHIVE): | .tox/tools.stamp .tox/python3.7.txt
-	$(TOOLS) -m inputs.download --checksums=$(CHECKSUMS) $(WEIGHTS) $@
+	$(RUN) --record=$@.record.json --input $(CHECKSUMS) --output $@ -- \
+	  $(TOOLS) -m inputs.download --checksums=$(CHECKSUMS) $(WEIGHTS) $@
 $(DOWNLOADS)/$(REVIEWS_ARCHIVE): | .tox/tools.stamp .tox/python3.7.txt
-	$(TOOLS) -m inputs.download --checksums=$(CHECKSUMS) $(REVIEWS_FROM) $@
+	$(RUN) --record=$@.record.json --input $(CHECKSUMS) --output $@ -- \
+	  $(TOOLS) -m inputs.download --checksums=$(CHECKSUMS) $(REVIEWS_FROM) $@
 
 PRETRAINED = $(addprefix $(B)/pretrained/,bert_config.json vocab.txt bert_model.ckpt.index)
 pretrained: $(PRETRAINED)  ## weights as a TensorFlow 1 checkpoint, with vocab.txt and bert_config.json

@@ -56,6 +56,7 @@ def model_fn_builder(bert_config, init_checkpoint, learning_rate, num_train_step
         if FLAGS.bert_hub_module_handle:
             loss, per_example_loss, logits = upstream_hub.create_model(is_training, *inputs)
             probabilities = tf.nn.softmax(logits)
+            seed_dropout()
         else:
             loss, per_example_loss, logits, probabilities = upstream.create_model(
                 bert_config, is_training, *inputs, use_one_hot_embeddings=False
@@ -97,6 +98,14 @@ def init_from_checkpoint(init_checkpoint):
                 "they belong to different models"
             )
     tf.compat.v1.train.init_from_checkpoint(init_checkpoint, assignment_map)
+
+
+def seed_dropout():
+    """Seeds a module's dropout: it was exported without a seed, and --random_seed does not reach into it."""
+    for i, operation in enumerate(tf.compat.v1.get_default_graph().get_operations()):
+        if operation.type == "RandomUniform" and not (operation.get_attr("seed") or operation.get_attr("seed2")):
+            for name, value in (("seed", FLAGS.random_seed + 1), ("seed2", i)):  # 0 and 0 would mean no seed
+                operation._set_attr(name, tf.compat.v1.AttrValue(i=value))
 
 
 def metric_fn(per_example_loss, label_ids, logits):

@@ -211,10 +211,12 @@ def test_stopped_training_resumes_from_its_last_checkpoint(tmp_path):
     assert {path.name for path in result1.glob("*.index")} == {"model.ckpt-0.index", "model.ckpt-4.index"}
 
 
-def test_deterministic_training_is_the_same_to_the_last_bit(tmp_path):
+@pytest.mark.slow
+@pytest.mark.parametrize("way", [[], ["HUB_MODULE=build/tiny/hub-module"]], ids=["checkpoint", "module"])
+def test_deterministic_training_is_the_same_to_the_last_bit(way, tmp_path):
     """Beside each other, so that they disturb each other, and long enough for the hooks of every 100 steps."""
     runs = [copy_checkout(tmp_path / name) for name in ("one", "two")]
-    for process in [start(run, "result1", TINY, "DETERMINISTIC=1", "EPOCHS=16.0") for run in runs]:
+    for process in [start(run, "result1", TINY, "DETERMINISTIC=1", "EPOCHS=16.0", *way) for run in runs]:
         stdout, stderr = process.communicate()
         assert process.returncode == 0, stdout + stderr
     records = [json.loads((run / "build/tiny/result1.record.json").read_text()) for run in runs]
