@@ -300,11 +300,13 @@ $(OTHER_SEEDS): $(B)/seeds/%/ablation/with-dropout/probabilities-1.tsv: FORCE
 
 ablation: $(A)/results.json  ## is the second phase needed? accuracy, loss, calibration, size, for every seed of SEEDS
 	@echo "$(A)/ablation.md and ablation.svg"
-$(A)/results.json: $(VARIANTS) $(OTHER_SEEDS) $(wildcard report/*.py) | .tox/report.stamp
+$(A)/results.json: $(VARIANTS) $(OTHER_SEEDS) $(wildcard report/*.py) \
+		$(call changed,$(B)/flags/ablation,$(RANDOM_SEED) $(OTHERS)) | .tox/report.stamp
 	$(RUN) --record=$(A)/ablation.record.json --input $(wildcard report/*.py) $(dir $(VARIANTS)) \
 	  $(OTHERS:%=$(B)/seeds/%/ablation) --output $(addprefix $(A)/,ablation.md ablation.svg ablation.png results.json) \
 	  -- $(REPORT) -m report.ablation \
 	  --output_dir=$(A) $(RANDOM_SEED)=$(A) $(foreach seed,$(OTHERS),$(seed)=$(B)/seeds/$(seed)/ablation)
+	$(call note,$(B)/flags/ablation,$(RANDOM_SEED) $(OTHERS))
 
 compare: $(B)/compare/compare.md  ## this run beside the notebook and the guide: compare.md and compare.html
 	@echo "$(B)/compare/compare.md and $(B)/compare/compare.html"

@@ -71,4 +71,6 @@ def test_the_page_holds_this_runs_numbers_and_is_made_once(compared):
     before = {path: os.stat(path).st_mtime_ns for path in build.rglob("*") if path.is_file()}
     make(compared, "compare", TINY)
     assert {path: os.stat(path).st_mtime_ns for path in build.rglob("*") if path.is_file()} == before
+    assert "run_classifier.py" not in make(compared, "ablation", TINY, "SEEDS=0")
+    assert {row["seed"] for row in json.loads((build / "ablation/results.json").read_text())["rows"]} == {"0"}
     assert "leave out CHECKPOINT= and PB=" in make_fails(compared, "compare", TINY, "PB=README.md")
