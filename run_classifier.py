@@ -91,7 +91,7 @@ def init_from_checkpoint(init_checkpoint):
     for var in tvars:
         name = var.op.name
         if name not in shapes and name.startswith(("bert/", HUB_SCOPE)):
-            sys.exit(f"{init_checkpoint}: no variable {name}: not a checkpoint of this BERT model")
+            sys.exit(f"{init_checkpoint}: no variable {name}: not of this BERT model, or of one from a TF Hub module")
         if name in shapes and var.shape.as_list() != shapes[name]:
             sys.exit(
                 f"{init_checkpoint}: {name} has shape {shapes[name]}, this BERT model wants {var.shape.as_list()}: "

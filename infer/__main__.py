@@ -1,6 +1,7 @@
 """Predicts movie reviews with OpenVINO: python -m infer -m bert-finetune.xml "A review" "Another"
 
-weight.npy and bias.npy are read from the IR's folder, vocab.txt from pretrained/ in it.
+weight.npy and bias.npy are read from the IR's folder, vocab.txt from pretrained/ in it, unless --vocab_file says
+otherwise (of a model from a TF Hub module it is in module/).
 """
 
 import argparse

@@ -29,12 +29,13 @@ def main():
     ]
     with tqdm(desc=f"{args.model}", total=args.repeats * len(examples), unit="review", mininterval=5) as bar:
         for i in range(1, args.repeats + 1):
-            path = args.output_dir / f"probabilities-{i}.tsv"
-            with open(f"{path}.part", "w") as file:
+            with open(args.output_dir / f"probabilities-{i}.tsv.part", "w") as file:
                 for label, features in examples:
                     file.write("\t".join(map(str, (label, *predict(features)))) + "\n")
                     bar.update()
-            os.replace(f"{path}.part", path)
+    for i in range(args.repeats, 0, -1):  # the first, which Make looks at, last
+        path = args.output_dir / f"probabilities-{i}.tsv"
+        os.replace(f"{path}.part", path)
 
 
 if __name__ == "__main__":

@@ -26,8 +26,10 @@ def read_length(path):
     for name in (INPUTS, OUTPUT):
         if name not in nodes:
             sys.exit(f"{path}: no {name} in it: not an encoder that ckpt_to_pb.py froze")
-    shape = nodes[INPUTS].attr["output_shapes"].list.shape[0]
-    return shape.dim[1].size
+    shapes = nodes[INPUTS].attr["output_shapes"].list.shape
+    if not shapes or len(shapes[0].dim) != 2 or shapes[0].dim[1].size < 3:
+        sys.exit(f"{path}: {INPUTS} has no shape (batch, length): not an encoder that ckpt_to_pb.py froze")
+    return shapes[0].dim[1].size
 
 
 if __name__ == "__main__":

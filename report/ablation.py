@@ -133,7 +133,7 @@ def to_markdown(results):
             metrics = [mean_and_deviation([row[metric]], "{:.4f}") for metric in METRICS]
             single.append([title[:3], row["seed"], len(row["runs"]), *metrics, *ops_and_size([row])])
     reviews = f"{results['reviews']} test reviews" + (
-        ", the same for all" if results["same_reviews"] else " of its own"
+        " of its own" if not results["same_reviews"] else ", the same for all" if len(seeds) > 1 else ""
     )
     plural = len(seeds) > 1
     parts = [
