@@ -32,21 +32,11 @@ TOOLS = .tox/tools/bin/python
 TF1 = .tox/tf1/bin/python
 OPENVINO = .tox/openvino/bin/python
 REPORT = .tox/report/bin/python
+include checks.mk
+
 STEPS := $(shell awk 'BEGIN { print int($(TRAIN_SIZE) / $(TRAIN_BATCH_SIZE) * $(EPOCHS)) }')
 STEPS2 := $(shell awk 'BEGIN { print int($(TRAIN_SIZE) / $(TRAIN_BATCH_SIZE) * $(EPOCHS2)) }')
-
-# What a user gives is looked for before anything long.
-GIVEN = DATA_DIR REVIEWS CHECKPOINT PB \
-	$(foreach name,VOCAB_FILE BERT_CONFIG_FILE,$(if $(filter command,$(origin $(name))),$(name)))
-$(foreach name,$(GIVEN),$(if $(word 2,$($(name))),$(error $(name)='$($(name))': Make takes no spaces in it)))
-$(foreach name,$(filter-out CHECKPOINT,$(GIVEN)),$(foreach path,$($(name)),$(if $(wildcard $(path)),,\
-	$(error $(path): no such file or folder))))
-$(if $(CHECKPOINT),$(if $(wildcard $(CHECKPOINT).index),,\
-	$(error $(CHECKPOINT).index: no such file: CHECKPOINT= takes a path up to model.ckpt-N)))
-$(if $(PB),$(if $(CHECKPOINT),,$(foreach goal,$(filter fc predict heldout,$(MAKECMDGOALS)),\
-	$(error make $(goal): a .pb holds no classifier head: add CHECKPOINT=))))
-$(if $(CHECKPOINT)$(PB),$(foreach goal,$(filter ablation compare,$(MAKECMDGOALS)),\
-	$(error make $(goal) is about both phases of a run of one's own: leave out CHECKPOINT= and PB=)))
+$(if $(filter 0,$(STEPS) $(STEPS2)),$(error $(TRAIN_SIZE) reviews make no step of TRAIN_BATCH_SIZE=$(TRAIN_BATCH_SIZE)))
 
 SHELL = /bin/bash
 .DEFAULT_GOAL = help
@@ -65,14 +55,11 @@ help:  ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' Makefile
 	@echo "profiles:    $(basename $(notdir $(wildcard profiles/*.mk)))  (PROFILE=$(PROFILE))"
 
-# A stage notes the parameters that it was made with. $(call changed,FILE,VALUE) is FORCE, for its prerequisites, if
-# FILE holds others; $(call note,FILE,VALUE) in its recipe is for when it has succeeded.
-same = $(and $(findstring x$(1)x,x$(2)x),$(findstring x$(2)x,x$(1)x))
-changed = $(if $(call same,$(file <$(1)),$(2)),,FORCE)
-note = @mkdir -p $(dir $(1)) && echo '$(2)' > $(1)
-
-# $(RUN) --record=FILE --input … --output … -- COMMAND: runs a stage and leaves a record of it beside what it made.
+# $(RUN) --record=FILE --parameters='…' --input … --output … -- COMMAND runs a stage and leaves a record of it
+# beside what it made. $(call changed,FILE,PARAMETERS), for a stage's prerequisites, is FORCE unless its record is there, and
+# with these parameters: it was made with others, or killed before it was whole.
 RUN = @$(TOOLS) provenance.py run
+changed = $(if $(findstring "parameters": "$(strip $(2))",$(file <$(1))),,FORCE)
 
 # Environments: Make's own tools, then what tox builds with them. Each from its file of pinned hashes.
 
@@ -119,23 +106,21 @@ PRETRAINED = $(addprefix $(B)/pretrained/,bert_config.json vocab.txt bert_model.
 pretrained: $(PRETRAINED)  ## weights as a TensorFlow 1 checkpoint, with vocab.txt and bert_config.json
 CONVERT = $(WEIGHTS_FORMAT) $(DOWNLOADS)/$(WEIGHTS_ARCHIVE)
 $(PRETRAINED) &: $(DOWNLOADS)/$(WEIGHTS_ARCHIVE) inputs/pretrained.py profiles/tiny.json \
-		$(call changed,$(B)/flags/pretrained,$(CONVERT)) | .tox/tf1.stamp
-	$(RUN) --record=$(B)/pretrained.record.json --input $(filter-out FORCE,$^) --output $(B)/pretrained -- \
-	  $(TF1) -m inputs.pretrained $(CONVERT) $(B)/pretrained
-	$(call note,$(B)/flags/pretrained,$(CONVERT))
+		$(call changed,$(B)/pretrained.record.json,$(CONVERT)) | .tox/tf1.stamp
+	$(RUN) --record=$(B)/pretrained.record.json --parameters='$(CONVERT)' --input $(filter-out FORCE,$^) \
+	  --output $(B)/pretrained -- $(TF1) -m inputs.pretrained $(CONVERT) $(B)/pretrained
 
 hub-module: $(B)/hub-module/saved_model.pb  ## the pretrained weights as a TF Hub module, for HUB_MODULE=
-$(B)/hub-module/saved_model.pb: $(PRETRAINED) inputs/hub.py | .tox/tf1.stamp
+$(B)/hub-module/saved_model.pb: $(PRETRAINED) inputs/hub.py $(call changed,$(B)/hub-module.record.json) | .tox/tf1.stamp
 	$(RUN) --record=$(B)/hub-module.record.json --input $(B)/pretrained inputs/hub.py --output $(B)/hub-module -- \
 	  $(TF1) -m inputs.hub export $(B)/pretrained $(B)/hub-module
 
 # The notebook's way: a module, by folder or URL, brings weights, vocabulary and casing.
 SAVED_MODEL = $(HUB_MODULE)/saved_model.pb
 MODULE = $(or $(filter $(B)/hub-module/saved_model.pb,$(SAVED_MODEL)),$(wildcard $(SAVED_MODEL)))
-$(B)/module/vocab.txt: $(MODULE) inputs/hub.py $(call changed,$(B)/flags/module,$(HUB_MODULE)) | .tox/tf1.stamp
-	$(RUN) --record=$(B)/module.record.json --input inputs/hub.py $(MODULE) --output $(B)/module -- \
-	  $(TF1) -m inputs.hub describe $(HUB_MODULE) $(B)/module
-	$(call note,$(B)/flags/module,$(HUB_MODULE))
+$(B)/module/vocab.txt: $(MODULE) inputs/hub.py $(call changed,$(B)/module.record.json,$(HUB_MODULE)) | .tox/tf1.stamp
+	$(RUN) --record=$(B)/module.record.json --parameters='$(HUB_MODULE)' --input inputs/hub.py $(MODULE) \
+	  --output $(B)/module -- $(TF1) -m inputs.hub describe $(HUB_MODULE) $(B)/module
 
 REVIEWS_SOURCE = $(or $(DATA_DIR),$(DOWNLOADS)/$(REVIEWS_ARCHIVE))
 SAMPLE = $(or $(DATA_DIR:%=aclimdb),$(CORPUS)) $(REVIEWS_SOURCE) --train_size=$(TRAIN_SIZE) --test_size=$(TEST_SIZE) \
@@ -144,17 +129,19 @@ EXAMPLES = $(addprefix $(B)/reviews/,train.jsonl test.jsonl heldout.txt)
 reviews: $(EXAMPLES)  ## a seeded sample of reviews, to train on and to evaluate on
 # A folder's time changes with the files in it, not with theirs: hence the folders below DATA_DIR too.
 $(EXAMPLES) &: $(REVIEWS_SOURCE) $(if $(DATA_DIR),$(wildcard $(DATA_DIR)/*/*)) inputs/reviews.py \
-		$(call changed,$(B)/flags/reviews,$(SAMPLE)) | .tox/tools.stamp
-	$(RUN) --record=$(B)/reviews.record.json --input $(REVIEWS_SOURCE) inputs/reviews.py --output $(B)/reviews -- \
-	  $(TOOLS) -m inputs.reviews $(SAMPLE) $(B)/reviews
-	$(call note,$(B)/flags/reviews,$(SAMPLE))
+		$(call changed,$(B)/reviews.record.json,$(SAMPLE)) | .tox/tools.stamp
+	$(RUN) --record=$(B)/reviews.record.json --parameters='$(SAMPLE)' --input $(REVIEWS_SOURCE) inputs/reviews.py \
+	  --output $(B)/reviews -- $(TOOLS) -m inputs.reviews $(SAMPLE) $(B)/reviews
 
 # Two phases of fine-tuning: the same command, the second without dropout. `started` depends on all that a phase
-# reads: when something changed the phase starts from nothing, and otherwise goes on from its last checkpoint.
+# reads, and holds its parameters as a record does: when something changed the phase starts from nothing, and otherwise
+# goes on from its last checkpoint.
 
 BERT = $(VOCAB_FILE) $(if $(HUB_MODULE),$(MODULE),$(BERT_CONFIG_FILE))
+CASED = $(shell grep -sl '"do_lower_case": *false' $(dir $(VOCAB_FILE))tokenizer_config.json)
 MODEL = $(if $(HUB_MODULE),--bert_hub_module_handle=$(HUB_MODULE),--vocab_file=$(VOCAB_FILE) \
-	--bert_config_file=$(BERT_CONFIG_FILE)) $(if $(DETERMINISTIC),--deterministic)
+	--bert_config_file=$(BERT_CONFIG_FILE) $(if $(CASED),--do_lower_case=false)) \
+	$(if $(filter-out 0,$(DETERMINISTIC)),--deterministic)
 TRAIN = --do_train=true --do_eval=true --data_dir=$(B)/reviews $(MODEL) --max_seq_length=$(MAX_SEQ_LENGTH) \
 	--train_batch_size=$(TRAIN_BATCH_SIZE) --save_checkpoints_steps=$(SAVE_CHECKPOINTS_STEPS) \
 	--random_seed=$(RANDOM_SEED)
@@ -166,33 +153,40 @@ TRAIN2 = $(TRAIN) --init_checkpoint=$(PHASE1) \
 	--learning_rate=$(LEARNING_RATE2) --num_train_epochs=$(EPOCHS2) --output_dir=$(B)/result2
 SHARED = inputs/checkpoint.py inputs/flags.py
 
+# A length that the model has no positions for is found before the older results go.
+CONFIG = $(if $(HUB_MODULE),$(B)/module/bert_config.json,$(BERT_CONFIG_FILE))
+fits = positions=$$(grep -o '"max_position_embeddings": *[0-9]*' $(CONFIG) | grep -o '[0-9]*$$'); \
+	[ "$${positions:-$(MAX_SEQ_LENGTH)}" -ge $(MAX_SEQ_LENGTH) ] || \
+	{ echo "MAX_SEQ_LENGTH=$(MAX_SEQ_LENGTH): the model has only $$positions positions" >&2; exit 1; }
+
 # What follows from a phase goes with it, so that the results of two parameter sets never lie in one folder.
 FOLLOWS = $(addprefix $(B)/,bert-finetune.pb bert-finetune.xml bert-finetune.bin weight.npy bias.npy \
-	pb.record.json fc.record.json ir.record.json ablation compare compare.record.json \
+	mo.log pb.record.json fc.record.json ir.record.json ablation compare compare.record.json \
 	$(foreach name,tensorflow tensorflow.record.json openvino.txt openvino.record.json,predict/$(name) heldout/$(name)))
 $(B)/result1/started: run_classifier.py inputs/hub.py $(SHARED) $(BERT) $(if $(HUB_MODULE),,$(PRETRAINED)) \
-		$(EXAMPLES) $(call changed,$(B)/flags/result1,$(TRAIN1))
+		$(EXAMPLES) $(call changed,$(B)/result1/started,$(TRAIN1))
+	@$(fits)
 	@rm -rf $(B)/result1 $(B)/result2 $(B)/result1.record.json $(B)/result2.record.json $(FOLLOWS)
-	$(call note,$(B)/flags/result1,$(TRAIN1))
-	@mkdir -p $(@D) && touch $@
-$(B)/result2/started: $(B)/run_classifier.py $(B)/result1/eval_results.txt $(call changed,$(B)/flags/result2,$(TRAIN2))
+	@mkdir -p $(@D) && echo '"parameters": "$(strip $(TRAIN1))"' > $@
+$(B)/result2/started: $(B)/run_classifier.py $(B)/result1/eval_results.txt \
+		$(call changed,$(B)/result2/started,$(TRAIN2))
 	@rm -rf $(B)/result2 $(B)/result2.record.json $(FOLLOWS)
-	$(call note,$(B)/flags/result2,$(TRAIN2))
-	@mkdir -p $(@D) && touch $@
+	@mkdir -p $(@D) && echo '"parameters": "$(strip $(TRAIN2))"' > $@
 
 # A module from a URL is where tensorflow-hub keeps it.
 PRETRAINED_FROM = $(if $(HUB_MODULE),$(if $(MODULE),$(HUB_MODULE),$(TFHUB_CACHE_DIR)),$(B)/pretrained)
 result1: $(B)/result1/eval_results.txt  ## fine-tune and evaluate, with dropout
-$(B)/result1/eval_results.txt: $(B)/result1/started | .tox/tf1.stamp
+$(B)/result1/eval_results.txt: $(B)/result1/started $(call changed,$(B)/result1.record.json) | .tox/tf1.stamp
 	$(RUN) --record=$(B)/result1.record.json --input run_classifier.py inputs/hub.py $(SHARED) $(BERT) $(PRETRAINED_FROM) \
 	  $(B)/reviews --output $(B)/result1 -- $(TF1) run_classifier.py $(TRAIN1)
 
-$(B)/run_classifier.py: run_classifier.py patches/disable-dropout.patch | .tox/tools.stamp
-	$(RUN) --record=$(B)/patch.record.json --input $^ --output $@ --part=$(B)/patch.part -- \
-	  patch --output=$(B)/patch.part/run_classifier.py --reject-file=- $^
+PATCH = run_classifier.py patches/disable-dropout.patch
+$(B)/run_classifier.py: $(PATCH) $(call changed,$(B)/patch.record.json) | .tox/tools.stamp
+	$(RUN) --record=$(B)/patch.record.json --input $(PATCH) --output $@ --part=$(B)/patch.part -- \
+	  patch --output=$(B)/patch.part/run_classifier.py --reject-file=- $(PATCH)
 
 result2: $(B)/result2/eval_results.txt  ## fine-tune again without dropout, and evaluate
-$(B)/result2/eval_results.txt: $(B)/result2/started | .tox/tf1.stamp
+$(B)/result2/eval_results.txt: $(B)/result2/started $(call changed,$(B)/result2.record.json) | .tox/tf1.stamp
 	$(RUN) --record=$(B)/result2.record.json --input $(B)/run_classifier.py inputs/hub.py $(SHARED) $(BERT) $(PHASE1) \
 	  $(B)/reviews --output $(B)/result2 -- $(TF1) $(B)/run_classifier.py $(TRAIN2)
 
@@ -204,9 +198,9 @@ FROZEN = $(or $(PB),$(B)/bert-finetune.pb)
 
 # $(call freeze,FOLDER,CHECKPOINT,FILE THAT SAYS IT IS WHOLE,ANOTHER GRAPH FOR IT)
 define freeze
-$(1)/bert-finetune.pb: $(3) ckpt_to_pb.py $(SHARED) | .tox/tf1.stamp
-	@mkdir -p $$(@D)
-	$(RUN) --record=$(1)/pb.record.json --input $(2) $(4) ckpt_to_pb.py $(SHARED) --output $$@ -- \
+$(1)/bert-finetune.pb: $(3) ckpt_to_pb.py $(SHARED) $(call changed,$(1)/pb.record.json,$(2) $(4)) | .tox/tf1.stamp
+	$(RUN) --record=$(1)/pb.record.json --parameters='$(2) $(4)' --input $(2) $(4) ckpt_to_pb.py $(SHARED) \
+	  --output $$@ -- \
 	  $(TF1) ckpt_to_pb.py --init_checkpoint=$(2) $(4:%=--meta_graph=%) --output_file=$$@
 endef
 $(if $(PB),,$(eval $(call freeze,$(B),$(FINE_TUNED),$(WHOLE))))
@@ -214,9 +208,9 @@ pb: $(FROZEN)  ## freeze the encoder of result2, or of CHECKPOINT=
 
 # $(call head,FOLDER,CHECKPOINT,FILE THAT SAYS IT IS WHOLE)
 define head
-$(1)/weight.npy $(1)/bias.npy &: $(3) export_fc.py $(SHARED) | .tox/tf1.stamp
-	@mkdir -p $$(@D)
-	$(RUN) --record=$(1)/fc.record.json --input $(2) export_fc.py $(SHARED) --output $(1)/weight.npy $(1)/bias.npy -- \
+$(1)/weight.npy $(1)/bias.npy &: $(3) export_fc.py $(SHARED) $(call changed,$(1)/fc.record.json,$(2)) | .tox/tf1.stamp
+	$(RUN) --record=$(1)/fc.record.json --parameters='$(2)' --input $(2) export_fc.py $(SHARED) \
+	  --output $(1)/weight.npy $(1)/bias.npy -- \
 	  $(TF1) export_fc.py --init_checkpoint=$(2) --output_dir=$(1)
 endef
 $(eval $(call head,$(B),$(FINE_TUNED),$(WHOLE)))
@@ -224,11 +218,12 @@ fc: $(B)/weight.npy $(B)/bias.npy  ## export the classifier head of result2, or 
 
 # $(call ir,FOLDER,PB): the length is the graph's own. CI=true keeps mo from sending usage statistics.
 define ir
-$(1)/bert-finetune.xml $(1)/bert-finetune.bin &: $(2) inputs/graph.py | .tox/openvino.stamp
+$(1)/bert-finetune.xml $(1)/bert-finetune.bin &: $(2) inputs/graph.py $(call changed,$(1)/ir.record.json,$(2)) \
+		| .tox/openvino.stamp
 	@length=$$$$($(OPENVINO) -m inputs.graph $(2)) && shape=[1,$$$$length] && \
-	$(RUN:@%=%) --record=$(1)/ir.record.json --input $(2) --output $(1)/bert-finetune.xml $(1)/bert-finetune.bin \
-	  --part=$(1)/ir.part --log=$(1)/mo.log -- env CI=true $(OPENVINO) -m openvino.tools.mo --input_model $(2) \
-	  --model_name bert-finetune \
+	$(RUN:@%=%) --record=$(1)/ir.record.json --parameters='$(2)' --input $(2) --log=$(1)/mo.log --part=$(1)/ir.part \
+	  --output $(1)/bert-finetune.xml $(1)/bert-finetune.bin -- \
+	  env CI=true $(OPENVINO) -m openvino.tools.mo --input_model $(2) --model_name bert-finetune \
 	  --input IteratorGetNext:0{i32},IteratorGetNext:1{i32},IteratorGetNext:3{i32} \
 	  --input_shape $$$$shape,$$$$shape,$$$$shape --output bert/pooler/dense/Tanh \
 	  --compress_to_fp16=False --output_dir $(1)/ir.part
@@ -243,25 +238,27 @@ $(B)/heldout/%: FROM = $(B)/reviews/heldout.txt
 TENSORFLOW = $(B)/predict/tensorflow/test_results.tsv $(B)/heldout/tensorflow/test_results.tsv
 INFERRED = $(B)/predict/openvino.txt $(B)/heldout/openvino.txt
 LENGTH = $(if $(CHECKPOINT),$$($(OPENVINO) -m inputs.graph $(FROZEN)),$(MAX_SEQ_LENGTH))
+ASKED = $(MODEL) $(FINE_TUNED) $(MAX_SEQ_LENGTH)
 $(TENSORFLOW): $(B)/%/tensorflow/test_results.tsv: $(BERT) $(WHOLE) $(if $(CHECKPOINT),$(FROZEN)) \
 		run_classifier_predict.py run_classifier.py | .tox/tf1.stamp $(if $(CHECKPOINT),.tox/openvino.stamp)
-	$(RUN) --record=$(B)/$*/tensorflow.record.json --input $(FROM) $(BERT) $(FINE_TUNED) run_classifier_predict.py \
-	  run_classifier.py --output $(@D) -- $(TF1) run_classifier_predict.py --do_train=false --do_eval=false \
-	  --do_predict=true $(MODEL) --max_seq_length=$(LENGTH) --init_checkpoint=$(FINE_TUNED) --predict_file=$(FROM) \
-	  --output_dir=$(@D)
-	$(call note,$(B)/flags/$*,$(FROM))
-$(B)/predict/tensorflow/test_results.tsv: $(REVIEWS) $(call changed,$(B)/flags/predict,$(REVIEWS))
-$(B)/heldout/tensorflow/test_results.tsv: $(B)/reviews/heldout.txt
+	@length=$(LENGTH) && $(RUN:@%=%) --record=$(B)/$*/tensorflow.record.json --parameters='$(FROM) $(ASKED)' \
+	  --input $(FROM) $(BERT) $(FINE_TUNED) run_classifier_predict.py run_classifier.py --output $(@D) -- \
+	  $(TF1) run_classifier_predict.py --do_train=false --do_eval=false --do_predict=true $(MODEL) \
+	  --max_seq_length=$$length --init_checkpoint=$(FINE_TUNED) --predict_file=$(FROM) --output_dir=$(@D)
+$(B)/predict/tensorflow/test_results.tsv: $(REVIEWS) \
+		$(call changed,$(B)/predict/tensorflow.record.json,$(REVIEWS) $(ASKED))
+$(B)/heldout/tensorflow/test_results.tsv: $(B)/reviews/heldout.txt \
+		$(call changed,$(B)/heldout/tensorflow.record.json,$(B)/reviews/heldout.txt $(ASKED))
 
 IR = $(addprefix $(B)/,bert-finetune.xml bert-finetune.bin weight.npy bias.npy)
 $(INFERRED): $(B)/%/openvino.txt: $(B)/%/tensorflow/test_results.tsv $(IR) $(VOCAB_FILE) $(wildcard infer/*.py) \
 		| .tox/openvino.stamp
-	$(RUN) --record=$(B)/$*/openvino.record.json --input $(FROM) $(filter-out FORCE,$^) --stdout=$@ -- \
+	$(RUN) --record=$(B)/$*/openvino.record.json --parameters='$(DEVICE) $(VOCAB_FILE)' \
+	  --input $(FROM) $(filter-out FORCE,$^) --stdout=$@ -- \
 	  $(OPENVINO) -m infer -m $(B)/bert-finetune.xml -d $(DEVICE) -f $(FROM) --vocab_file $(VOCAB_FILE) \
 	  --reference $(B)/$*/tensorflow/test_results.tsv
-	$(call note,$(B)/flags/$*-device,$(DEVICE))
-$(B)/predict/openvino.txt: $(call changed,$(B)/flags/predict-device,$(DEVICE))
-$(B)/heldout/openvino.txt: $(call changed,$(B)/flags/heldout-device,$(DEVICE))
+$(B)/predict/openvino.txt: $(call changed,$(B)/predict/openvino.record.json,$(DEVICE) $(VOCAB_FILE))
+$(B)/heldout/openvino.txt: $(call changed,$(B)/heldout/openvino.record.json,$(DEVICE) $(VOCAB_FILE))
 
 predict: $(B)/predict/openvino.txt  ## predict four reviews, or those in REVIEWS=file, with OpenVINO
 	@cat $<
@@ -287,32 +284,33 @@ $(A)/with-dropout/probabilities-1.tsv: TIMES = 1 2 3
 VARIANTS = $(patsubst %,$(A)/%/probabilities-1.tsv,no-dropout second-phase with-dropout)
 $(VARIANTS): $(A)/%/probabilities-1.tsv: $(A)/%/bert-finetune.xml $(A)/%/weight.npy $(VOCAB_FILE) $(EXAMPLES) \
 		$(wildcard infer/*.py) | .tox/openvino.stamp
-	$(RUN) --record=$(@D)/probabilities.record.json --input $^ --output $(TIMES:%=$(@D)/probabilities-%.tsv) -- \
+	$(RUN) --record=$(@D)/probabilities.record.json --input $(filter-out FORCE,$^) \
+	  --output $(TIMES:%=$(@D)/probabilities-%.tsv) -- \
 	  $(OPENVINO) -m infer.evaluate -m $< --vocab_file $(VOCAB_FILE) --data_dir $(B)/reviews \
 	  --repeats $(words $(TIMES)) $(@D)
+$(foreach made,$(VARIANTS),$(eval $(made): $(call changed,$(dir $(made))probabilities.record.json)))
 variants: $(VARIANTS)
 
 # A seed is a build of its own.
-OTHERS = $(filter-out $(RANDOM_SEED),$(SEEDS))
+OTHERS = $(filter-out $(RANDOM_SEED),$(sort $(SEEDS)))
 OTHER_SEEDS = $(OTHERS:%=$(B)/seeds/%/ablation/with-dropout/probabilities-1.tsv)
-$(OTHER_SEEDS): $(B)/seeds/%/ablation/with-dropout/probabilities-1.tsv: FORCE
+$(OTHER_SEEDS): $(B)/seeds/%/ablation/with-dropout/probabilities-1.tsv: FORCE | $(VARIANTS)
 	@$(MAKE) --no-print-directory B=$(B)/seeds/$* DOWNLOADS=$(DOWNLOADS) RANDOM_SEED=$* variants
 
 ablation: $(A)/results.json  ## is the second phase needed? accuracy, loss, calibration, size, for every seed of SEEDS
 	@echo "$(A)/ablation.md and ablation.svg"
 $(A)/results.json: $(VARIANTS) $(OTHER_SEEDS) $(wildcard report/*.py) \
-		$(call changed,$(B)/flags/ablation,$(RANDOM_SEED) $(OTHERS)) | .tox/report.stamp
-	$(RUN) --record=$(A)/ablation.record.json --input $(wildcard report/*.py) $(dir $(VARIANTS)) \
-	  $(OTHERS:%=$(B)/seeds/%/ablation) --output $(addprefix $(A)/,ablation.md ablation.svg ablation.png results.json) \
-	  -- $(REPORT) -m report.ablation \
+		$(call changed,$(A)/ablation.record.json,$(RANDOM_SEED) $(OTHERS)) | .tox/report.stamp
+	$(RUN) --record=$(A)/ablation.record.json --parameters='$(RANDOM_SEED) $(OTHERS)' \
+	  --input $(wildcard report/*.py) $(dir $(VARIANTS)) $(OTHERS:%=$(B)/seeds/%/ablation) \
+	  --output $(addprefix $(A)/,ablation.md ablation.svg ablation.png results.json) -- $(REPORT) -m report.ablation \
 	  --output_dir=$(A) $(RANDOM_SEED)=$(A) $(foreach seed,$(OTHERS),$(seed)=$(B)/seeds/$(seed)/ablation)
-	$(call note,$(B)/flags/ablation,$(RANDOM_SEED) $(OTHERS))
 
 compare: $(B)/compare/compare.md  ## this run beside the notebook and the guide: compare.md and compare.html
 	@echo "$(B)/compare/compare.md and $(B)/compare/compare.html"
 $(B)/compare/compare.md: $(A)/results.json $(B)/predict/openvino.txt report/published.json $(wildcard report/*.py) \
-		| .tox/report.stamp
-	$(RUN) --record=$(B)/compare.record.json --input $^ --output $(B)/compare -- \
+		$(call changed,$(B)/compare.record.json) | .tox/report.stamp
+	$(RUN) --record=$(B)/compare.record.json --input $(filter-out FORCE,$^) --output $(B)/compare -- \
 	  $(REPORT) -m report.compare $(B) --profile=$(PROFILE)
 
 tensorboard: $(B)/result1/eval_results.txt $(B)/result2/eval_results.txt | .tox/report.stamp  ## look at the curves

@@ -129,6 +129,21 @@ def execute(command, stdout, stderr):
     return 128 - code if code < 0 else code or (128 + received[0] if received else 0)
 
 
+def restore(record, text):
+    """Puts back the text that a stage's record had, if the outputs it names are still as they were."""
+    with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
+        outputs = json.loads(text)["outputs"]
+        if digests([os.path.join(CHECKOUT, path) for path in outputs]) == outputs:
+            write(record, text)
+
+
+def write(path, text):
+    """Writes a file whole or not at all."""
+    with open(path + ".part", "w", encoding="utf-8", errors="surrogateescape") as file:  # as file names are
+        file.write(text)
+    os.replace(path + ".part", path)
+
+
 def run(args, command):
     """Runs a stage's command and, if it succeeds, leaves the record; exits with the command's code if it fails."""
     stage = os.path.basename(args.record).removesuffix(SUFFIX)
@@ -140,8 +155,11 @@ def run(args, command):
         cpu = next((line.split(":", 1)[1].strip() for line in file if line.startswith("model name")), None)
     inputs = digests_of_all(args.input, f"no such file, folder or checkpoint: {stage} reads it, make it first")
 
-    # From here on what the older record vouches for may be overwritten, even by a command that then fails.
-    Path(args.record).unlink(missing_ok=True)
+    # From here on what the older record vouches for may be overwritten, and the command may be killed.
+    former = None
+    if os.path.isfile(args.record):
+        former = Path(args.record).read_text(encoding="utf-8", errors="surrogateescape")
+        os.unlink(args.record)
     os.makedirs(os.path.dirname(os.path.abspath(args.record)), exist_ok=True)
     if args.part:
         shutil.rmtree(args.part, ignore_errors=True)
@@ -154,6 +172,8 @@ def run(args, command):
         if code := execute(command, file, file if args.log else None):
             if args.log:
                 print(f"{stage} failed: see {args.log}", file=sys.stderr)
+            if former:
+                restore(args.record, former)
             sys.exit(code)
     if args.stdout:
         os.replace(path, args.stdout)
@@ -167,6 +187,7 @@ def run(args, command):
     outputs = [*args.output, into] if into else args.output
     record = {
         "stage": stage,
+        "parameters": " ".join(args.parameters.split()),
         "command": command,
         "flags": flags,
         "random_seed": int(seed) if seed.isdecimal() else None,
@@ -184,16 +205,14 @@ def run(args, command):
         "seconds": round((end - start).total_seconds(), 3),
         "peak_memory_bytes": peak,
     }
-    with open(args.record + ".part", "w") as file:
-        file.write(json.dumps(record | {"sha256": seal(record)}, indent=2) + "\n")
-    os.replace(args.record + ".part", args.record)
+    write(args.record, json.dumps(record | {"sha256": seal(record)}, indent=2, ensure_ascii=False) + "\n")
 
 
 def read_record(path):
     """Returns (record, None), or (None, what is wrong with it)."""
     advice = "make the stage again or restore it"
     try:
-        record = json.loads(Path(path).read_bytes())
+        record = json.loads(Path(path).read_text(encoding="utf-8", errors="surrogateescape"))
     except (OSError, ValueError, RecursionError) as error:
         return None, f"{path}: unreadable or not JSON ({error}): {advice}"
     needed = ("stage", "inputs", "outputs", "sha256")
@@ -226,10 +245,9 @@ def verify(folder):
                         f"{path}: {what} {stage} {did} it: restore it, or remove it and make {stage} again"
                     )
     if len(records) == len(paths):  # a broken record's files would all look stray
-        known = {os.path.realpath(os.path.join(CHECKOUT, path)) for path in named}
+        known = {os.path.realpath(os.path.join(CHECKOUT, path)) for record in records for path in record["outputs"]}
         for path in expand(folder):
-            # Make's own notes are in flags/.
-            if os.path.realpath(path) not in known and os.path.basename(os.path.dirname(path)) != "flags":
+            if os.path.realpath(path) not in known:
                 differences.append(f"{path}: in no record: its stage has not ended, or it came from elsewhere")
 
     summary = f"{len(paths)} records, {len(named)} files"
@@ -245,6 +263,7 @@ def main():
     runner.add_argument("--record", required=True, help="where to put the record, STAGE.record.json")
     runner.add_argument("--input", nargs="*", action="extend", default=[], help="what the command reads")
     runner.add_argument("--output", nargs="*", action="extend", default=[], help="what the command makes")
+    runner.add_argument("--parameters", default="", help="what Make remakes the stage for when it changes")
     runner.add_argument("--part", help="where the command makes the outputs; they are moved once it has succeeded")
     into = runner.add_mutually_exclusive_group()
     into.add_argument("--stdout", help="an output: what the command prints, once it has succeeded")

@@ -25,6 +25,7 @@ def stop(number, frame):
     sys.exit(0)
 signal.signal(signal.SIGINT, stop)
 signal.signal(signal.SIGTERM, stop)
+open("build/copy.txt", "w").write("half")
 open("build/ready", "w").close()
 time.sleep(60)
 """
@@ -222,6 +223,20 @@ def test_a_failed_command_hands_on_its_code_and_leaves_no_record(script, expecte
     code, _, stderr = run(checkout, "--output", "build/copy.txt", command=command)
     assert (code, stderr) == (expected, "why\n")
     assert not (checkout / "build/copy.record.json").exists()
+
+
+def test_a_command_that_fails_before_it_made_anything_costs_no_record(checkout):
+    record = copy(checkout)
+    command = ["sh", "-c", "test ! -e build/copy.record.json && exit 3"]
+    assert run(checkout, "--parameters=b", "--output", "build/copy.txt", command=command)[0] == 3
+    assert json.loads((checkout / "build/copy.record.json").read_text()) == record
+    assert verify(checkout) == "1 records, 2 files: all as recorded"
+
+
+def test_parameters_are_as_make_compares_them(checkout):
+    """One line of the file, however they were spaced, and in the letters they were given in."""
+    assert run(checkout, "--parameters= a  b/ü ", command=["true"])[0] == 0
+    assert '"parameters": "a b/ü"' in (checkout / "build/copy.record.json").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -426,6 +441,7 @@ def remove(path):
             ["build/copy.txt: has changed since again read it", "build/copy.txt: is no longer as copy made it"],
         ),
         (remove, "build/again.record.json", ["build/again.txt: in no record"]),
+        (remove, "build/copy.record.json", ["build/copy.txt: in no record"]),  # though another stage read it
     ],
 )
 def test_each_difference_is_named(act, path, expected, two):
@@ -436,9 +452,8 @@ def test_each_difference_is_named(act, path, expected, two):
 
 
 def test_strays_are_named_and_what_make_keeps_for_itself_is_not(two):
-    (two / "build/flags").mkdir()
     (two / "build/result1").mkdir()
-    for name in ("flags/result1", "half.part", "started"):
+    for name in ("half.part", "result1/started"):
         (two / "build" / name).touch()
     assert verify(two) == "2 records, 3 files: all as recorded"
     (two / "build/result1/model.ckpt-50.index").touch()

@@ -106,6 +106,7 @@ def test_what_is_given_lies_apart_from_the_profiles_own_run(given, tiny):
         ("ablation", "CHECKPOINT=build", "build.index: no such file"),
         ("ir", "PB=README.md", "README.md: not a whole frozen graph"),
         ("predict", "VOCAB_FILE=/nowhere/vocab.txt", "/nowhere/vocab.txt: no such file or folder"),
+        ("result1", "PB=README.md", "make result1 is about the phases of a run of one's own"),
     ],
 )
 def test_what_cannot_be_started_from_is_one_clear_line(goal, given_as, message, offline):

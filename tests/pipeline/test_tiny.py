@@ -61,7 +61,7 @@ def test_a_changed_phase_takes_what_followed_from_it_along(tmp_path):
     assert (build / "result1/model.ckpt-8.index").is_file()
     for name in ("result2", "bert-finetune.pb", "weight.npy", "bias.npy", "pb.record.json", "fc.record.json"):
         assert not (build / name).exists()
-    assert "3 records" in make(checkout, "verify", TINY)
+    assert "4 records" in make(checkout, "verify", TINY)  # pretrained, reviews, patch, result1
 
 
 def test_verify_names_what_differs(tmp_path):
@@ -209,6 +209,38 @@ def test_stopped_training_resumes_from_its_last_checkpoint(tmp_path):
     output = make(checkout, "result1", TINY, "TRAIN_SIZE=32", "EPOCHS=1.0")
     assert "inputs.reviews" in output and "resuming" not in output
     assert {path.name for path in result1.glob("*.index")} == {"model.ckpt-0.index", "model.ckpt-4.index"}
+
+
+def test_a_lost_record_or_a_kill_before_it_was_written_remakes_the_stage(tiny):
+    build = tiny / "build/tiny"
+    before = times(tiny)
+    (build / "fc.record.json").unlink()
+    (build / "ir.record.json").unlink()
+    assert "bias.npy: in no record" in make_fails(tiny, "verify", TINY)
+    make(tiny, "predict", TINY)
+    assert remade(before, times(tiny)) == {"fc", "ir", "predict"}
+    assert "all as recorded" in make(tiny, "verify", TINY)
+
+
+@pytest.mark.parametrize(
+    "given, message",
+    [
+        ("TRAIN_SIZE=five", "TRAIN_SIZE=five: must be a positive whole number"),
+        ("MAX_SEQ_LENGTH=32.5", "MAX_SEQ_LENGTH=32.5: must be a positive whole number"),
+        ("EPOCHS=0", "EPOCHS=0: must be a positive number"),
+        ("LEARNING_RATE=", "LEARNING_RATE=: must be a positive number"),
+        ("MAX_SEQ_LENGTH=1000", "MAX_SEQ_LENGTH=1000: the model has only 64 positions"),
+        ("TRAIN_SIZE=2", "2 reviews make no step of TRAIN_BATCH_SIZE=8"),
+        ("RANDOM_SEED=-1", "seed '-1': must be a whole number"),
+        ("SEEDS=0 x", "seed 'x': must be a whole number"),
+        ("REVIEWS=", "REVIEWS= is empty: leave it out for the default"),
+        ("HUB_MODULE=a b", "HUB_MODULE='a b': Make takes no spaces in it"),
+    ],
+)
+def test_a_bad_parameter_is_one_clear_line_and_costs_nothing(given, message, tiny):
+    before = times(tiny)
+    assert message in make_fails(tiny, "predict", TINY, given).splitlines()[0]
+    assert times(tiny) == before
 
 
 @pytest.mark.slow

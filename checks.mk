@@ -1,0 +1,24 @@
+# What a user gives is checked before anything long, and before anything older goes.
+override HUB_MODULE := $(patsubst %/,%,$(HUB_MODULE))
+COUNTS = TRAIN_SIZE TEST_SIZE MAX_SEQ_LENGTH TRAIN_BATCH_SIZE SAVE_CHECKPOINTS_STEPS
+NUMBERS = EPOCHS EPOCHS2 LEARNING_RATE LEARNING_RATE2
+# $(call wrong,NAMES,PATTERN) is NAME=VALUE of the first that is not both such and positive.
+wrong = $(shell printf '%s\n' $(foreach name,$(1),'$(name)=$($(name))') \
+	| awk -F= '$$2 !~ /^$(2)$$/ || $$2 <= 0 { print; exit }')
+$(foreach given,$(call wrong,$(COUNTS),[0-9]+),$(error $(given): must be a positive whole number))
+$(foreach given,$(call wrong,$(NUMBERS),[0-9]*\.?[0-9]+(\.|e-?[0-9]+)?),$(error $(given): must be a positive number))
+$(foreach seed,$(shell printf '%s\n' $(foreach seed,$(or $(RANDOM_SEED),none) $(SEEDS),'$(seed)') \
+	| awk '!/^[0-9]+$$/ { print; exit }'),$(error seed '$(seed)': must be a whole number))
+$(foreach name,BUILD REVIEWS DEVICE,$(if $($(name)),,$(error $(name)= is empty: leave it out for the default)))
+OWN_BERT = $(strip $(foreach name,VOCAB_FILE BERT_CONFIG_FILE,$(if $(filter command,$(origin $(name))),$(name))))
+$(if $(and $(HUB_MODULE),$(OWN_BERT)),$(error $(OWN_BERT): HUB_MODULE=$(HUB_MODULE) has its own: add HUB_MODULE=))
+GIVEN = DATA_DIR REVIEWS CHECKPOINT PB $(OWN_BERT)
+$(foreach name,HUB_MODULE $(GIVEN),$(if $(word 2,$($(name))),$(error $(name)='$($(name))': Make takes no spaces in it)))
+$(foreach name,$(filter-out CHECKPOINT,$(GIVEN)),$(foreach path,$($(name)),$(if $(wildcard $(path)),,\
+	$(error $(path): no such file or folder))))
+$(if $(CHECKPOINT),$(if $(wildcard $(CHECKPOINT).index),,\
+	$(error $(CHECKPOINT).index: no such file: CHECKPOINT= takes a path up to model.ckpt-N)))
+$(if $(PB),$(if $(CHECKPOINT),,$(foreach goal,$(filter fc predict heldout,$(MAKECMDGOALS)),\
+	$(error make $(goal): a .pb holds no classifier head: add CHECKPOINT=))))
+$(if $(CHECKPOINT)$(PB),$(foreach goal,$(filter result1 result2 variants ablation compare tensorboard,$(MAKECMDGOALS)),\
+	$(error make $(goal) is about the phases of a run of one's own: leave out CHECKPOINT= and PB=)))
