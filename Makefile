@@ -19,6 +19,7 @@ REVIEWS = inputs/reviews.txt
 CHECKPOINT =
 PB =
 DEVICE = CPU
+CONVERTER = mo
 DETERMINISTIC =
 RANDOM_SEED = 0
 CHECKSUMS = inputs/checksums.txt
@@ -31,6 +32,7 @@ DOWNLOADS = $(BUILD)/downloads
 TOOLS = .tox/tools/bin/python
 TF1 = .tox/tf1/bin/python
 OPENVINO = .tox/openvino/bin/python
+CURRENT = .tox/openvino-current/bin/python
 REPORT = .tox/report/bin/python
 include checks.mk
 
@@ -50,9 +52,9 @@ export PYTHON3_7 = $(file <.tox/python3.7.txt)
 export PYTHON3_11 = $(file <.tox/python3.11.txt)
 
 .PHONY: help pretrained hub-module reviews result1 result2 pb fc ir predict heldout variants ablation compare \
-	tensorboard verify test old-stack clean FORCE
+	classifier tensorboard verify test old-stack clean FORCE
 help:  ## list the targets
-	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' Makefile fast.mk
 	@echo "profiles:    $(basename $(notdir $(wildcard profiles/*.mk)))  (PROFILE=$(PROFILE))"
 
 # $(RUN) --record=FILE --parameters='…' --input … --output … -- COMMAND runs a stage and leaves a record of it
@@ -162,6 +164,7 @@ fits = positions=$$(grep -o '"max_position_embeddings": *[0-9]*' $(CONFIG) | gre
 # What follows from a phase goes with it, so that the results of two parameter sets never lie in one folder.
 FOLLOWS = $(addprefix $(B)/,bert-finetune.pb bert-finetune.xml bert-finetune.bin weight.npy bias.npy \
 	mo.log pb.record.json fc.record.json ir.record.json ablation compare compare.record.json \
+	classifier.xml classifier.bin classifier.record.json \
 	$(foreach name,tensorflow tensorflow.record.json openvino.txt openvino.record.json,predict/$(name) heldout/$(name)))
 $(B)/result1/started: run_classifier.py inputs/hub.py $(SHARED) $(BERT) $(if $(HUB_MODULE),,$(PRETRAINED)) \
 		$(EXAMPLES) $(call changed,$(B)/result1/started,$(TRAIN1))
@@ -216,19 +219,27 @@ endef
 $(eval $(call head,$(B),$(FINE_TUNED),$(WHOLE)))
 fc: $(B)/weight.npy $(B)/bias.npy  ## export the classifier head of result2, or of CHECKPOINT=
 
-# $(call ir,FOLDER,PB): the length is the graph's own. CI=true keeps mo from sending usage statistics.
-define ir
-$(1)/bert-finetune.xml $(1)/bert-finetune.bin &: $(2) inputs/graph.py $(call changed,$(1)/ir.record.json,$(2)) \
+# $(call ir-CONVERTER,FOLDER,PB): the length is the graph's own. CI=true keeps mo from sending usage statistics.
+define ir-mo
+$(1)/bert-finetune.xml $(1)/bert-finetune.bin &: $(2) inputs/graph.py $(call changed,$(1)/ir.record.json,$(2) mo) \
 		| .tox/openvino.stamp
 	@length=$$$$($(OPENVINO) -m inputs.graph $(2)) && shape=[1,$$$$length] && \
-	$(RUN:@%=%) --record=$(1)/ir.record.json --parameters='$(2)' --input $(2) --log=$(1)/mo.log --part=$(1)/ir.part \
+	$(RUN:@%=%) --record=$(1)/ir.record.json --parameters='$(2) mo' --input $(2) --log=$(1)/mo.log --part=$(1)/ir.part \
 	  --output $(1)/bert-finetune.xml $(1)/bert-finetune.bin -- \
 	  env CI=true $(OPENVINO) -m openvino.tools.mo --input_model $(2) --model_name bert-finetune \
 	  --input IteratorGetNext:0{i32},IteratorGetNext:1{i32},IteratorGetNext:3{i32} \
 	  --input_shape $$$$shape,$$$$shape,$$$$shape --output bert/pooler/dense/Tanh \
 	  --compress_to_fp16=False --output_dir $(1)/ir.part
 endef
-$(eval $(call ir,$(B),$(FROZEN)))
+define ir-frontend
+$(1)/bert-finetune.xml $(1)/bert-finetune.bin &: $(2) infer/convert.py \
+		$(call changed,$(1)/ir.record.json,$(2) frontend) | .tox/openvino-current.stamp
+	@rm -f $(1)/mo.log
+	$(RUN) --record=$(1)/ir.record.json --parameters='$(2) frontend' --input $(2) infer/convert.py \
+	  --part=$(1)/ir.part --output $(1)/bert-finetune.xml $(1)/bert-finetune.bin -- \
+	  $(CURRENT) -m infer.convert encoder $(2) $(1)/ir.part/bert-finetune.xml
+endef
+$(eval $(call ir-$(CONVERTER),$(B),$(FROZEN)))
 ir: $(B)/bert-finetune.xml $(B)/bert-finetune.bin  ## convert the encoder, or that in PB=, to OpenVINO's IR
 
 # Predict the same reviews with TensorFlow and with OpenVINO, and compare.
@@ -272,7 +283,7 @@ A = $(B)/ablation
 define variant
 $(call freeze,$(A)/$(1),$(2),$(B)/result2/eval_results.txt,$(3))
 $(call head,$(A)/$(1),$(2),$(B)/result2/eval_results.txt)
-$(call ir,$(A)/$(1),$(A)/$(1)/bert-finetune.pb)
+$(call ir-$(CONVERTER),$(A)/$(1),$(A)/$(1)/bert-finetune.pb)
 endef
 $(eval $(call variant,no-dropout,$(PHASE1),$(PHASE2).meta))
 $(eval $(call variant,second-phase,$(PHASE2)))
@@ -313,6 +324,8 @@ $(B)/compare/compare.md: $(A)/results.json $(B)/predict/openvino.txt report/publ
 	$(RUN) --record=$(B)/compare.record.json --input $(filter-out FORCE,$^) --output $(B)/compare -- \
 	  $(REPORT) -m report.compare $(B) --profile=$(PROFILE)
 
+include fast.mk
+
 tensorboard: $(B)/result1/eval_results.txt $(B)/result2/eval_results.txt | .tox/report.stamp  ## look at the curves
 	$(REPORT) -m tensorboard.main --logdir=$(B)
 
@@ -320,8 +333,9 @@ verify: | .tox/tools.stamp  ## check every file of the build against the records
 	@$(TOOLS) provenance.py verify $(B)
 
 WHEELS = $(DOWNLOADS)/$(WEIGHTS_ARCHIVE) $(DOWNLOADS)/$(REVIEWS_ARCHIVE)
-test: .tox/tf1.stamp .tox/openvino.stamp .tox/lint.stamp .tox/report.stamp $(WHEELS)  ## run the tests
-	@$(TOOLS) -m tox run --quiet -e lint,tf1,report,openvino
+TEST_ENVIRONMENTS = lint tf1 report openvino-current openvino
+test: $(TEST_ENVIRONMENTS:%=.tox/%.stamp) $(WHEELS)  ## run the tests
+	@$(TOOLS) -m tox run --quiet $(TEST_ENVIRONMENTS:%=-e %)
 
 # TensorFlow 1.12 on Python 3.6, which tox and uv no longer know: evidence, not needed for anything.
 .tox/tf112.stamp: requirements/tf112.txt | .tox/python3.6.txt

@@ -10,6 +10,7 @@ $(foreach given,$(call wrong,$(NUMBERS),[0-9]*\.?[0-9]+(\.|e-?[0-9]+)?),$(error 
 $(foreach seed,$(shell printf '%s\n' $(foreach seed,$(or $(RANDOM_SEED),none) $(SEEDS),'$(seed)') \
 	| awk '!/^[0-9]+$$/ { print; exit }'),$(error seed '$(seed)': must be a whole number))
 $(foreach name,BUILD REVIEWS DEVICE,$(if $($(name)),,$(error $(name)= is empty: leave it out for the default)))
+$(if $(filter mo frontend,$(CONVERTER)),,$(error CONVERTER='$(CONVERTER)': choose mo or frontend))
 OWN_BERT = $(strip $(foreach name,VOCAB_FILE BERT_CONFIG_FILE,$(if $(filter command,$(origin $(name))),$(name))))
 $(if $(and $(HUB_MODULE),$(OWN_BERT)),$(error $(OWN_BERT): HUB_MODULE=$(HUB_MODULE) has its own: add HUB_MODULE=))
 GIVEN = DATA_DIR REVIEWS CHECKPOINT PB $(OWN_BERT)

@@ -1,5 +1,10 @@
-"""OpenVINO inference of the fine-tuned classifier, the guide's way: one review at a time, the head in NumPy.
+"""OpenVINO inference of the fine-tuned classifier. Imports no TensorFlow.
 
-Runs in the openvino environment and imports no TensorFlow. A review's way: text.py turns it into ids, model.py
-into probabilities, __main__.py prints them.
+Two ways from a review to its label. The guide's, one review at a time, the head in NumPy: text.py turns it into ids,
+model.py into probabilities, __main__.py prints them. And the fast one: convert.py makes one IR of all that is needed,
+bert.py is its graph, classifier.py predicts with it.
 """
+
+from infer.classifier import Classifier
+
+__all__ = ["Classifier"]

@@ -1,7 +1,8 @@
-"""Predicts movie reviews with OpenVINO: python -m infer -m bert-finetune.xml "A review" "Another"
+"""Predicts movie reviews with OpenVINO: python -m infer -m classifier.xml "A review" "Another"
 
+The IR that `make classifier` writes holds all that is needed. Of that which `make ir` writes, the encoder alone,
 weight.npy and bias.npy are read from the IR's folder, vocab.txt from pretrained/ in it, unless --vocab_file says
-otherwise (of a model from a TF Hub module it is in module/).
+otherwise (of a model from a TF Hub module it is in module/): the guide's way, one review at a time.
 """
 
 import argparse
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from infer.classifier import HINTS, Classifier, is_classifier
 from infer.model import load_classifier
 from infer.text import load_tokenizer, read_casing, read_vocab, to_features
 from inputs.reviews import LABELS, read_lines
@@ -41,21 +43,45 @@ def compare(probabilities, reference):
     return line
 
 
+def predict_as_the_guide(args, reviews):
+    """Yields the probabilities (labels,) of each review, by the encoder's IR and the head in NumPy."""
+    predict, max_seq_length = load_classifier(args.model, args.device, args.cpu_extension)
+    vocab_file = args.vocab_file or Path(args.model).parent / "pretrained" / "vocab.txt"
+    vocab = read_vocab(vocab_file)
+    encode = load_tokenizer(vocab, do_lower_case=read_casing(vocab_file) and not args.cased)
+    for ids in encode(reviews):
+        yield predict(to_features(ids, (vocab["[CLS]"], vocab["[SEP]"]), max_seq_length))
+
+
+def predict_fast(args, reviews):
+    """Returns (labels, iterator of the probabilities of each review), by the IR that holds all."""
+    try:
+        classifier = Classifier(args.model, args.device, args.hint or HINTS[0])
+    except (OSError, ValueError) as error:
+        sys.exit(str(error))
+    return classifier.labels, classifier.predict(reviews)
+
+
 def main():
     parser = argparse.ArgumentParser(
         prog="python -m infer", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("-m", "--model", required=True, help="the IR of the encoder, bert-finetune.xml")
-    parser.add_argument("-l", "--cpu_extension", help="a library of custom operations; BERT needs none any more")
+    parser.add_argument("-m", "--model", required=True, help="the IR: classifier.xml or bert-finetune.xml")
     parser.add_argument("-d", "--device", default="CPU", help="the device to run on (default: CPU)")
     parser.add_argument("-f", "--file", help="a file of reviews, one a line; - for standard input")
-    parser.add_argument("--vocab_file", type=Path, help="the vocabulary (default: pretrained/vocab.txt by the IR)")
+    parser.add_argument("--reference", help="test_results.tsv of the same reviews, to compare with TensorFlow")
+    parser.add_argument(
+        "--hint", choices=HINTS, help="classifier.xml: for many reviews, or for a quick answer to a few"
+    )
+    parser.add_argument("-l", "--cpu_extension", help="a library of custom operations; BERT needs none any more")
+    parser.add_argument(
+        "--vocab_file", type=Path, help="bert-finetune.xml: the vocabulary (default: pretrained/vocab.txt)"
+    )
     parser.add_argument(
         "--cased",
         action="store_true",
-        help="keep case and accents, for a cased model whose vocabulary has no tokenizer_config.json",
+        help="bert-finetune.xml: keep case and accents, if the vocabulary has no tokenizer_config.json",
     )
-    parser.add_argument("--reference", help="test_results.tsv of the same reviews, to compare with TensorFlow")
     parser.add_argument("reviews", nargs="*", metavar="REVIEW", help="reviews (default: the guide's four)")
     args = parser.parse_args()
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # end quietly under `| head`
@@ -65,16 +91,19 @@ def main():
     reviews = args.reviews or read_lines(args.file or GUIDE_REVIEWS)
     if not reviews:
         sys.exit(f"{args.file}: no reviews in it")
-    predict, max_seq_length = load_classifier(args.model, args.device, args.cpu_extension)
-    vocab_file = args.vocab_file or Path(args.model).parent / "pretrained" / "vocab.txt"
-    vocab = read_vocab(vocab_file)
-    encode = load_tokenizer(vocab, do_lower_case=read_casing(vocab_file) and not args.cased)
+    if is_classifier(args.model):
+        if foreign := [name for name in ("cpu_extension", "vocab_file", "cased") if getattr(args, name)]:
+            parser.error(f"--{foreign[0]} is not for {args.model}, which holds all it needs")
+        labels, answers = predict_fast(args, reviews)
+    elif args.hint:
+        parser.error(f"--hint is not for {args.model}: make a classifier.xml with `make classifier`")
+    else:
+        labels, answers = LABELS, predict_as_the_guide(args, reviews)
 
     probabilities = []
-    for review in reviews:
-        features = to_features(encode(review), (vocab["[CLS]"], vocab["[SEP]"]), max_seq_length)
-        probabilities.append(predict(features))
-        print((review, probabilities[-1], LABELS[probabilities[-1].argmax()]))
+    for review, answer in zip(reviews, answers, strict=True):
+        probabilities.append(answer)
+        print((review, answer, labels[answer.argmax()]))
     if args.reference:
         print(compare(np.array(probabilities), args.reference))
 

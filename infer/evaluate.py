@@ -23,9 +23,10 @@ def main():
     predict, max_seq_length = load_classifier(args.model)
     vocab = read_vocab(args.vocab_file)
     encode = load_tokenizer(vocab, do_lower_case=read_casing(args.vocab_file))
+    rows = read_examples(args.data_dir / "test.jsonl")
     examples = [
-        (row["label"], to_features(encode(row["review"]), (vocab["[CLS]"], vocab["[SEP]"]), max_seq_length))
-        for row in read_examples(args.data_dir / "test.jsonl")
+        (row["label"], to_features(ids, (vocab["[CLS]"], vocab["[SEP]"]), max_seq_length))
+        for row, ids in zip(rows, encode([row["review"] for row in rows]), strict=True)
     ]
     with tqdm(desc=f"{args.model}", total=args.repeats * len(examples), unit="review", mininterval=5) as bar:
         for i in range(1, args.repeats + 1):

@@ -15,10 +15,10 @@ def softmax(logits):
     return exponentials / exponentials.sum(axis=-1, keepdims=True)
 
 
-def load_head(folder):
+def load_head(folder, hidden_size):
     """Reads weight.npy (labels, hidden) and bias.npy (labels,) as export_fc.py wrote them.
 
-    Raises: SystemExit if one is missing or is not such an array.
+    Raises: SystemExit if one is missing, is not such an array, or belongs to an encoder of another hidden size.
     """
     arrays = []
     for name, ndim in (("weight.npy", 2), ("bias.npy", 1)):
@@ -30,7 +30,13 @@ def load_head(folder):
         if array.ndim != ndim or array.dtype != np.float32:
             sys.exit(f"{path}: {array.dtype} of shape {array.shape} is not a classifier head: make it with `make fc`")
         arrays.append(array)
-    return arrays
+    weight, bias = arrays
+    if weight.shape[1] != hidden_size or weight.shape[0] != bias.shape[0]:
+        sys.exit(
+            f"{folder}: hidden size {hidden_size}, but weight.npy is {weight.shape} and bias.npy {bias.shape}: "
+            "they belong to different models"
+        )
+    return weight, bias
 
 
 def load_encoder(model, device="CPU", extension=None):
@@ -82,13 +88,7 @@ def load_classifier(model, device="CPU", extension=None):
     float32 (labels,). Arguments and errors: load_encoder, load_head.
     """
     encoder = load_encoder(model, device, extension)
-    weight, bias = load_head(Path(model).parent)
-    hidden = encoder.output(0).shape[1]
-    if weight.shape[1] != hidden or weight.shape[0] != bias.shape[0]:
-        sys.exit(
-            f"{model}: hidden size {hidden}, but weight.npy is {weight.shape} and bias.npy {bias.shape}: "
-            "they belong to different models"
-        )
+    weight, bias = load_head(Path(model).parent, encoder.output(0).shape[1])
     request = encoder.create_infer_request()
 
     def predict(features):

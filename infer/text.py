@@ -85,7 +85,7 @@ def read_casing(vocab_file):
 
 
 def load_tokenizer(vocab, do_lower_case=True):
-    """Returns a function: text to a list of WordPiece ids, without special tokens.
+    """Returns a function: list of texts to a list of their WordPiece ids, lists too, without special tokens.
 
     `vocab` is read_vocab's. The function's ids equal bert.tokenization.FullTokenizer's on Python 3.7, on any text.
     No special token is registered with the tokenizer, so a literal "[SEP]" in a review is three ordinary words, as
@@ -102,13 +102,17 @@ def load_tokenizer(vocab, do_lower_case=True):
     cleaned = Table(clean_and_strip_accents if do_lower_case else clean)
     apart = Table(split)
 
-    def encode(text):
-        if not text.isascii():  # the Rust crates' Unicode tables are others than training's
-            text = text.translate(cleaned)
-            if do_lower_case:
-                text = text.lower()  # Rust lowers letter by letter and misses the final sigma
-            text = text.translate(apart)
-        return tokenizer.encode(text, add_special_tokens=False).ids
+    def prepare(text):
+        if text.isascii():
+            return text
+        text = text.translate(cleaned)  # the Rust crates' Unicode tables are others than training's
+        if do_lower_case:
+            text = text.lower()  # Rust lowers letter by letter and misses the final sigma
+        return text.translate(apart)
+
+    def encode(texts):
+        encodings = tokenizer.encode_batch_fast([prepare(text) for text in texts], add_special_tokens=False)
+        return [encoding.ids for encoding in encodings]
 
     return encode
 

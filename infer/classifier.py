@@ -1,0 +1,140 @@
+"""Texts to probabilities with one IR: from infer import Classifier; Classifier("classifier.xml").predict(texts)"""
+
+import json
+import threading
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import openvino as ov
+
+from infer.model import reason
+from infer.text import SPECIAL_TOKENS, load_tokenizer
+
+INFO = "classifier"  # the section of rt_info
+KEYS = ("vocab", "labels", "do_lower_case", "max_seq_length")
+WINDOW = 2048  # texts that are read, sorted by length and predicted before the first of them is answered
+BATCH_SIZE = 32
+HINTS = ("throughput", "latency")
+
+
+def write_info(network, *values):
+    """Writes the values of KEYS, in their order, into the rt_info of an ov.Model, each as JSON."""
+    for key, value in zip(KEYS, values, strict=True):
+        network.set_rt_info(json.dumps(value), [INFO, key])
+
+
+def is_classifier(path):
+    """Tells whether the file at `path` is an IR with a classifier's rt_info, as infer.convert writes it."""
+    try:
+        return f"<{INFO}>".encode() in Path(path).read_bytes()
+    except OSError:
+        return False
+
+
+def read_model(core, path):
+    """Returns the ov.Model at `path` and the values of KEYS; raises OSError or ValueError, as Classifier."""
+    for file in (Path(path), Path(path).with_suffix(".bin")):
+        if not file.is_file():
+            raise FileNotFoundError(f"{file}: no such file: make it with `make classifier`")
+    try:
+        network = core.read_model(path)
+        for key in KEYS:
+            if not network.has_rt_info([INFO, key]):
+                raise ValueError(f"no {key} in its rt_info")
+        values = [json.loads(network.get_rt_info([INFO, key]).astype(str)) for key in KEYS]
+        if missing := {*SPECIAL_TOKENS} - {*values[0]}:
+            raise ValueError(f"no {min(missing)} in its vocabulary")
+        return network, values
+    except (RuntimeError, ValueError) as error:
+        raise ValueError(
+            f"{path}: not a classifier, or broken: {reason(error)}: make it with `make classifier`"
+        ) from error
+
+
+class Classifier:
+    """Predicts texts with the IR that `make classifier` writes.
+
+    Args:
+      model: path of classifier.xml, its .bin beside it.
+      device: an OpenVINO device name.
+      hint: "throughput" for many texts, "latency" for the answer to a few.
+      cache_dir: folder in which the compiled model is kept, so that the next start is quick; None for none.
+    Attributes:
+      labels: list of str, in the order of the probabilities.
+      max_seq_length: int, in WordPieces, [CLS] and [SEP] among them; what is longer is cut, as in training.
+    Raises: OSError if a file can't be read; ValueError if it is not such an IR, is broken, or the device isn't there.
+    """
+
+    def __init__(self, model, device="CPU", hint="throughput", cache_dir=None):
+        core = ov.Core()
+        network, (vocab, self.labels, do_lower_case, self.max_seq_length) = read_model(core, model)
+        vocab = {token: i for i, token in enumerate(vocab)}
+        self._encode = load_tokenizer(vocab, do_lower_case)
+        self._frame = vocab["[CLS]"], vocab["[SEP]"]
+        # Some CPUs would run it in bfloat16.
+        config = {"PERFORMANCE_HINT": hint.upper(), "INFERENCE_PRECISION_HINT": "f32"}
+        if cache_dir:
+            config["CACHE_DIR"] = str(cache_dir)
+        try:
+            compiled = core.compile_model(network, device, config)
+        except RuntimeError as error:
+            devices = ", ".join(core.available_devices)
+            raise ValueError(
+                f"device {device} cannot run {model}: {reason(error)}: the devices here are {devices}"
+            ) from error
+        self._requests = ov.AsyncInferQueue(compiled, compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
+        self._requests.set_callback(store)
+        self._lock = threading.Lock()
+
+    def predict(self, texts):
+        """Yields, for each of an iterable of str, float32 probabilities (labels,), in their order.
+
+        Reads WINDOW texts at a time, so any number of them takes the same memory.
+        Raises: TypeError if `texts` is one str, or one of them is none.
+        """
+        if isinstance(texts, str):
+            raise TypeError("predict takes an iterable of texts: put the one into a list")
+        texts = iter(texts)
+        while window := list(islice(texts, WINDOW)):
+            yield from self.predict_window(window)
+
+    def predict_window(self, texts):
+        """Returns float32 probabilities (texts, labels) of a list of str, which are tokenised and sorted at once."""
+        for i, text in enumerate(texts):
+            if not isinstance(text, str):
+                raise TypeError(f"text {i} is {type(text).__name__}, not str")
+        ids = self._encode(texts)
+        lengths = np.minimum([len(pieces) for pieces in ids], self.max_seq_length - 2)
+        probabilities = np.empty((len(texts), len(self.labels)), np.float32)
+        with self._lock:
+            # The longest first: memory is reserved once, and the last to finish are short.
+            order = np.argsort(-lengths, kind="stable")
+            for chosen in np.split(order, range(BATCH_SIZE, len(order), BATCH_SIZE)):
+                features = to_batch([ids[i] for i in chosen], lengths[chosen], self._frame)
+                # Shared, not copied: so the request's userdata has to keep them alive.
+                self._requests.start_async(list(features), (probabilities, chosen, features), share_inputs=True)
+            self._requests.wait_all()
+        return probabilities
+
+
+def store(request, userdata):
+    """Keeps a batch's answers where the texts stood: AsyncInferQueue's callback."""
+    probabilities, chosen, _ = userdata
+    probabilities[chosen] = request.get_output_tensor(0).data
+
+
+def to_batch(ids, lengths, frame):
+    """Frames ids with [CLS] and [SEP], cuts them to `lengths` and pads them to the longest.
+
+    Args:
+      ids: list of lists of int.
+      lengths: array of int, how many of each to use.
+      frame: (id of [CLS], id of [SEP]).
+    Returns: input_ids, input_mask, segment_ids, each int32 (batch, length).
+    """
+    features = np.zeros((3, len(ids), lengths.max() + 2), np.int32)
+    for row, mask, pieces, length in zip(*features[:2], ids, lengths, strict=True):
+        row[0], row[1 : length + 1], row[length + 1] = frame[0], pieces[:length], frame[1]
+        mask[: length + 2] = 1
+    return features

@@ -1,0 +1,152 @@
+"""Converts a frozen encoder with OpenVINO's TensorFlow frontend; TensorFlow itself is not needed.
+
+  python -m infer.convert encoder bert-finetune.pb bert-finetune.xml
+  python -m infer.convert classifier bert-finetune.pb classifier.xml --vocab_file vocab.txt
+
+`encoder` cuts the graph as `mo` does. `classifier` makes one file of encoder, head, vocabulary, casing, labels and
+maximum length; infer.Classifier and `python -m infer` need nothing beside it. Runs in the openvino-current environment.
+"""
+
+import argparse
+import contextlib
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import openvino as ov
+from openvino.frontend import FrontEndManager, GeneralFailure, OpConversionFailure
+
+from infer.bert import build_classifier
+from infer.classifier import write_info
+from infer.model import INPUTS, load_head, reason, softmax
+from infer.text import read_casing, read_vocab
+from inputs.reviews import LABELS
+
+OUTPUT = "bert/pooler/dense/Tanh"
+TOLERANCE = 1e-5  # in probability, between the classifier and the encoder as the frontend converts it
+
+
+@contextlib.contextmanager
+def silent_stderr():
+    """Keeps from the terminal what the frontend's parser says before it raises."""
+    kept = os.dup(2)
+    with open(os.devnull, "wb") as null:
+        os.dup2(null.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+def convert_encoder(pb):
+    """Returns the ov.Model of the frozen encoder at `pb`: three int32 (1, length) to float32 (1, hidden).
+
+    Raises: SystemExit if it is not a whole graph, or not an encoder as ckpt_to_pb.py freezes it.
+    """
+    frontend = FrontEndManager().load_by_framework("tf")
+    try:
+        with silent_stderr():
+            encoder = frontend.convert(frontend.load(str(pb)))
+    except (RuntimeError, GeneralFailure, OpConversionFailure) as error:
+        sys.exit(f"{pb}: not a whole frozen graph, or of operations unknown here ({reason(error)}): make pb again")
+    inputs = {port.any_name.removesuffix(":0"): port for port in encoder.inputs}  # the frontend adds a :0
+    if not {*INPUTS} <= {*inputs} or not encoder.outputs[0].any_name.startswith(OUTPUT):
+        sys.exit(f"{pb}: no {INPUTS[0]} or {OUTPUT} in it: not an encoder that ckpt_to_pb.py froze")
+    for name in inputs.keys() - {*INPUTS}:  # label_ids, which only the loss reads
+        encoder.remove_parameter(inputs[name].get_node())
+    for name in INPUTS:
+        inputs[name].set_names({name})
+    shape = inputs[INPUTS[0]].partial_shape
+    if shape.rank != 2 or shape[1].is_dynamic:
+        sys.exit(f"{pb}: {INPUTS[0]} has no shape (batch, length): not an encoder that ckpt_to_pb.py froze")
+    encoder.reshape({name: [1, shape[1]] for name in INPUTS})
+    return encoder
+
+
+def read_weights(encoder):
+    """Returns ({name below bert/: float32 array}, number of attention heads) of a converted encoder."""
+    operations = {node.get_friendly_name(): node for node in encoder.get_ordered_ops()}
+    weights = {
+        name.partition("bert/")[2]: node.data
+        for name, node in operations.items()
+        if node.get_type_name() == "Constant" and name.endswith(("_embeddings", "/kernel", "/bias", "/gamma", "/beta"))
+    }
+    (heads,) = {node.shape[1] for name, node in operations.items() if name.endswith("layer_0/attention/self/transpose")}
+    return weights, heads
+
+
+def largest_difference(classifier, encoder, head, vocab_size):
+    """Returns the largest difference in probability between the two on random ids, some of them padding."""
+    length = encoder.input(INPUTS[0]).shape[1]
+    core, precision = ov.Core(), {"INFERENCE_PRECISION_HINT": "f32"}
+    fast, plain = (core.compile_model(model, "CPU", precision) for model in (classifier, encoder))
+    random = np.random.default_rng(0)
+    largest = 0.0
+    for used in (3, length // 2, length):
+        mask = (np.arange(length) < used)[None].astype(np.int32)
+        features = [random.integers(vocab_size, size=(1, length)) * mask, mask, random.integers(2, size=(1, length))]
+        features = [feature.astype(np.int32) for feature in features]
+        pooled = plain(dict(zip(INPUTS, features, strict=True)))[0]
+        difference = softmax(pooled @ head[0].T + head[1]) - fast([feature[:, :used] for feature in features])[0]
+        largest = max(largest, np.abs(difference).max())
+    return largest
+
+
+def convert_classifier(pb, head_dir, vocab_file):
+    """Returns the ov.Model of infer/bert.py with the weights of `pb`, all it needs to know in its rt_info.
+
+    Args:
+      pb: path of the frozen encoder.
+      head_dir: folder of weight.npy and bias.npy.
+      vocab_file: path of vocab.txt, tokenizer_config.json beside it if it is cased.
+    Raises: SystemExit if a file is missing or broken, they belong to different models, or the probabilities are
+      not those of the encoder as the frontend converts it.
+    """
+    encoder = convert_encoder(pb)
+    head = load_head(head_dir, encoder.output(0).shape[1])
+    vocab, do_lower_case = read_vocab(vocab_file), read_casing(vocab_file)
+    if any(node.get_type_name() == "RandomUniform" for node in encoder.get_ops()):
+        sys.exit(f"{pb}: it draws dropout's random numbers: freeze a checkpoint of the second phase")
+    try:
+        weights, num_heads = read_weights(encoder)
+        vocab_size = len(weights["embeddings/word_embeddings"])
+        classifier = build_classifier(weights, num_heads, head)
+    except (KeyError, ValueError, RuntimeError) as error:
+        sys.exit(f"{pb}: not the graph of google-research/bert: {reason(error)}")
+    if len(vocab) != vocab_size:
+        sys.exit(f"{vocab_file}: {len(vocab)} entries, but {pb} has {vocab_size}: they belong to different models")
+    difference = largest_difference(classifier, encoder, head, vocab_size)
+    if not difference <= TOLERANCE:
+        sys.exit(f"{pb}: not google-research/bert's computation: probabilities differ by {difference:.2g}")
+    print(f"{pb}: probabilities differ by {difference:.2g} at most from the graph's own")
+    write_info(classifier, list(vocab), LABELS, do_lower_case, encoder.input(INPUTS[0]).shape[1])
+    return classifier
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        prog="python -m infer.convert", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("what", choices=("encoder", "classifier"), help="the encoder alone, or all of the classifier")
+    parser.add_argument("pb", help="the frozen encoder, bert-finetune.pb")
+    parser.add_argument("output", type=Path, help="the IR to write, .xml; its .bin lands beside it")
+    parser.add_argument(
+        "--head_dir", type=Path, help="the folder of weight.npy and bias.npy (default: that of the .pb)"
+    )
+    parser.add_argument("--vocab_file", type=Path, help="the vocabulary of the classifier")
+    args = parser.parse_args()
+    if args.output.suffix != ".xml":
+        parser.error(f"{args.output}: an IR's name ends with .xml")
+    if args.what == "encoder":
+        model = convert_encoder(args.pb)
+    elif args.vocab_file:
+        model = convert_classifier(args.pb, args.head_dir or Path(args.pb).parent, args.vocab_file)
+    else:
+        parser.error("a classifier needs its --vocab_file")
+    ov.save_model(model, args.output, compress_to_fp16=False)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,136 @@
+"""One IR that is the classifier: texts in, probabilities out, in order, however they are batched."""
+
+import itertools
+import shutil
+
+import numpy as np
+import openvino as ov
+import pytest
+from conftest import LENGTH, WORDS, fails, run
+
+from infer import Classifier
+from infer.classifier import WINDOW
+
+
+def reviews(count):
+    random = np.random.default_rng(2)
+    return [" ".join(random.choice(WORDS, random.integers(0, 2 * LENGTH))) for _ in range(count)]
+
+
+@pytest.mark.parametrize("hint", ["throughput", "latency"])
+def test_probabilities_are_those_of_each_text_alone_and_in_order(classifier, hint):
+    texts = reviews(WINDOW + 100)
+    model = Classifier(classifier, hint=hint)
+    together = np.array(list(model.predict(texts)))
+    assert together.shape == (len(texts), 2) and together.dtype == np.float32
+    np.testing.assert_allclose(together.sum(1), 1, atol=1e-6)
+    some = range(0, len(texts), 50)
+    alone = np.array([next(model.predict([texts[i]])) for i in some])
+    np.testing.assert_allclose(together[some], alone, atol=1e-6)
+    assert together[:, 0].std() > 0.01, "the random classifier tells texts apart"
+
+
+def test_texts_are_read_a_window_at_a_time(classifier):
+    read = itertools.count()
+    answers = Classifier(classifier).predict(f"good {next(read)}" for _ in iter(int, 1))
+    next(answers)
+    assert next(read) == WINDOW
+
+
+def test_long_texts_are_cut_as_in_training(classifier):
+    model = Classifier(classifier)
+    kept = " ".join(["good"] * (LENGTH - 2))
+    exact, longer, empty = model.predict([kept, kept + " bad" * 1000, ""])
+    np.testing.assert_array_equal(exact, longer)
+    assert not np.array_equal(exact, empty)
+
+
+def test_padding_and_the_other_tokens_of_a_batch_change_nothing(classifier):
+    """The graph's own inputs: free batch and length, the mask hides what is padding."""
+    compiled = ov.Core().compile_model(classifier, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    ids = np.array([[2, 5, 6, 3, 0, 0, 7, 8]], np.int32)
+    mask = np.array([[1, 1, 1, 1, 0, 0, 0, 0]], np.int32)
+    padded = compiled([ids, mask, 0 * ids])[0]
+    alone = compiled([ids[:, :4], mask[:, :4], 0 * ids[:, :4]])[0]
+    np.testing.assert_allclose(padded, alone, atol=1e-6)
+    assert np.abs(compiled([ids, mask, mask])[0] - padded).max() > 1e-4, "segments count"
+
+
+def test_what_is_no_text_is_refused(classifier):
+    model = Classifier(classifier)
+    with pytest.raises(TypeError, match="takes an iterable of texts"):
+        next(model.predict("good film"))
+    with pytest.raises(TypeError, match="text 1 is NoneType"):
+        next(model.predict(["good", None]))
+
+
+def test_it_is_all_that_the_command_needs(classifier, tmp_path):
+    for suffix in (".xml", ".bin"):
+        shutil.copy(classifier.with_suffix(suffix), tmp_path)
+    done = run("-m", "infer", "-m", tmp_path / "classifier.xml", "a good film!", "a bad film")
+    assert done.returncode == 0, done.stderr
+    first, second = done.stdout.splitlines()
+    assert first.startswith("('a good film!', array([") and first.endswith(("'Negative')", "'Positive')"))
+    assert first.split("array")[1] != second.split("array")[1]
+
+
+def corrupt(path):
+    path.write_bytes(path.read_bytes()[:-200])
+
+
+def forget_vocab(path):
+    path.write_text(path.read_text().replace("<vocab ", "<words "))
+
+
+def spoil_vocab(path):
+    path.write_text(path.read_text().replace("&quot;[CLS]&quot;", "&quot;[CLS&quot;"))
+
+
+def cut_weights(path):
+    path.with_suffix(".bin").write_bytes(path.with_suffix(".bin").read_bytes()[:100])
+
+
+@pytest.mark.parametrize(
+    "spoil, message",
+    [
+        (corrupt, "not a classifier, or broken"),
+        (forget_vocab, "not a classifier, or broken: no vocab in its rt_info"),
+        (spoil_vocab, "not a classifier, or broken: no [CLS] in its vocabulary"),
+        (cut_weights, "not a classifier, or broken"),
+        (lambda path: path.with_suffix(".bin").unlink(), "classifier.bin: no such file"),
+    ],
+)
+def test_a_broken_ir_is_one_clear_line(classifier, spoil, message, tmp_path):
+    for suffix in (".xml", ".bin"):
+        shutil.copy(classifier.with_suffix(suffix), tmp_path)
+    spoil(tmp_path / "classifier.xml")
+    line = fails("-m", "infer", "-m", tmp_path / "classifier.xml", "good")
+    assert message in line and "make classifier" in line
+
+
+def test_a_foreign_ir_is_refused_by_name(tmp_path):
+    x = ov.opset13.parameter([1], np.float32)
+    ov.save_model(ov.Model([ov.opset13.relu(x)], [x]), tmp_path / "foreign.xml")
+    with pytest.raises(ValueError, match="not a classifier, or broken: no vocab in its rt_info"):
+        Classifier(tmp_path / "foreign.xml")
+    assert "not the IR of this encoder" in fails("-m", "infer", "-m", tmp_path / "foreign.xml", "good")
+
+
+@pytest.mark.parametrize("device", ["NPU.7", "nonsense"])
+def test_a_device_that_is_not_there_is_named_with_those_that_are(classifier, device):
+    line = fails("-m", "infer", "-m", classifier, "-d", device, "good")
+    assert line.startswith(f"device {device} cannot run") and line.endswith("the devices here are CPU")
+
+
+@pytest.mark.parametrize(
+    "flag", [["--vocab_file", "vocab.txt"], ["--cased"], ["-l", "libcpu_extension.so"], ["--hint", "fast"]]
+)
+def test_flags_that_it_does_not_take_are_an_error(classifier, flag):
+    done = run("-m", "infer", "-m", classifier, *flag, "good")
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+
+
+def test_the_vocabulary_travels_whole(classifier):
+    info = ov.Core().read_model(classifier).get_rt_info(["classifier"]).astype(dict)
+    assert set(info) == {"vocab", "labels", "do_lower_case", "max_seq_length"}
+    assert '"[CLS]"' in info["vocab"].astype(str) and "##s" in info["vocab"].astype(str)
