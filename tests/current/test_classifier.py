@@ -27,7 +27,7 @@ def test_probabilities_are_those_of_each_text_alone_and_in_order(classifier, hin
     some = range(0, len(texts), 50)
     alone = np.array([next(model.predict([texts[i]])) for i in some])
     np.testing.assert_allclose(together[some], alone, atol=1e-6)
-    assert together[:, 0].std() > 0.01, "the random classifier tells texts apart"
+    assert together[:, 0].std() > 1e-3, "the random classifier tells texts apart"
 
 
 def test_texts_are_read_a_window_at_a_time(classifier):
