@@ -8,3 +8,12 @@ $(CLASSIFIER) &: $(FROZEN) $(B)/weight.npy $(B)/bias.npy $(VOCAB_FILE) infer/ber
 	  --part=$(B)/classifier.part --output $(CLASSIFIER) -- \
 	  $(CURRENT) -m infer.convert classifier $(FROZEN) $(B)/classifier.part/classifier.xml --head_dir=$(B) \
 	  --vocab_file=$(VOCAB_FILE)
+
+int8: $(B)/int8/classifier.xml  ## the same quantised to INT8 with NNCF, and what that costs and gains on this CPU
+	@cat $(B)/int8/results.txt
+INT8 = $(addprefix $(B)/int8/,classifier.xml classifier.bin results.txt)
+$(INT8) &: $(CLASSIFIER) $(EXAMPLES) infer/quantize.py infer/classifier.py $(call changed,$(B)/int8.record.json) \
+		| .tox/openvino-current.stamp
+	@mkdir -p $(B)/int8
+	$(RUN) --record=$(B)/int8.record.json --input $(filter-out FORCE,$^) --output $(INT8) --part=$(B)/int8.part -- \
+	  env CI=true $(CURRENT) -m infer.quantize $(B)/classifier.xml $(B)/int8.part/classifier.xml --data_dir=$(B)/reviews

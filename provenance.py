@@ -30,9 +30,9 @@ SUFFIX = ".record.json"
 
 
 def walk(folder):
-    """Yields the files below a folder in a set order, but for what is half-made (*.part) and Make's `started`."""
+    """Yields the files below a folder in a set order, but for what is half-made, OpenVINO's and Make's own."""
     for parent, folders, names in os.walk(folder, followlinks=True):
-        folders[:] = sorted(name for name in folders if not name.endswith(".part"))
+        folders[:] = sorted(name for name in folders if not name.endswith((".part", ".cache")))
         for path in (os.path.join(parent, name) for name in sorted(names) if name != "started"):
             if os.path.isfile(path) and not path.endswith(".part"):
                 yield path

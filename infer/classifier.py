@@ -1,6 +1,7 @@
 """Texts to probabilities with one IR: from infer import Classifier; Classifier("classifier.xml").predict(texts)"""
 
 import json
+import os
 import threading
 from itertools import islice
 from pathlib import Path
@@ -59,14 +60,14 @@ class Classifier:
       model: path of classifier.xml, its .bin beside it.
       device: an OpenVINO device name.
       hint: "throughput" for many texts, "latency" for the answer to a few.
-      cache_dir: folder in which the compiled model is kept, so that the next start is quick; None for none.
+    The compiled model is kept in classifier.cache/ beside the IR, if that folder can be written to, for the next start.
     Attributes:
       labels: list of str, in the order of the probabilities.
       max_seq_length: int, in WordPieces, [CLS] and [SEP] among them; what is longer is cut, as in training.
     Raises: OSError if a file can't be read; ValueError if it is not such an IR, is broken, or the device isn't there.
     """
 
-    def __init__(self, model, device="CPU", hint="throughput", cache_dir=None):
+    def __init__(self, model, device="CPU", hint="throughput"):
         core = ov.Core()
         network, (vocab, self.labels, do_lower_case, self.max_seq_length) = read_model(core, model)
         vocab = {token: i for i, token in enumerate(vocab)}
@@ -74,8 +75,9 @@ class Classifier:
         self._frame = vocab["[CLS]"], vocab["[SEP]"]
         # Some CPUs would run it in bfloat16.
         config = {"PERFORMANCE_HINT": hint.upper(), "INFERENCE_PRECISION_HINT": "f32"}
-        if cache_dir:
-            config["CACHE_DIR"] = str(cache_dir)
+        cache = Path(model).with_suffix(".cache")
+        if os.access(cache.parent, os.W_OK):
+            config["CACHE_DIR"] = str(cache)
         try:
             compiled = core.compile_model(network, device, config)
         except RuntimeError as error:
@@ -100,22 +102,30 @@ class Classifier:
             yield from self.predict_window(window)
 
     def predict_window(self, texts):
-        """Returns float32 probabilities (texts, labels) of a list of str, which are tokenised and sorted at once."""
+        """Returns float32 probabilities (texts, labels) of a list of str."""
+        probabilities = np.empty((len(texts), len(self.labels)), np.float32)
+        with self._lock:
+            for chosen, features in self.batches(texts):
+                # Shared, not copied: so the request's userdata has to keep them alive.
+                self._requests.start_async(features, (probabilities, chosen, features), share_inputs=True)
+            self._requests.wait_all()
+        return probabilities
+
+    def batches(self, texts):
+        """Yields the batches that a list of str is predicted in: texts of about one length, so that little is padding.
+
+        Yields: (indices of the texts, [input_ids, input_mask, segment_ids], each int32 (batch, length)).
+        Raises: TypeError if one is no str.
+        """
         for i, text in enumerate(texts):
             if not isinstance(text, str):
                 raise TypeError(f"text {i} is {type(text).__name__}, not str")
         ids = self._encode(texts)
         lengths = np.minimum([len(pieces) for pieces in ids], self.max_seq_length - 2)
-        probabilities = np.empty((len(texts), len(self.labels)), np.float32)
-        with self._lock:
-            # The longest first: memory is reserved once, and the last to finish are short.
-            order = np.argsort(-lengths, kind="stable")
-            for chosen in np.split(order, range(BATCH_SIZE, len(order), BATCH_SIZE)):
-                features = to_batch([ids[i] for i in chosen], lengths[chosen], self._frame)
-                # Shared, not copied: so the request's userdata has to keep them alive.
-                self._requests.start_async(list(features), (probabilities, chosen, features), share_inputs=True)
-            self._requests.wait_all()
-        return probabilities
+        # The longest first: memory is reserved once, and the last to finish are short.
+        order = np.argsort(-lengths, kind="stable")
+        for chosen in np.split(order, range(BATCH_SIZE, len(order), BATCH_SIZE)):
+            yield chosen, to_batch([ids[i] for i in chosen], lengths[chosen], self._frame)
 
 
 def store(request, userdata):
@@ -131,10 +141,10 @@ def to_batch(ids, lengths, frame):
       ids: list of lists of int.
       lengths: array of int, how many of each to use.
       frame: (id of [CLS], id of [SEP]).
-    Returns: input_ids, input_mask, segment_ids, each int32 (batch, length).
+    Returns: list of input_ids, input_mask, segment_ids, each int32 (batch, length).
     """
     features = np.zeros((3, len(ids), lengths.max() + 2), np.int32)
     for row, mask, pieces, length in zip(*features[:2], ids, lengths, strict=True):
         row[0], row[1 : length + 1], row[length + 1] = frame[0], pieces[:length], frame[1]
         mask[: length + 2] = 1
-    return features
+    return list(features)

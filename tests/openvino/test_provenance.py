@@ -453,7 +453,8 @@ def test_each_difference_is_named(act, path, expected, two):
 
 def test_strays_are_named_and_what_make_keeps_for_itself_is_not(two):
     (two / "build/result1").mkdir()
-    for name in ("half.part", "result1/started"):
+    (two / "build/classifier.cache").mkdir()
+    for name in ("half.part", "result1/started", "classifier.cache/1.blob"):
         (two / "build" / name).touch()
     assert verify(two) == "2 records, 3 files: all as recorded"
     (two / "build/result1/model.ckpt-50.index").touch()

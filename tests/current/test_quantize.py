@@ -1,0 +1,55 @@
+"""INT8 keeps the accuracy that was asked for and all that the classifier knows, or nothing is written."""
+
+import json
+
+import numpy as np
+import pytest
+from conftest import LENGTH, WORDS, fails, run
+
+from infer import Classifier
+
+
+@pytest.fixture
+def data_dir(classifier, tmp_path):
+    """Reviews that the random classifier tells apart: labelled by whether it gives them more than the median."""
+    random = np.random.default_rng(3)
+    for split in ("train", "test"):
+        texts = [" ".join(random.choice(WORDS, random.integers(1, LENGTH))) for _ in range(100)]
+        positive = np.array(list(Classifier(classifier).predict(texts)))[:, 1]
+        rows = [
+            {"review": text, "label": int(p > np.median(positive)), "source": ""}
+            for text, p in zip(texts, positive, strict=True)
+        ]
+        (tmp_path / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return tmp_path
+
+
+def quantize(classifier, data_dir, *flags):
+    return "-m", "infer.quantize", classifier, data_dir / "int8.xml", "--data_dir", data_dir, *flags
+
+
+def test_int8_is_a_classifier_of_about_half_the_size_or_less(classifier, data_dir):
+    done = run(*quantize(classifier, data_dir))
+    assert done.returncode == 0, done.stderr
+    fp32, int8, ratio = (data_dir / "results.txt").read_text().splitlines()
+    assert fp32.startswith("FP32: accuracy ") and int8.startswith("INT8: accuracy ")
+    assert ratio.startswith("INT8 is ") and ("times as fast as FP32 here: on this CPU" in ratio) == ("is 0." in ratio)
+    assert (data_dir / "int8.bin").stat().st_size < 0.6 * classifier.with_suffix(".bin").stat().st_size
+    texts = ["good film", "bad", ""]
+    fast, plain = (np.array(list(Classifier(path).predict(texts))) for path in (data_dir / "int8.xml", classifier))
+    assert 0 < np.abs(fast - plain).max() < 0.05
+
+
+def test_accuracy_that_cannot_be_held_leaves_nothing(classifier, data_dir):
+    """Less than no loss is asked for, which not even keeping every layer in FP32 gives."""
+    done = run(*quantize(classifier, data_dir, "--max_drop=-1"))
+    assert done.returncode == 1
+    assert "plain quantisation takes accuracy from 0" in done.stdout
+    assert "keep FP32" in done.stderr.splitlines()[-1] and "Traceback" not in done.stderr
+    assert {path.name for path in data_dir.iterdir()} <= {"train.jsonl", "test.jsonl", "int8.cache"}
+
+
+def test_what_is_missing_is_one_clear_line(classifier, data_dir, tmp_path):
+    assert "nowhere.xml: no such file" in fails(*quantize("nowhere.xml", data_dir))
+    (data_dir / "train.jsonl").unlink()
+    assert "train.jsonl: no such file" in fails(*quantize(classifier, data_dir))

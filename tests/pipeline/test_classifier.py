@@ -1,0 +1,85 @@
+"""The classifier made of a real run, on today's OpenVINO and on openvino-dev's, against the guide's path."""
+
+import ast
+import os
+import re
+import subprocess
+
+import numpy as np
+import pytest
+from conftest import ROOT, clean_environment, make, make_fails
+
+TINY = "PROFILE=tiny"
+ENVIRONMENTS = ("openvino", "openvino-current")
+REVIEWS = [
+    "Absolutely fantastic!",
+    "",
+    "Ça, c'était un chef-d'œuvre ΟΔΟΣ",
+    "这部电影 很好",
+    "a film " * 100,
+    "[SEP] [MASK]",
+]
+
+
+def infer(environment, *arguments):
+    """Returns the float array (reviews, labels) that `python -m infer` prints in an environment."""
+    python = ROOT / ".tox" / environment / "bin" / "python"
+    done = subprocess.run(
+        [python, "-m", "infer", *map(str, arguments)], cwd=ROOT, env=clean_environment(), capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return np.array([ast.literal_eval(numbers) for numbers in re.findall(r"array\((\[.*?\])", done.stdout)])
+
+
+@pytest.fixture(scope="module")
+def expected(tiny):
+    """Probabilities of REVIEWS by the guide's path."""
+    make(tiny, "predict", TINY)
+    return infer("openvino", "-m", tiny / "build/tiny/bert-finetune.xml", *REVIEWS)
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_the_classifier_equals_the_guides_path(environment, tiny, expected):
+    make(tiny, "-j4", "classifier", TINY)
+    for hint in ("throughput", "latency"):
+        got = infer(environment, "-m", tiny / "build/tiny/classifier.xml", "--hint", hint, *REVIEWS)
+        np.testing.assert_allclose(got, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_the_ir_that_mo_wrote_runs_on_both(environment, tiny, expected):
+    got = infer(environment, "-m", tiny / "build/tiny/bert-finetune.xml", *REVIEWS)
+    np.testing.assert_allclose(got, expected, atol=1e-5)
+
+
+def test_the_frontend_converts_what_mo_converts(tiny, expected):
+    output = make(tiny, "predict", TINY, "CONVERTER=frontend")
+    assert "infer.convert encoder" in output and "openvino.tools.mo" not in output
+    assert "0 labels differ" in output
+    for environment in ENVIRONMENTS:
+        got = infer(environment, "-m", tiny / "build/tiny/bert-finetune.xml", *REVIEWS)
+        np.testing.assert_allclose(got, expected, atol=1e-5)
+    assert "all as recorded" in make(tiny, "verify", TINY)
+    assert "openvino.tools.mo" in make(tiny, "predict", TINY), "the other converter's IR is another IR"
+    assert "CONVERTER='caffe': choose mo or frontend" in make_fails(tiny, "ir", TINY, "CONVERTER=caffe")
+
+
+def test_int8_keeps_all_that_the_classifier_knows(tiny, expected):
+    output = make(tiny, "int8", TINY)
+    assert "INT8: accuracy 0." in output
+    assert output.splitlines()[-3:] == make(tiny, "int8", TINY).splitlines()
+    got = infer("openvino-current", "-m", tiny / "build/tiny/int8/classifier.xml", *REVIEWS)
+    assert 0 < np.abs(got - expected).max() < 0.02
+    assert "all as recorded" in make(tiny, "verify", TINY)
+
+
+def test_what_does_not_belong_together_makes_no_classifier(tiny, tmp_path):
+    build = tiny / "build/tiny"
+    before = os.stat(build / "classifier.xml").st_mtime_ns
+    (tmp_path / "vocab.txt").write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\ngood\n")
+    output = make_fails(tiny, "classifier", TINY, f"VOCAB_FILE={tmp_path}/vocab.txt", f"PB={build}/bert-finetune.pb",
+                        f"CHECKPOINT={build}/result2/model.ckpt-16")  # fmt: skip
+    assert (
+        f"{tmp_path}/vocab.txt: 5 entries, but {build}/bert-finetune.pb has 30522: they belong to different" in output
+    )
+    assert os.stat(build / "classifier.xml").st_mtime_ns == before
