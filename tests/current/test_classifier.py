@@ -2,6 +2,7 @@
 
 import itertools
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import openvino as ov
@@ -43,6 +44,25 @@ def test_long_texts_are_cut_as_in_training(classifier):
     exact, longer, empty = model.predict([kept, kept + " bad" * 1000, ""])
     np.testing.assert_array_equal(exact, longer)
     assert not np.array_equal(exact, empty)
+
+
+def test_a_review_of_ten_million_characters_is_cut_too(classifier):
+    model = Classifier(classifier)
+    for long in ("good film " * 1_000_000, "a" * 10_000_000, "ü" * 10_000_000, " " * 10_000_000):
+        start = " ".join(long[:1000].split())
+        answer, expected = model.predict([long, start])
+        np.testing.assert_array_equal(answer, expected)
+
+
+def test_threads_and_generators_do_not_mix_their_answers(classifier):
+    model = Classifier(classifier)
+    texts = [reviews(500)[i::4] for i in range(4)]
+    expected = [np.array(list(model.predict(some))) for some in texts]
+    with ThreadPoolExecutor(4) as pool:
+        for got, right in zip(pool.map(lambda some: np.array(list(model.predict(some))), texts), expected, strict=True):
+            np.testing.assert_array_equal(got, right)
+    first, second = model.predict(texts[0]), model.predict(texts[1])
+    np.testing.assert_array_equal([[next(first), next(second)] for _ in range(10)], np.stack(expected[:2], 1)[:10])
 
 
 def test_padding_and_the_other_tokens_of_a_batch_change_nothing(classifier):
