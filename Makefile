@@ -52,7 +52,7 @@ export PYTHON3_7 = $(file <.tox/python3.7.txt)
 export PYTHON3_11 = $(file <.tox/python3.11.txt)
 
 .PHONY: help pretrained hub-module reviews result1 result2 pb fc ir predict heldout variants ablation compare \
-	classifier int8 tensorboard verify test old-stack clean FORCE
+	classifier int8 tensorboard verify test test-faults old-stack clean FORCE
 help:  ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' Makefile fast.mk
 	@echo "profiles:    $(basename $(notdir $(wildcard profiles/*.mk)))  (PROFILE=$(PROFILE))"
@@ -336,6 +336,8 @@ WHEELS = $(DOWNLOADS)/$(WEIGHTS_ARCHIVE) $(DOWNLOADS)/$(REVIEWS_ARCHIVE)
 TEST_ENVIRONMENTS = lint tf1 report openvino-current openvino
 test: $(TEST_ENVIRONMENTS:%=.tox/%.stamp) $(WHEELS)  ## run the tests
 	@$(TOOLS) -m tox run --quiet $(TEST_ENVIRONMENTS:%=-e %)
+test-faults: $(TEST_ENVIRONMENTS:%=.tox/%.stamp) $(WHEELS)  ## kill every stage at several moments and make again
+	@$(OPENVINO) -m pytest tests/faults
 
 # TensorFlow 1.12 on Python 3.6, which tox and uv no longer know: evidence, not needed for anything.
 .tox/tf112.stamp: requirements/tf112.txt | .tox/python3.6.txt

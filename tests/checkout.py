@@ -1,0 +1,88 @@
+"""Copies of the checkout in which Make runs as a user runs it, with the environments of this one."""
+
+import os
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+NOT_COPIED = shutil.ignore_patterns(".git", ".tox", "build", "__pycache__", ".*_cache")
+
+
+def copy_checkout(folder, downloads=True):
+    """Copies the checkout, modification times and all; .tox and build/downloads are links to this one's."""
+    shutil.copytree(ROOT, folder, ignore=NOT_COPIED)
+    (folder / ".tox").symlink_to(ROOT / ".tox")
+    if downloads:
+        (folder / "build").mkdir()
+        (folder / "build" / "downloads").symlink_to(ROOT / "build" / "downloads")
+    return folder
+
+
+def clean_environment(**changes):
+    """The environment without what an outer Make or tox put into it."""
+    ours = ("MAKE", "MFLAGS", "TOX_", "VIRTUAL_ENV", "PYTHON", "TF_CPP", "UV_")
+    return {key: value for key, value in os.environ.items() if not key.startswith(ours)} | changes
+
+
+def start(checkout, *arguments, **options):
+    """Starts make in a process group of its own, with SIGINT as at a terminal (CI's shell may ignore it)."""
+    return subprocess.Popen(
+        ["make", *arguments],
+        cwd=checkout,
+        env=options.pop("env", clean_environment()),
+        stdout=subprocess.PIPE,
+        stderr=options.pop("stderr", subprocess.PIPE),
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        **options,
+    )
+
+
+def make(checkout, *arguments, **options):
+    """Runs make, which must succeed; returns what it printed to stdout."""
+    process = start(checkout, *arguments, **options)
+    stdout, stderr = process.communicate()
+    assert process.returncode == 0, stdout + stderr
+    return stdout
+
+
+def make_fails(checkout, *arguments, **options):
+    """Runs make, which must fail without a traceback; returns all that it printed."""
+    process = start(checkout, *arguments, **options)
+    stdout, stderr = process.communicate()
+    assert process.returncode > 0, stdout
+    assert "Traceback" not in stderr, stderr
+    return stdout + stderr
+
+
+@pytest.fixture(scope="session", autouse=True)
+def environments():
+    """Make in a copy would rebuild an outdated environment for the copy's path, and the copy goes away."""
+    stamps = (
+        ".tox/tools.stamp",
+        ".tox/tf1.stamp",
+        ".tox/openvino.stamp",
+        ".tox/openvino-current.stamp",
+        ".tox/report.stamp",
+    )
+    made = subprocess.run(["make", "--question", *stamps], cwd=ROOT, env=clean_environment())
+    assert made.returncode == 0, "the environments are out of date: run `make test`"
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory):
+    """A checkout in which `make -j4 predict PROFILE=tiny` has run; it is the tests' to leave as it was."""
+    checkout = copy_checkout(tmp_path_factory.mktemp("tiny") / "checkout")
+    make(checkout, "-j4", "predict", "PROFILE=tiny")
+    return checkout
+
+
+@pytest.fixture
+def bare(tmp_path):
+    """A checkout with nothing built and nothing downloaded."""
+    return copy_checkout(tmp_path / "checkout", downloads=False)

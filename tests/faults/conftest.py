@@ -1,0 +1,3 @@
+from checkout import ROOT, bare, clean_environment, copy_checkout, environments, make, make_fails, start, tiny
+
+__all__ = ["ROOT", "bare", "clean_environment", "copy_checkout", "environments", "make", "make_fails", "start", "tiny"]
