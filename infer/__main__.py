@@ -16,6 +16,7 @@ from infer.classifier import HINTS, Classifier, is_classifier
 from infer.model import load_classifier
 from infer.text import load_tokenizer, read_casing, read_vocab, to_features
 from inputs.reviews import LABELS, read_lines
+from inputs.script import run
 
 GUIDE_REVIEWS = Path(__file__).parent.parent / "inputs" / "reviews.txt"
 TOLERANCE = 1e-4  # in probability, between OpenVINO and TensorFlow
@@ -109,4 +110,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

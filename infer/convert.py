@@ -22,6 +22,7 @@ from infer.classifier import write_info
 from infer.model import INPUTS, load_head, reason, softmax
 from infer.text import read_casing, read_vocab
 from inputs.reviews import LABELS
+from inputs.script import run
 
 OUTPUT = "bert/pooler/dense/Tanh"
 TOLERANCE = 1e-5  # in probability, between the classifier and the encoder as the frontend converts it
@@ -149,4 +150,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

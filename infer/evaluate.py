@@ -9,6 +9,7 @@ from tqdm import tqdm
 from infer.model import load_classifier
 from infer.text import load_tokenizer, read_casing, read_vocab, to_features
 from inputs.reviews import read_examples
+from inputs.script import run
 
 
 def main():
@@ -40,4 +41,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -15,6 +15,7 @@ import openvino as ov
 
 from infer.classifier import Classifier
 from inputs.reviews import read_examples
+from inputs.script import run
 
 CALIBRATION = 300  # training reviews, NNCF's own default
 REPEATS = 5
@@ -112,4 +113,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

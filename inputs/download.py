@@ -16,6 +16,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from inputs.script import run
+
 TIMEOUT = 60  # seconds without a byte
 
 
@@ -112,4 +114,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -5,6 +5,8 @@ import sys
 import tensorflow as tf
 from absl import app
 
+from inputs import script
+
 tf.compat.v1.logging.set_verbosity(tf.compat.v1.logging.ERROR)
 
 flags = tf.compat.v1.flags
@@ -20,9 +22,6 @@ def run(main):
     def strict_main(argv):
         if argv[1:]:
             sys.exit(f"{argv[1]}: belongs to no flag: write --flag=value")
-        try:
-            main()
-        except KeyboardInterrupt:
-            sys.exit("interrupted: run it again to go on from the last checkpoint")
+        script.run(main)
 
     app.run(strict_main)

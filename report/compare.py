@@ -9,6 +9,7 @@ import shutil
 import sys
 from pathlib import Path
 
+from inputs.script import run
 from report import ablation, page, plots, read
 from report.metrics import read_probabilities
 from report.sections import write_page
@@ -95,4 +96,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

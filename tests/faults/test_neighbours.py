@@ -1,0 +1,76 @@
+"""Another make at the same time, another place, a full or read-only disk: each ends right or with one clear line."""
+
+import os
+import shutil
+import subprocess
+
+import pytest
+from checkout import copy_checkout, make, make_fails, start
+
+TINY = "PROFILE=tiny"
+WAITS = "another make is at work in this checkout: waiting until it has ended"
+
+
+def test_two_at_once_do_the_work_once(tmp_path):
+    checkout = copy_checkout(tmp_path / "checkout")
+    both = [start(checkout, "predict", TINY) for _ in range(2)]
+    (first, error), (second, other_error) = [process.communicate() for process in both]
+    assert [process.returncode for process in both] == [0, 0], error + other_error
+    assert (error + other_error).count(WAITS) == 1
+    assert (first + second).count("python run_classifier.py ") == 1
+    assert first.splitlines()[-5:] == second.splitlines()[-5:]
+    assert make(checkout, "predict", TINY).splitlines() == first.splitlines()[-5:], "the lock is free again"
+
+
+def test_a_path_with_spaces_and_other_letters(tmp_path):
+    checkout = copy_checkout(tmp_path / "a path, with spaces ünd ß 映画")
+    assert "0 labels differ" in make(checkout, "-j8", "predict", "classifier", TINY)
+    assert "all as recorded" in make(checkout, "verify", TINY)
+
+
+def test_a_build_taken_to_another_path_goes_on_there(tiny, tmp_path):
+    checkout = copy_checkout(tmp_path / "moved")
+    shutil.copytree(tiny / "build/tiny", checkout / "build/tiny")
+    assert make(checkout, "predict", TINY) == make(tiny, "predict", TINY)
+    assert "all as recorded" in make(checkout, "verify", TINY)
+    (checkout / "patches/disable-dropout.patch").touch()
+    output = make(checkout, "predict", TINY)
+    assert "python run_classifier.py " not in output and "result1/model.ckpt-16" in output
+    assert str(tiny) not in output
+
+
+@pytest.fixture
+def mounted(tmp_path):
+    """A function that mounts a tmpfs of some size over a folder."""
+    if os.geteuid():
+        pytest.skip("only root may mount a small disk")
+    folders = []
+
+    def mount(folder, options):
+        folder.mkdir(parents=True, exist_ok=True)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder], check=True)
+        folders.append(folder)
+
+    yield mount
+    for folder in folders:
+        subprocess.run(["umount", folder], check=True)
+
+
+def test_a_read_only_build_folder_is_one_clear_line(mounted, tmp_path):
+    checkout = copy_checkout(tmp_path / "checkout")
+    mounted(checkout / "build/tiny", "ro")
+    lines = [line for line in make_fails(checkout, "predict", TINY).splitlines() if "Read-only file system" in line]
+    assert len(lines) == 1 and "build/tiny" in lines[0]
+
+
+# Too small for the weights, for a checkpoint of training, for the second phase, for what follows.
+@pytest.mark.parametrize("kilobytes", [1000, 4500, 30000, 68000])
+def test_a_full_disk_is_said_and_costs_nothing_that_was_whole(kilobytes, mounted, tmp_path):
+    checkout = copy_checkout(tmp_path / "checkout")
+    build = checkout / "build/tiny"
+    mounted(build, f"size={kilobytes}k")
+    output = make_fails(checkout, "predict", "classifier", TINY)
+    assert "No space left on device" in output, output
+    subprocess.run(["mount", "-o", "remount,size=1g", build], check=True)
+    assert "0 labels differ" in make(checkout, "predict", "classifier", TINY)
+    assert "all as recorded" in make(checkout, "verify", TINY)
