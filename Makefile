@@ -54,7 +54,7 @@ export PYTHON3_11 = $(file <.tox/python3.11.txt)
 .PHONY: help pretrained hub-module reviews result1 result2 pb fc ir predict heldout variants ablation compare \
 	classifier int8 tensorboard verify test test-faults old-stack clean FORCE
 help:  ## list the targets
-	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' Makefile fast.mk
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' Makefile fast.mk supply.mk
 	@echo "profiles:    $(basename $(notdir $(wildcard profiles/*.mk)))  (PROFILE=$(PROFILE))"
 
 # $(RUN) --record=FILE --parameters='…' --input … --output … -- COMMAND runs a stage and leaves a record of it
@@ -325,6 +325,7 @@ $(B)/compare/compare.md: $(A)/results.json $(B)/predict/openvino.txt report/publ
 	  $(REPORT) -m report.compare $(B) --profile=$(PROFILE)
 
 include fast.mk
+include supply.mk
 
 tensorboard: $(B)/result1/eval_results.txt $(B)/result2/eval_results.txt | .tox/report.stamp  ## look at the curves
 	$(REPORT) -m tensorboard.main --logdir=$(B)

@@ -1,0 +1,34 @@
+# The supply chain: pins with hashes.
+
+ENVIRONMENTS = $(basename $(notdir $(wildcard requirements/*.in)))
+.PHONY: lock $(ENVIRONMENTS:%=lock-%)
+
+# What is pinned stays as long as its .in allows it; for newer versions, remove it from the .txt first. A file that
+# comes out the same is left alone: a newer one would rebuild its environment.
+lock: $(ENVIRONMENTS:%=lock-%)  ## pin what requirements/*.in name, with hashes
+LOCKED_FOR = 3.11
+lock-tf1: LOCKED_FOR = 3.7 --only-binary safetensors --only-binary h5py --only-binary grpcio
+UV_COMPILE = .tox/tools/bin/uv pip compile --quiet --python-version $(LOCKED_FOR) --generate-hashes --no-header
+PIP_COMPILE = .tox/pip-tools/bin/pip-compile --quiet --generate-hashes --no-header --no-emit-index-url \
+	--no-emit-find-links --no-emit-trusted-host --allow-unsafe
+# $(call lock,COMMAND): the recipe that locks $*
+lock = pins=requirements/$*.txt; cp $$pins $$pins.part 2> /dev/null; \
+	$(1) --output-file $$pins.part requirements/$*.in > /dev/null || { rm -f $$pins.part; exit 1; }; \
+	if cmp --silent $$pins.part $$pins; then rm $$pins.part; echo "$$pins: as it was"; \
+	else mv $$pins.part $$pins; echo "$$pins: changed"; fi
+OLD = tf112 pip-tools
+$(filter-out $(OLD:%=lock-%),$(ENVIRONMENTS:%=lock-%)): lock-%: | .tox/tools.stamp
+	@$(call lock,$(UV_COMPILE))
+# uv knows no Python 3.6.
+.tox/pip-tools.stamp: requirements/pip-tools.txt | .tox/python3.6.txt
+	@echo "creating .tox/pip-tools"
+	@"$(file <.tox/python3.6.txt)" -m venv --clear .tox/pip-tools
+	@.tox/pip-tools/bin/python -m pip install --quiet --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+$(OLD:%=lock-%): lock-%:
+	@if make --silent .tox/python3.6.txt 2> /dev/null; then \
+	  make --silent .tox/pip-tools.stamp && { $(call lock,$(PIP_COMPILE)); }; \
+	else \
+	  echo "requirements/$*.txt: left alone, there is no Python 3.6: install it with 'pyenv install 3.6'"; \
+	fi
+lock-tf112: | lock-pip-tools
