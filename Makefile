@@ -16,6 +16,7 @@ include profiles/$(PROFILE).mk
 
 DATA_DIR =
 REVIEWS = inputs/reviews.txt
+ADVISORIES =
 CHECKPOINT =
 PB =
 DEVICE = CPU
@@ -34,6 +35,7 @@ TF1 = .tox/tf1/bin/python
 OPENVINO = .tox/openvino/bin/python
 CURRENT = .tox/openvino-current/bin/python
 REPORT = .tox/report/bin/python
+AUDIT = .tox/audit/bin/python
 include checks.mk
 
 STEPS := $(shell awk 'BEGIN { print int($(TRAIN_SIZE) / $(TRAIN_BATCH_SIZE) * $(EPOCHS)) }')
@@ -334,7 +336,7 @@ verify: | .tox/tools.stamp  ## check every file of the build against the records
 	@$(TOOLS) provenance.py verify $(B)
 
 WHEELS = $(DOWNLOADS)/$(WEIGHTS_ARCHIVE) $(DOWNLOADS)/$(REVIEWS_ARCHIVE)
-TEST_ENVIRONMENTS = lint tf1 report openvino-current openvino
+TEST_ENVIRONMENTS = lint audit tf1 report openvino-current openvino
 test: $(TEST_ENVIRONMENTS:%=.tox/%.stamp) $(WHEELS)  ## run the tests
 	@$(TOOLS) -m tox run --quiet $(TEST_ENVIRONMENTS:%=-e %)
 test-faults: $(TEST_ENVIRONMENTS:%=.tox/%.stamp) $(WHEELS)  ## kill every stage, fill the disk, and make again

@@ -13,7 +13,7 @@ $(foreach name,BUILD REVIEWS DEVICE,$(if $($(name)),,$(error $(name)= is empty: 
 $(if $(filter mo frontend,$(CONVERTER)),,$(error CONVERTER='$(CONVERTER)': choose mo or frontend))
 OWN_BERT = $(strip $(foreach name,VOCAB_FILE BERT_CONFIG_FILE,$(if $(filter command,$(origin $(name))),$(name))))
 $(if $(and $(HUB_MODULE),$(OWN_BERT)),$(error $(OWN_BERT): HUB_MODULE=$(HUB_MODULE) has its own: add HUB_MODULE=))
-GIVEN = DATA_DIR REVIEWS CHECKPOINT PB $(OWN_BERT)
+GIVEN = DATA_DIR REVIEWS CHECKPOINT PB ADVISORIES $(OWN_BERT)
 $(foreach name,HUB_MODULE $(GIVEN),$(if $(word 2,$($(name))),$(error $(name)='$($(name))': Make takes no spaces in it)))
 $(foreach name,$(filter-out CHECKPOINT,$(GIVEN)),$(foreach path,$($(name)),$(if $(wildcard $(path)),,\
 	$(error $(path): no such file or folder))))

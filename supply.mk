@@ -1,7 +1,8 @@
-# The supply chain: pins with hashes.
+# The supply chain: pins with hashes, known vulnerabilities.
 
 ENVIRONMENTS = $(basename $(notdir $(wildcard requirements/*.in)))
-.PHONY: lock $(ENVIRONMENTS:%=lock-%)
+PINS = $(ENVIRONMENTS:%=requirements/%.txt)
+.PHONY: lock audit $(ENVIRONMENTS:%=lock-%)
 
 # What is pinned stays as long as its .in allows it; for newer versions, remove it from the .txt first. A file that
 # comes out the same is left alone: a newer one would rebuild its environment.
@@ -32,3 +33,6 @@ $(OLD:%=lock-%): lock-%:
 	  echo "requirements/$*.txt: left alone, there is no Python 3.6: install it with 'pyenv install 3.6'"; \
 	fi
 lock-tf112: | lock-pip-tools
+
+audit: | .tox/audit.stamp  ## list the known vulnerabilities of what is pinned: from PyPI, or from ADVISORIES=file
+	@$(AUDIT) audit.py $(ADVISORIES:%=--advisories=%) --accepted=requirements/accepted-advisories.txt $(PINS)

@@ -17,7 +17,7 @@ ZIP = "multilingual_L-12_H-768_A-12"
 SMALL = ["TRAIN_SIZE=24", "TEST_SIZE=16", "TRAIN_BATCH_SIZE=8", "EPOCHS=1.0", "EPOCHS2=1.0", "MAX_SEQ_LENGTH=32"]
 
 
-@pytest.mark.parametrize("target", ["help", "-n predict", "-n test", "-n predict PROFILE=multilingual"])
+@pytest.mark.parametrize("target", ["help", "-n predict", "-n test", "-n audit", "-n predict PROFILE=multilingual"])
 def test_help_and_dry_runs_work_with_nothing_installed(target, bare):
     (bare / ".tox").unlink()
     output = make(bare, *target.split())
@@ -28,7 +28,7 @@ def test_help_and_dry_runs_work_with_nothing_installed(target, bare):
 def test_help_lists_every_target(bare):
     lines = make(bare).splitlines()
     assert {line.split()[0] for line in lines} >= set(
-        "pretrained result1 result2 pb fc ir predict help test clean".split()
+        "pretrained result1 result2 pb fc ir predict help test lock audit clean".split()
     )
 
 
