@@ -1,8 +1,8 @@
-# The supply chain: pins with hashes, known vulnerabilities.
+# The supply chain: pins with hashes, known vulnerabilities, bills of materials.
 
 ENVIRONMENTS = $(basename $(notdir $(wildcard requirements/*.in)))
 PINS = $(ENVIRONMENTS:%=requirements/%.txt)
-.PHONY: lock audit $(ENVIRONMENTS:%=lock-%)
+.PHONY: lock audit sbom $(ENVIRONMENTS:%=lock-%)
 
 # What is pinned stays as long as its .in allows it; for newer versions, remove it from the .txt first. A file that
 # comes out the same is left alone: a newer one would rebuild its environment.
@@ -36,3 +36,11 @@ lock-tf112: | lock-pip-tools
 
 audit: | .tox/audit.stamp  ## list the known vulnerabilities of what is pinned: from PyPI, or from ADVISORIES=file
 	@$(AUDIT) audit.py $(ADVISORIES:%=--advisories=%) --accepted=requirements/accepted-advisories.txt $(PINS)
+
+SBOM = $(ENVIRONMENTS:%=$(BUILD)/sbom/%.cdx.json)
+sbom: $(SBOM)  ## a CycloneDX bill of materials for every environment
+	@printf '%s\n' $(SBOM)
+$(SBOM): $(BUILD)/sbom/%.cdx.json: requirements/%.txt | .tox/audit.stamp
+	@mkdir -p $(@D)
+	@$(AUDIT) -m cyclonedx_py requirements --output-reproducible --spec-version=1.6 --output-file=$@.part $<
+	@mv $@.part $@

@@ -1,4 +1,4 @@
-"""Every pin has a hash, known vulnerabilities are found, nothing is taken for none."""
+"""Every pin has a hash, known vulnerabilities are found, nothing is taken for none, bills of materials are valid."""
 
 import json
 import os
@@ -8,6 +8,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
 
 import audit
 
@@ -168,3 +170,26 @@ def test_without_a_network_one_line_says_what_to_do():
     )
     assert code == 1 and "known" not in output
     assert stderr.count("\n") == 1 and "give advisories in a file, with ADVISORIES=" in stderr
+
+
+@pytest.mark.parametrize("environment", ["lint", "tf1"])
+def test_bills_of_materials_are_valid_and_hold_pins_and_hashes(environment, tmp_path):
+    sbom = tmp_path / "sbom" / f"{environment}.cdx.json"
+    clean = {key: value for key, value in os.environ.items() if not key.startswith(("MAKE", "MFLAGS"))}
+    subprocess.run(["make", f"BUILD={tmp_path}", str(sbom)], cwd=ROOT, env=clean, check=True, capture_output=True)
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(sbom.read_text()) is None
+    components = json.loads(sbom.read_text())["components"]
+    path = ROOT / "requirements" / f"{environment}.txt"
+    assert {component["purl"] for component in components} == {
+        f"pkg:pypi/{name}@{version}" for name, version in audit.read_pins(path).items()
+    }
+    hashes = [
+        digest["content"]
+        for component in components
+        for reference in component["externalReferences"]
+        for digest in reference["hashes"]
+    ]
+    assert sorted(hashes) == sorted(
+        line.split(":")[1].rstrip(" \\") for line in path.read_text().splitlines() if "--hash" in line
+    )
+    assert str(ROOT) not in sbom.read_text()
