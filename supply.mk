@@ -27,8 +27,8 @@ $(filter-out $(OLD:%=lock-%),$(ENVIRONMENTS:%=lock-%)): lock-%: | .tox/tools.sta
 	@.tox/pip-tools/bin/python -m pip install --quiet --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 $(OLD:%=lock-%): lock-%:
-	@if make --silent .tox/python3.6.txt 2> /dev/null; then \
-	  make --silent .tox/pip-tools.stamp && { $(call lock,$(PIP_COMPILE)); }; \
+	@if MAKEFLAGS= make --silent .tox/python3.6.txt 2> /dev/null; then \
+	  MAKEFLAGS= make --silent .tox/pip-tools.stamp && { $(call lock,$(PIP_COMPILE)); }; \
 	else \
 	  echo "requirements/$*.txt: left alone, there is no Python 3.6: install it with 'pyenv install 3.6'"; \
 	fi
