@@ -1,0 +1,337 @@
+"""Files of reviews, a window of rows at a time: .csv, .tsv, .jsonl, .parquet and .txt, read and written.
+
+A row that cannot be read is reported with its line and left out, and the next one is read: hence Python's csv and json,
+where pyarrow's readers would give up a whole block. A window is a list of dicts, or of a .parquet a pa.Table, so that
+its types stay what they are.
+"""
+
+import contextlib
+import csv
+import itertools
+import json
+import math
+import sys
+from types import SimpleNamespace
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from infer.classifier import WINDOW
+
+SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet", ".txt")
+DELIMITERS = {".csv": ",", ".tsv": "\t"}
+TEXT_COLUMN = "review"
+MAX_LINE = MAX_FIELD = 2**25  # bytes, characters; what is longer is a bad row, so that no file fills the memory
+MAX_WINDOW = 2**24  # bytes of input that are predicted together
+BOM = b"\xef\xbb\xbf"
+# The Arrow type of a JSON column by the kinds of its values; of any others, their JSON as text.
+ARROW_TYPES = (
+    ({"str"}, pa.string()),
+    ({"bool"}, pa.bool_()),
+    ({"int", "long"}, pa.int64()),
+    ({"int", "float"}, pa.float64()),
+)
+
+
+def read_lines(path):
+    """Yields (line number, bytes) of the lines of a file, less a byte order mark; None for one beyond MAX_LINE."""
+    with open(path, "rb") as file:
+        file.seek(len(BOM) if file.read(len(BOM)) == BOM else 0)
+        for number in itertools.count(1):
+            line = rest = file.readline(MAX_LINE)
+            if not line:
+                return
+            while len(rest) == MAX_LINE and not rest.endswith(b"\n"):
+                line, rest = None, file.readline(MAX_LINE)
+            yield number, line
+
+
+def decode(line):
+    """Returns the text of a line of read_lines; raises ValueError with what is wrong with it."""
+    if line is None:
+        raise ValueError(f"longer than {MAX_LINE} bytes")
+    try:
+        return line.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError("not UTF-8") from error
+
+
+def is_text(text):
+    """Tells whether a str has no lone surrogates, of JSON's or for bytes that are not UTF-8."""
+    try:
+        return text.isascii() or bool(text.encode())
+    except UnicodeEncodeError:
+        return False
+
+
+def read_txt(path, column):
+    """Yields (line number, {column: text} or what is wrong, bytes) of each line."""
+    for number, line in read_lines(path):
+        try:
+            yield number, {column: decode(line).removesuffix("\n").removesuffix("\r")}, len(line)
+        except ValueError as error:
+            yield number, str(error), 0
+
+
+def finite(number):
+    if not math.isfinite(float(number)):
+        raise ValueError(f"{number} is no number of JSON's, or too large")
+    return float(number)
+
+
+def read_jsonl(path):
+    """Yields (line number, dict or what is wrong, bytes) of each line that is not blank."""
+    for number, line in read_lines(path):
+        try:
+            text = decode(line)
+            if not text.strip():
+                continue
+            row = json.loads(text, parse_float=finite, parse_constant=finite)
+            if not isinstance(row, dict):
+                raise ValueError("no JSON object")
+            if "\\u" in text and not is_text(json.dumps(row, ensure_ascii=False)):
+                raise ValueError("not Unicode: half a surrogate pair")
+            yield number, row, len(line)
+        except json.JSONDecodeError as error:
+            yield number, f"broken JSON: {error.msg} at column {error.colno}", 0
+        except (ValueError, RecursionError) as error:
+            yield number, str(error), 0
+
+
+def read_fields(path, delimiter):
+    """Yields (number of its first line, list of fields or what is wrong, bytes) of each row of a CSV.
+
+    After a row that is wrong it goes on with the next line, even if a quote was open: one that is never closed costs
+    its own row, not all that follow.
+    """
+    lines, held, ahead = read_lines(path), [], []  # held: the lines of this row; ahead: those to be read again
+
+    def feed():
+        number, line = ahead.pop() if ahead else next(lines, (0, b""))
+        held.append((number, line))
+        if line is None:
+            raise csv.Error(f"longer than {MAX_LINE} bytes")
+        return line.decode("utf-8", "surrogateescape")  # where the row ends is clear all the same
+
+    csv.field_size_limit(MAX_FIELD)
+    rows = None
+    while True:
+        rows = rows or csv.reader(iter(feed, ""), delimiter=delimiter, strict=True)
+        held.clear()
+        try:
+            fields = next(rows, None)
+        except csv.Error as error:
+            why = str(error).replace("unexpected end of data", "a quote that is never closed").split(" - ")[0]
+            yield held[0][0], why, 0
+            ahead.extend(line for line in reversed(held[1:]) if line[1] != b"")
+            rows = None
+            continue
+        if fields is None:
+            return
+        if fields:  # a blank line is no row
+            yield held[0][0], fields if is_text("".join(fields)) else "not UTF-8", sum(len(line) for _, line in held)
+
+
+def read_csv(path, columns, delimiter):
+    """Yields (line number, {column: text} or what is wrong, bytes) of each row below the header."""
+    for number, fields, size in itertools.islice(read_fields(path, delimiter), 1, None):
+        if isinstance(fields, list) and len(fields) != len(columns):
+            fields = f"{len(fields)} fields, not {len(columns)}"
+        yield number, fields if isinstance(fields, str) else dict(zip(columns, fields, strict=True)), size
+
+
+def group(rows, column, report):
+    """Yields (rows, texts) of a window each; calls `report` with the line and what is wrong of each bad row."""
+    window, total = [], 0
+    for number, row, size in rows:
+        if isinstance(row, str):
+            report(number, row)
+        elif not isinstance(row.get(column), str):
+            report(number, f"{column} is {type(row[column]).__name__}, not text" if column in row else f"no {column}")
+        else:
+            window.append(row)
+            total += size
+        if len(window) == WINDOW or total >= MAX_WINDOW:
+            yield window, [row[column] for row in window]
+            window, total = [], 0
+    if window:
+        yield window, [row[column] for row in window]
+
+
+@contextlib.contextmanager
+def reading(path):
+    """Exits with one line if pyarrow cannot read the .parquet."""
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        sys.exit(f"{path}: not a whole .parquet file: {str(error).splitlines()[0]}")
+
+
+def is_whole(table):
+    """Tells whether the values of a pa.Table are what their types say, text UTF-8; reading alone does not look."""
+    try:
+        table.validate(full=True)
+        return True
+    except pa.ArrowInvalid:
+        return False
+
+
+def read_parquet(path, column, report):
+    """Yields (pa.Table, texts) of a window each; calls `report` with the row and what is wrong of each bad one."""
+    with reading(path), pq.ParquetFile(path) as file:
+        groups = [file.metadata.row_group(i) for i in range(file.num_row_groups)]
+        widest = max((group.total_byte_size // max(group.num_rows, 1) for group in groups), default=0)
+        first = 1
+        for batch in file.iter_batches(max(1, min(WINDOW, MAX_WINDOW // max(widest, 1)))):
+            table = pa.Table.from_batches([batch])
+            rows = range(len(table))
+            whole = is_whole(table)
+            broken = {i for i in rows if not (whole or is_whole(table[i : i + 1]))}
+            texts = [None if i in broken else value.as_py() for i, value in enumerate(table.column(column))]
+            for i in rows:
+                if texts[i] is None:
+                    report(first + i, "not UTF-8" if i in broken else f"{column} is null")
+            first += len(table)
+            kept = [text for text in texts if text is not None]
+            if len(kept) < len(texts):  # by slices: `filter` does not know every type
+                table = pa.concat_tables([table[:0], *(table[i : i + 1] for i in rows if texts[i] is not None)])
+            if kept:
+                yield table, kept
+
+
+def choose(path, columns, asked):
+    """Returns the text column: the one asked for, `review`, or the only one; exits if there is none such."""
+    if twice := [name for name in columns if columns.count(name) > 1]:
+        sys.exit(f"{path}: two columns are named {twice[0]!r}: rename one")
+    wanted = asked or (TEXT_COLUMN if len(columns) != 1 else columns[0])
+    if wanted not in columns:
+        sys.exit(f"{path}: no column {wanted!r}: name the text with --text_column: there are {', '.join(columns)}")
+    return wanted
+
+
+def open_source(path, asked):
+    """Opens a file of reviews by its extension.
+
+    Args:
+      path: Path.
+      asked: the text column's name, or None.
+    Returns: (columns, text column, pa.Schema of a .parquet or None, function: report to an iterator of windows). Of
+      a .jsonl, columns are those of the first rows; others may turn up. The windows are the same each time.
+    Raises: SystemExit if it is not what its extension says, or has no such column; OSError if it cannot be read.
+    """
+    suffix = path.suffix.lower()
+    if suffix == ".parquet":
+        with reading(path):
+            schema = pq.read_schema(path)
+        column = choose(path, schema.names, asked)
+        kind = schema.field(column).type
+        kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+        if kind not in (pa.string(), pa.large_string(), pa.string_view()):
+            sys.exit(f"{path}: column {column!r} is {kind}, not text: name another with --text_column")
+        return schema.names, column, schema, lambda report: read_parquet(path, column, report)
+    if suffix == ".txt":
+        column = asked or TEXT_COLUMN
+        return [column], column, None, lambda report: group(read_txt(path, column), column, report)
+    if suffix == ".jsonl":
+        rows = (row for _, row, _ in itertools.islice(read_jsonl(path), WINDOW) if isinstance(row, dict))
+        columns = list(dict.fromkeys(name for row in rows for name in row))
+        column = choose(path, columns, asked) if columns else asked or TEXT_COLUMN
+        return columns or [column], column, None, lambda report: group(read_jsonl(path), column, report)
+    delimiter = DELIMITERS[suffix]
+    number, columns, _ = next(read_fields(path, delimiter), (1, "nothing in it", 0))
+    if isinstance(columns, str):
+        sys.exit(f"{path}: line {number}: {columns}: a {suffix} begins with a row of column names, in UTF-8")
+    column = choose(path, columns, asked)
+    return columns, column, None, lambda report: group(read_csv(path, columns, delimiter), column, report)
+
+
+def kind_of(value):
+    """Returns the kind of a JSON value, as ARROW_TYPES has them: "long" is an int that a float would not hold."""
+    name = type(value).__name__
+    return name if name != "int" or abs(value) <= 2**53 else "long" if -(2**63) <= value < 2**63 else "big"
+
+
+def to_schema(kinds):
+    """Returns the pa.Schema of {column: set of the kinds of its values}."""
+    return pa.schema(
+        {
+            name: next((kind for held, kind in ARROW_TYPES if found - {"NoneType"} <= held), pa.string())
+            for name, found in kinds.items()
+        }
+    )
+
+
+def to_json(value):
+    """Returns a value as JSON, dates and the like in it as text; raises ValueError if it has none."""
+
+    def as_str(inner):
+        if isinstance(inner, bytes):
+            raise ValueError("bytes in a list or struct")
+        return str(inner)
+
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, default=as_str)
+
+
+def as_text(value):
+    """Returns a value as text: what is no text as JSON, None as nothing."""
+    if isinstance(value, str):
+        return value
+    return "" if value is None else to_json(value)
+
+
+def to_rows(table):
+    """Returns a pa.Table as a list of dicts of what JSON has: NaN is None, dates and the like are Arrow's text."""
+    for i, field in enumerate(table.schema):
+        column, kind = table.column(i), field.type
+        if pa.types.is_floating(kind):
+            column = pc.if_else(pc.is_finite(column), column, pa.scalar(None, kind))
+        elif not (pa.types.is_integer(kind) or pa.types.is_boolean(kind) or pa.types.is_nested(kind)):
+            column = column.cast(pa.string())
+        table = table.set_column(i, field.name, column)
+    return table.to_pylist()
+
+
+def to_csv(rows, suffix):
+    """Returns the bytes of rows of str, their lines ended by \\n."""
+    lines = []
+    # The writer's own line end, \r\n, is what makes it quote both in a field.
+    csv.writer(SimpleNamespace(write=lines.append), delimiter=DELIMITERS[suffix]).writerows(rows)
+    return "".join(line[:-2] + "\n" for line in lines).encode()
+
+
+def to_text(window, added, schema, suffix):
+    """Returns the bytes of a window in a format of text, .csv and .tsv without their header.
+
+    Args:
+      window: list of dicts, or pa.Table.
+      added: {column: list of str for the label, float32 array (rows,) for a probability}, the label first.
+      schema: pa.Schema of the window, without what is added.
+      suffix: of SUFFIXES.
+    Raises: pa.ArrowException, ValueError if a .parquet's value has no text.
+    """
+    # str of a float32 is the shortest decimal that reads back as the same.
+    answers = zip(*([str(value) for value in values] for values in added.values()), strict=True)
+    if suffix == ".txt":
+        return "".join("\t".join(answer) + "\n" for answer in answers).encode()
+    rows = window if isinstance(window, list) else to_rows(window)
+    if suffix in DELIMITERS:
+        fields = ([as_text(row.get(name)) for name in schema.names] for row in rows)
+        return to_csv(([*kept, *answer] for kept, answer in zip(fields, answers, strict=True)), suffix)
+    lines = []
+    for row, (label, *probabilities) in zip(rows, answers, strict=True):
+        lines.append(to_json(row | dict(zip(added, [label, *map(float, probabilities)], strict=True))) + "\n")
+    return "".join(lines).encode()
+
+
+def to_parquet(window, added, schema, suffix):
+    """Returns the bytes of a window as .parquet. Arguments and errors: to_text's."""
+    if isinstance(window, list):
+        texts = [name for name in schema.names if schema.field(name).type == pa.string()]
+        rows = [row | {name: as_text(row[name]) for name in texts if row.get(name) is not None} for row in window]
+        window = pa.Table.from_pylist(rows, schema)
+    for name, values in added.items():
+        window = window.append_column(name, pa.array(values))
+    sink = pa.BufferOutputStream()
+    pq.write_table(window, sink)
+    return sink.getvalue()
