@@ -2,7 +2,7 @@
 
 Two ways from a review to its label. The guide's, one review at a time, the head in NumPy: text.py turns it into ids,
 model.py into probabilities, __main__.py prints them. And the fast one: convert.py makes one IR of all that is needed,
-bert.py is its graph, classifier.py predicts with it.
+bert.py is its graph, classifier.py predicts with it, score.py scores a file, tables.py reads and writes one.
 """
 
 from infer.classifier import Classifier

@@ -3,6 +3,8 @@
 The IR that `make classifier` writes holds all that is needed. Of that which `make ir` writes, the encoder alone,
 weight.npy and bias.npy are read from the IR's folder, vocab.txt from pretrained/ in it, unless --vocab_file says
 otherwise (of a model from a TF Hub module it is in module/): the guide's way, one review at a time.
+
+`python -m infer score` scores a file, .csv, .tsv, .jsonl, .parquet or .txt: see `python -m infer score --help`.
 """
 
 import argparse
@@ -64,6 +66,12 @@ def predict_fast(args, reviews):
 
 
 def main():
+    if sys.argv[1:2] == ["score"]:
+        try:
+            from infer import score
+        except ModuleNotFoundError as error:
+            sys.exit(f"{error.name} is not in this environment: score with .tox/openvino-current/bin/python")
+        return score.main(sys.argv[2:])
     parser = argparse.ArgumentParser(
         prog="python -m infer", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

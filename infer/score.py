@@ -1,0 +1,266 @@
+"""Scores a file of reviews: python -m infer score -m classifier.xml reviews.csv scored.csv
+
+Reads and writes .csv, .tsv, .jsonl, .parquet and .txt (one text a line). To the columns that are there it adds `label`
+and the probability of each label, p_negative and p_positive; a .txt gets these alone, a line for each row, with tabs.
+The file is read twice, first to check it; any number of rows takes the same memory. What has been scored is kept in
+OUTPUT.parts/ until OUTPUT is whole: given again, a command that was interrupted or killed goes on from there.
+"""
+
+import argparse
+import contextlib
+import fcntl
+import hashlib
+import os
+import shutil
+import signal
+import sys
+import tempfile
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from tqdm import tqdm
+
+from infer.classifier import HINTS, WINDOW, Classifier, is_classifier
+from infer.tables import (
+    DELIMITERS,
+    SUFFIXES,
+    TEXT_COLUMN,
+    choose,
+    kind_of,
+    open_source,
+    to_csv,
+    to_parquet,
+    to_schema,
+    to_text,
+)
+
+REPORTED = 20  # bad rows, before they are only counted
+
+
+def interrupt(number, frame):
+    """Ends at once, whatever is under way: what is in OUTPUT.parts/ is whole at any moment."""
+    os.write(2, b"\n" * os.isatty(2) + b"interrupted: run it again to go on\n")  # after a progress bar
+    os._exit(130)
+
+
+def save(path, write):
+    """Writes a file whole or not at all; exits if that fails, e.g. on a full disk."""
+    part = path.with_name(path.name + ".part")
+    try:
+        with open(part, "wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        sys.exit(f"{path}: {error.strerror or error}: mend that, e.g. make room, and run it again to go on")
+
+
+def check_paths(source, output):
+    """Exits if what is given cannot be read or written, before anything long."""
+    for path in (source, output):
+        if path.suffix.lower() not in SUFFIXES:
+            sys.exit(f"{path}: unknown extension {path.suffix!r}: choose one of {', '.join(SUFFIXES)}")
+    if not source.is_file():
+        sys.exit(f"{source}: no such file")
+    if source.resolve() == output.resolve() or (output.exists() and output.samefile(source)):
+        sys.exit(f"{output}: is the input: give the output another name")
+    if output.is_dir():
+        sys.exit(f"{output}: is a folder: give the name of a file in it")
+    with open(source, "rb"):
+        pass
+    try:
+        with tempfile.TemporaryFile(dir=output.parent):  # os.access knows nothing of a full or broken disk
+            pass
+    except OSError as error:
+        sys.exit(f"{output.parent}: cannot write to this folder: {error.strerror}")
+
+
+def check(path, read, kinds, strict):
+    """Reads a file of reviews from end to end, and reports its bad rows.
+
+    Args:
+      path: Path.
+      read: open_source's.
+      kinds: {column: set of the kinds of its values}, added to if it is a .jsonl.
+      strict: exit at the first bad row.
+    Returns: (number of rows of each window, number of bad rows). Raises: SystemExit, OSError.
+    """
+    suffix = path.suffix.lower()
+    unit = "row" if suffix == ".parquet" else "line"
+    sizes, bad = [], 0
+
+    def report(number, why):
+        nonlocal bad
+        bad += 1
+        if strict:
+            sys.exit(f"{path}: {unit} {number}: {why}: mend it, or leave out --strict to skip it")
+        if bad <= REPORTED:
+            tqdm.write(f"{path}: {unit} {number}: {why}: skipped", file=sys.stderr)
+
+    with tqdm(desc="check", unit="row", unit_scale=True, leave=False, disable=None) as bar:  # None: terminals only
+        for window, texts in read(report):
+            sizes.append(len(texts))
+            bar.update(len(texts))
+            for row in window if suffix == ".jsonl" else ():
+                for name, value in row.items():
+                    kinds.setdefault(name, set()).add(kind_of(value))
+    if bad > REPORTED:
+        print(f"{path}: and {bad - REPORTED} more bad rows: skipped", file=sys.stderr)
+    return sizes, bad
+
+
+@contextlib.contextmanager
+def locked(folder):
+    """Makes a folder, or takes it up again, for this run alone; exits if another is at it."""
+    folder.mkdir(exist_ok=True)
+    lock = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        sys.exit(f"{folder}: another run is at work on it: wait until it has ended")
+    finally:
+        os.close(lock)
+
+
+def claim(folder, manifest):
+    """Notes in OUTPUT.parts/ what its parts are made of; exits if it was begun with something else.
+
+    Args:
+      folder: its Path.
+      manifest: {what: str}, all that the parts depend on.
+    """
+    path = folder / "manifest.txt"
+    lines = {what: f"{what}: {value}\n" for what, value in manifest.items()}
+    if path.exists():
+        begun = path.read_text(errors="replace")
+        if others := [what for what, line in lines.items() if line not in begun]:
+            advice = "give the same again to go on, or remove the folder to start over"
+            sys.exit(f"{folder}: begun with another {', another '.join(others)}: {advice}")
+    elif {file.name for file in folder.iterdir()} - {"manifest.txt.part"}:
+        sys.exit(f"{folder}: not begun by this command, yet not empty: move it away")
+    else:
+        save(path, lambda file: file.write("".join(lines.values()).encode()))
+
+
+def remove(folder):
+    """Removes OUTPUT.parts/, its manifest last, so that it can be taken up if this is cut short."""
+    for path in sorted(folder.iterdir(), key=lambda path: path.name == "manifest.txt"):
+        path.unlink()
+    folder.rmdir()
+
+
+def digest(path):
+    """Returns the SHA-256 of a file."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def score_parts(classifier, windows, parts, encode, bar):
+    """Predicts the windows whose parts are not there yet, and saves each as its part.
+
+    Args:
+      classifier: Classifier.
+      windows: iterator of (window, texts).
+      parts: list of Path, a window each.
+      encode: function: window, list of labels, float32 array (rows, labels) to bytes.
+      bar: tqdm of rows.
+    """
+    for part, (window, texts) in zip(parts, windows, strict=False):  # of other lengths if the input changes meanwhile
+        if not part.exists():
+            probabilities = classifier.predict_window(texts)
+            content = encode(window, [classifier.labels[i] for i in probabilities.argmax(1)], probabilities)
+            save(part, lambda file, content=content: file.write(content))
+            bar.update(len(texts))
+
+
+def join(parts, suffix, schema, file):
+    """Writes the parts, one after another, to a binary file; `schema` is that of them."""
+    if suffix == ".parquet":
+        with pq.ParquetWriter(file, schema) as writer:
+            for part in parts:
+                writer.write_table(pq.ParquetFile(part).read())
+        return
+    if suffix in DELIMITERS:
+        file.write(to_csv([schema.names], suffix))
+    for part in parts:
+        with open(part, "rb") as text:
+            shutil.copyfileobj(text, file)
+
+
+def score(args):
+    """Scores args.input into args.output. Raises: SystemExit with what is wrong; OSError."""
+    source, output = args.input, args.output
+    check_paths(source, output)
+    model = Path(args.model)
+    if model.is_file() and not is_classifier(model):
+        sys.exit(f"{model}: not a classifier: make it with `make classifier`")
+    try:
+        classifier = Classifier(model, args.device, args.hint)
+    except (OSError, ValueError) as error:
+        sys.exit(str(error))
+    before = source.stat()
+    columns, column, schema, read = open_source(source, args.text_column)
+    kinds = {name: {"str"} if name == column else set() for name in columns}
+    sizes, bad = check(source, read, kinds, args.strict)
+    if choose(source, list(kinds), args.text_column) != column:
+        sys.exit(f"{source}: some rows have {TEXT_COLUMN!r} and some not: name the text with --text_column")
+    schema = schema or to_schema(kinds)
+    added = {"label": pa.string()} | {f"p_{label.lower()}": pa.float32() for label in classifier.labels}
+    suffix, folder = output.suffix.lower(), output.with_name(output.name + ".parts")
+    if suffix != ".txt" and (taken := [name for name in added if name in schema.names]):
+        sys.exit(f"{source}: has a column {taken[0]!r} already: rename it, or write a .txt")
+
+    def encode(window, labels, probabilities):
+        answers = dict(zip(added, [labels, *probabilities.T], strict=True))
+        try:
+            return (to_parquet if suffix == ".parquet" else to_text)(window, answers, schema, suffix)
+        except (pa.ArrowException, ValueError) as error:
+            remove(folder)
+            sys.exit(f"{source}: a value that {suffix} cannot hold: {error}: write a .parquet")
+
+    sha256 = digest(source)
+    manifest = {
+        "input": f"{sha256} {source.suffix.lower()}",
+        "model": f"{digest(model)} {digest(model.with_suffix('.bin'))}",
+        "text_column": column,
+        "device": args.device,
+        "hint": args.hint,
+        "window": WINDOW,
+    }
+    with locked(folder):
+        claim(folder, manifest)
+        parts = [folder / f"{i:08}{suffix}" for i in range(len(sizes))]
+        done = sum(size for size, part in zip(sizes, parts, strict=True) if part.exists())
+        if done:
+            print(f"{folder}: going on after {done} of {sum(sizes)} rows", file=sys.stderr)
+        with tqdm(desc="score", unit="row", total=sum(sizes), initial=done, disable=None) as bar:
+            score_parts(classifier, read(lambda number, why: None), parts, encode, bar)
+        after = source.stat()
+        if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns) and digest(source) != sha256:
+            remove(folder)
+            sys.exit(f"{source}: has changed while it was scored: run it again")
+        whole = pa.schema([*schema, *map(pa.field, added, added.values())], schema.metadata)
+        save(folder / "whole", lambda file: join(parts, suffix, whole, file))
+        os.replace(folder / "whole", output)
+        remove(folder)
+    print(f"{output}: scored {sum(sizes)} rows, {bad} bad row{'' if bad == 1 else 's'} skipped")
+
+
+def main(arguments):
+    parser = argparse.ArgumentParser(
+        prog="python -m infer score", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("-m", "--model", required=True, help="the IR that `make classifier` writes, classifier.xml")
+    parser.add_argument("-d", "--device", default="CPU", help="the device to run on (default: CPU)")
+    parser.add_argument("--hint", choices=HINTS, default=HINTS[0], help=f"what to tune for (default: {HINTS[0]})")
+    parser.add_argument("--text_column", help="the column of the texts (default: review, or the only one)")
+    parser.add_argument("--strict", action="store_true", help="stop at the first bad row, instead of skipping it")
+    parser.add_argument("input", type=Path, metavar="INPUT", help="the file to score")
+    parser.add_argument("output", type=Path, metavar="OUTPUT", help="the file to write; one that is there is replaced")
+    if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:  # which a background shell hands down
+        signal.signal(signal.SIGINT, interrupt)
+    score(parser.parse_args(arguments))
