@@ -19,6 +19,9 @@ REVIEWS = inputs/reviews.txt
 ADVISORIES =
 CHECKPOINT =
 PB =
+INPUT =
+OUTPUT =
+TEXT_COLUMN =
 DEVICE = CPU
 CONVERTER = mo
 DETERMINISTIC =
@@ -54,7 +57,7 @@ export PYTHON3_7 = $(file <.tox/python3.7.txt)
 export PYTHON3_11 = $(file <.tox/python3.11.txt)
 
 .PHONY: help pretrained hub-module reviews result1 result2 pb fc ir predict heldout variants ablation compare \
-	classifier int8 tensorboard verify test test-faults old-stack clean FORCE
+	classifier int8 score tensorboard verify test test-faults old-stack clean FORCE
 help:  ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' Makefile fast.mk supply.mk
 	@echo "profiles:    $(basename $(notdir $(wildcard profiles/*.mk)))  (PROFILE=$(PROFILE))"

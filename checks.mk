@@ -13,8 +13,9 @@ $(foreach name,BUILD REVIEWS DEVICE,$(if $($(name)),,$(error $(name)= is empty: 
 $(if $(filter mo frontend,$(CONVERTER)),,$(error CONVERTER='$(CONVERTER)': choose mo or frontend))
 OWN_BERT = $(strip $(foreach name,VOCAB_FILE BERT_CONFIG_FILE,$(if $(filter command,$(origin $(name))),$(name))))
 $(if $(and $(HUB_MODULE),$(OWN_BERT)),$(error $(OWN_BERT): HUB_MODULE=$(HUB_MODULE) has its own: add HUB_MODULE=))
-GIVEN = DATA_DIR REVIEWS CHECKPOINT PB ADVISORIES $(OWN_BERT)
-$(foreach name,HUB_MODULE $(GIVEN),$(if $(word 2,$($(name))),$(error $(name)='$($(name))': Make takes no spaces in it)))
+GIVEN = DATA_DIR REVIEWS CHECKPOINT PB ADVISORIES INPUT $(OWN_BERT)
+$(foreach name,HUB_MODULE OUTPUT $(GIVEN),$(if $(word 2,$($(name))),\
+	$(error $(name)='$($(name))': Make takes no spaces in it)))
 $(foreach name,$(filter-out CHECKPOINT,$(GIVEN)),$(foreach path,$($(name)),$(if $(wildcard $(path)),,\
 	$(error $(path): no such file or folder))))
 $(if $(CHECKPOINT),$(if $(wildcard $(CHECKPOINT).index),,\
@@ -23,3 +24,8 @@ $(if $(PB),$(if $(CHECKPOINT),,$(foreach goal,$(filter fc predict heldout,$(MAKE
 	$(error make $(goal): a .pb holds no classifier head: add CHECKPOINT=))))
 $(if $(CHECKPOINT)$(PB),$(foreach goal,$(filter result1 result2 variants ablation compare tensorboard,$(MAKECMDGOALS)),\
 	$(error make $(goal) is about the phases of a run of one's own: leave out CHECKPOINT= and PB=)))
+FORMATS = .csv .tsv .jsonl .parquet .txt
+$(foreach goal,$(filter score,$(MAKECMDGOALS)),$(foreach name,INPUT OUTPUT,$(if $($(name)),\
+	$(if $(filter $(FORMATS:%=\%%),$($(name))),,$(error $(name)=$($(name)): must end with one of $(FORMATS))),\
+	$(error make score: what to read and what to write are missing: add INPUT=reviews.csv OUTPUT=scored.csv)))\
+	$(if $(wildcard $(dir $(OUTPUT))),,$(error OUTPUT=$(OUTPUT): no such folder: make it first)))

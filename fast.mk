@@ -17,3 +17,8 @@ $(INT8) &: $(CLASSIFIER) $(EXAMPLES) infer/quantize.py infer/classifier.py $(cal
 	@mkdir -p $(B)/int8
 	$(RUN) --record=$(B)/int8.record.json --input $(filter-out FORCE,$^) --output $(INT8) --part=$(B)/int8.part -- \
 	  env CI=true $(CURRENT) -m infer.quantize $(B)/classifier.xml $(B)/int8.part/classifier.xml --data_dir=$(B)/reviews
+
+# What is scored is the user's own, wherever it lies: no stage of the build, so it leaves no record.
+score: $(CLASSIFIER) | .tox/openvino-current.stamp  ## score INPUT=reviews.csv into OUTPUT=scored.csv, or other formats
+	@$(CURRENT) -m infer score -m $(B)/classifier.xml -d $(DEVICE) \
+	  $(if $(TEXT_COLUMN),--text_column='$(TEXT_COLUMN)') '$(INPUT)' '$(OUTPUT)'

@@ -1,0 +1,45 @@
+"""What Make's fast way gives a user beyond the classifier itself."""
+
+import csv
+import json
+
+from conftest import make, make_fails
+
+TINY = "PROFILE=tiny"
+
+
+def test_score_reads_and_writes_the_users_own_files(tiny, tmp_path):
+    source, output = tmp_path / "reviews.csv", tmp_path / "scored.jsonl"
+    source.write_text('id,the text\n7,"Creative, and surprising"\n8\n9,Absolutely awful\n')
+    given = f"INPUT={source}", f"OUTPUT={output}"
+    printed = make_fails(tiny, "score", TINY, *given)
+    assert f"{source}: no column 'review': name the text with --text_column: there are id, the text" in printed
+    printed = make(tiny, "score", TINY, *given, "TEXT_COLUMN=the text")
+    assert printed == f"{output}: scored 2 rows, 1 bad row skipped\n"
+    rows = [json.loads(line) for line in output.read_text().splitlines()]
+    assert [row["id"] for row in rows] == ["7", "9"]
+    assert all(list(row) == ["id", "the text", "label", "p_negative", "p_positive"] for row in rows)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["reviews.csv", "scored.jsonl"]
+    assert "all as recorded" in make(tiny, "verify", TINY)
+
+    relative = make(tiny, "score", TINY, "INPUT=build/tiny/reviews/heldout.txt", f"OUTPUT={tmp_path}/scored.tsv")
+    with open(tmp_path / "scored.tsv", newline="") as file:
+        rows = list(csv.DictReader(file, dialect="excel-tab"))
+    assert f"scored {len(rows)} rows, 0 bad rows skipped" in relative
+    assert "\n".join(row["review"] for row in rows) + "\n" == (tiny / "build/tiny/reviews/heldout.txt").read_text()
+
+
+def test_score_refuses_what_is_missing_before_anything_is_made(bare, tmp_path):
+    (tmp_path / "reviews.csv").touch()
+    (tmp_path / "reviews.doc").touch()
+    there, out = f"INPUT={tmp_path}/reviews.csv", f"OUTPUT={tmp_path}/scored.csv"
+    for arguments, message in (
+        ([], "make score: what to read and what to write are missing: add INPUT=reviews.csv OUTPUT=scored.csv"),
+        ([there], "make score: what to read and what to write are missing"),
+        ([f"INPUT={tmp_path}/nowhere.csv", out], "nowhere.csv: no such file or folder"),
+        ([f"INPUT={tmp_path}/reviews.doc", out], "reviews.doc: must end with one of .csv .tsv .jsonl .parquet .txt"),
+        ([there, f"OUTPUT={tmp_path}/no/scored.csv"], "no/scored.csv: no such folder: make it first"),
+        ([there, "OUTPUT=a b.csv"], "OUTPUT='a b.csv': Make takes no spaces in it"),
+    ):
+        assert message in make_fails(bare, "score", TINY, *arguments)
+    assert not (bare / "build").exists()
