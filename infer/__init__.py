@@ -5,6 +5,13 @@ model.py into probabilities, __main__.py prints them. And the fast one: convert.
 bert.py is its graph, classifier.py predicts with it, score.py scores a file, tables.py reads and writes one.
 """
 
-from infer.classifier import Classifier
-
 __all__ = ["Classifier"]
+
+
+def __getattr__(name):
+    """Imports Classifier when it is asked for, so that infer.text can be had without OpenVINO."""
+    if name in __all__:
+        from infer.classifier import Classifier
+
+        return Classifier
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -10,7 +10,7 @@ import numpy as np
 import openvino as ov
 
 from infer.model import reason
-from infer.text import SPECIAL_TOKENS, load_tokenizer
+from infer.text import SPECIAL_TOKENS, load_tokenizer, to_batches
 
 INFO = "classifier"  # the section of rt_info
 KEYS = ("vocab", "labels", "do_lower_case", "max_seq_length")
@@ -112,39 +112,18 @@ class Classifier:
         return probabilities
 
     def batches(self, texts):
-        """Yields the batches that a list of str is predicted in: texts of about one length, so that little is padding.
+        """Returns the batches that a list of str is predicted in: texts of about one length, so that little is padding.
 
-        Yields: (indices of the texts, [input_ids, input_mask, segment_ids], each int32 (batch, length)).
+        Returns: iterator of (indices of the texts, [input_ids, input_mask, segment_ids], each int32 (batch, length)).
         Raises: TypeError if one is no str.
         """
         for i, text in enumerate(texts):
             if not isinstance(text, str):
                 raise TypeError(f"text {i} is {type(text).__name__}, not str")
-        ids = self._encode(texts)
-        lengths = np.minimum([len(pieces) for pieces in ids], self.max_seq_length - 2)
-        # The longest first: memory is reserved once, and the last to finish are short.
-        order = np.argsort(-lengths, kind="stable")
-        for chosen in np.split(order, range(BATCH_SIZE, len(order), BATCH_SIZE)):
-            yield chosen, to_batch([ids[i] for i in chosen], lengths[chosen], self._frame)
+        return to_batches(self._encode(texts), self._frame, self.max_seq_length, BATCH_SIZE)
 
 
 def store(request, userdata):
     """Keeps a batch's answers where the texts stood: AsyncInferQueue's callback."""
     probabilities, chosen, _ = userdata
     probabilities[chosen] = request.get_output_tensor(0).data
-
-
-def to_batch(ids, lengths, frame):
-    """Frames ids with [CLS] and [SEP], cuts them to `lengths` and pads them to the longest.
-
-    Args:
-      ids: list of lists of int.
-      lengths: array of int, how many of each to use.
-      frame: (id of [CLS], id of [SEP]).
-    Returns: list of input_ids, input_mask, segment_ids, each int32 (batch, length).
-    """
-    features = np.zeros((3, len(ids), lengths.max() + 2), np.int32)
-    for row, mask, pieces, length in zip(*features[:2], ids, lengths, strict=True):
-        row[0], row[1 : length + 1], row[length + 1] = frame[0], pieces[:length], frame[1]
-        mask[: length + 2] = 1
-    return list(features)

@@ -138,3 +138,36 @@ def to_features(ids, vocab_ids, max_seq_length):
     features[0, 0, : len(ids)] = ids
     features[1, 0, : len(ids)] = 1
     return features
+
+
+def to_batches(ids, frame, max_seq_length, batch_size):
+    """Yields batches of about one length each, so that little is padding.
+
+    Args:
+      ids: list of lists of int, one of them a text.
+      frame: (id of [CLS], id of [SEP]).
+      max_seq_length: int, to which longer texts are cut, [CLS] and [SEP] among them.
+      batch_size: int.
+    Yields: (indices of the texts, [input_ids, input_mask, segment_ids], each int32 (batch, length)).
+    """
+    lengths = np.minimum([len(pieces) for pieces in ids], max_seq_length - 2)
+    # The longest first: memory is reserved once, and the last to finish are short.
+    order = np.argsort(-lengths, kind="stable")
+    for chosen in np.split(order, range(batch_size, len(order), batch_size)):
+        yield chosen, to_batch([ids[i] for i in chosen], lengths[chosen], frame)
+
+
+def to_batch(ids, lengths, frame):
+    """Frames ids with [CLS] and [SEP], cuts them to `lengths` and pads them to the longest.
+
+    Args:
+      ids: list of lists of int.
+      lengths: array of int, how many of each to use.
+      frame: (id of [CLS], id of [SEP]).
+    Returns: list of input_ids, input_mask, segment_ids, each int32 (batch, length).
+    """
+    features = np.zeros((3, len(ids), lengths.max() + 2), np.int32)
+    for row, mask, pieces, length in zip(*features[:2], ids, lengths, strict=True):
+        row[0], row[1 : length + 1], row[length + 1] = frame[0], pieces[:length], frame[1]
+        mask[: length + 2] = 1
+    return list(features)
