@@ -26,6 +26,9 @@ DEVICE = CPU
 CONVERTER = mo
 DETERMINISTIC =
 RANDOM_SEED = 0
+BENCH_REVIEWS = 5000
+BENCH_REPEATS = 3
+BENCH_LENGTH ?= 128
 CHECKSUMS = inputs/checksums.txt
 
 # What is made from something given lies apart from the profile's own run, and from what was made from another.
@@ -39,6 +42,7 @@ OPENVINO = .tox/openvino/bin/python
 CURRENT = .tox/openvino-current/bin/python
 REPORT = .tox/report/bin/python
 AUDIT = .tox/audit/bin/python
+BENCH = .tox/bench/bin/python
 include checks.mk
 
 STEPS := $(shell awk 'BEGIN { print int($(TRAIN_SIZE) / $(TRAIN_BATCH_SIZE) * $(EPOCHS)) }')
@@ -57,7 +61,7 @@ export PYTHON3_7 = $(file <.tox/python3.7.txt)
 export PYTHON3_11 = $(file <.tox/python3.11.txt)
 
 .PHONY: help pretrained hub-module reviews result1 result2 pb fc ir predict heldout variants ablation compare \
-	classifier int8 score tensorboard verify test test-faults old-stack clean FORCE
+	classifier int8 score bench tensorboard verify test test-faults old-stack clean FORCE
 help:  ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' Makefile fast.mk supply.mk
 	@echo "profiles:    $(basename $(notdir $(wildcard profiles/*.mk)))  (PROFILE=$(PROFILE))"
@@ -169,7 +173,7 @@ fits = positions=$$(grep -o '"max_position_embeddings": *[0-9]*' $(CONFIG) | gre
 # What follows from a phase goes with it, so that the results of two parameter sets never lie in one folder.
 FOLLOWS = $(addprefix $(B)/,bert-finetune.pb bert-finetune.xml bert-finetune.bin weight.npy bias.npy \
 	mo.log pb.record.json fc.record.json ir.record.json ablation compare compare.record.json \
-	classifier.xml classifier.bin classifier.cache classifier.record.json int8 int8.record.json \
+	classifier.xml classifier.bin classifier.cache classifier.record.json int8 int8.record.json bench \
 	$(foreach name,tensorflow tensorflow.record.json openvino.txt openvino.record.json,predict/$(name) heldout/$(name)))
 $(B)/result1/started: run_classifier.py inputs/hub.py $(SHARED) $(BERT) $(if $(HUB_MODULE),,$(PRETRAINED)) \
 		$(EXAMPLES) $(call changed,$(B)/result1/started,$(TRAIN1))

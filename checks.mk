@@ -1,6 +1,7 @@
 # What a user gives is checked before anything long, and before anything older goes.
 override HUB_MODULE := $(patsubst %/,%,$(HUB_MODULE))
-COUNTS = TRAIN_SIZE TEST_SIZE MAX_SEQ_LENGTH TRAIN_BATCH_SIZE SAVE_CHECKPOINTS_STEPS
+COUNTS = TRAIN_SIZE TEST_SIZE MAX_SEQ_LENGTH TRAIN_BATCH_SIZE SAVE_CHECKPOINTS_STEPS \
+	BENCH_REVIEWS BENCH_REPEATS BENCH_LENGTH
 NUMBERS = EPOCHS EPOCHS2 LEARNING_RATE LEARNING_RATE2
 # $(call wrong,NAMES,PATTERN) is NAME=VALUE of the first that is not both such and positive.
 wrong = $(shell printf '%s\n' $(foreach name,$(1),'$(name)=$($(name))') \
@@ -20,7 +21,7 @@ $(foreach name,$(filter-out CHECKPOINT,$(GIVEN)),$(foreach path,$($(name)),$(if 
 	$(error $(path): no such file or folder))))
 $(if $(CHECKPOINT),$(if $(wildcard $(CHECKPOINT).index),,\
 	$(error $(CHECKPOINT).index: no such file: CHECKPOINT= takes a path up to model.ckpt-N)))
-$(if $(PB),$(if $(CHECKPOINT),,$(foreach goal,$(filter fc predict heldout,$(MAKECMDGOALS)),\
+$(if $(PB),$(if $(CHECKPOINT),,$(foreach goal,$(filter fc predict heldout bench,$(MAKECMDGOALS)),\
 	$(error make $(goal): a .pb holds no classifier head: add CHECKPOINT=))))
 $(if $(CHECKPOINT)$(PB),$(foreach goal,$(filter result1 result2 variants ablation compare tensorboard,$(MAKECMDGOALS)),\
 	$(error make $(goal) is about the phases of a run of one's own: leave out CHECKPOINT= and PB=)))
@@ -29,3 +30,5 @@ $(foreach goal,$(filter score,$(MAKECMDGOALS)),$(foreach name,INPUT OUTPUT,$(if 
 	$(if $(filter $(FORMATS:%=\%%),$($(name))),,$(error $(name)=$($(name)): must end with one of $(FORMATS))),\
 	$(error make score: what to read and what to write are missing: add INPUT=reviews.csv OUTPUT=scored.csv)))\
 	$(if $(wildcard $(dir $(OUTPUT))),,$(error OUTPUT=$(OUTPUT): no such folder: make it first)))
+$(if $(filter bench,$(MAKECMDGOALS)),$(if $(shell [ $(MAX_SEQ_LENGTH) -le $(BENCH_LENGTH) ] && echo fits),,\
+	$(error BENCH_LENGTH=$(BENCH_LENGTH): must not be less than MAX_SEQ_LENGTH=$(MAX_SEQ_LENGTH))))

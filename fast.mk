@@ -22,3 +22,48 @@ $(INT8) &: $(CLASSIFIER) $(EXAMPLES) infer/quantize.py infer/classifier.py $(cal
 score: $(CLASSIFIER) | .tox/openvino-current.stamp  ## score INPUT=reviews.csv into OUTPUT=scored.csv, or other formats
 	@$(CURRENT) -m infer score -m $(B)/classifier.xml -d $(DEVICE) \
 	  $(if $(TEXT_COLUMN),--text_column='$(TEXT_COLUMN)') '$(INPUT)' '$(OUTPUT)'
+
+# The same held-out reviews by this and by others, side by side, each with the run's weights: the guide's graph, padded
+# to its 128, and what peers read. The peers' environment is apart from tox, as torch may come from one of two files.
+
+.tox/bench.stamp: $(addprefix requirements/,bench.txt bench-cpu.txt bench-cuda.txt) | .tox/python3.11.txt
+	@echo "creating .tox/bench"
+	@"$(PYTHON3_11)" -m venv --clear .tox/bench
+	@$(BENCH) -m pip install --quiet --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
+	@$(BENCH) -m pip install --quiet --quiet --disable-pip-version-check --no-deps --require-hashes \
+	  -r requirements/bench-cpu.txt 2> /dev/null || { \
+	  echo "pip knows of no PyTorch for CPUs: installing PyPI's, with gigabytes of CUDA"; \
+	  $(BENCH) -m pip install --quiet --quiet --disable-pip-version-check --no-deps --require-hashes \
+	    -r requirements/bench-cuda.txt; }
+	@$(BENCH) -c 'import torch'
+	@touch $@
+
+GUIDE = $(B)/bench/guide
+$(GUIDE)/graph.meta: $(BERT) bench/guide.py run_classifier.py inputs/hub.py $(SHARED) \
+		$(call changed,$(GUIDE)/graph.record.json,$(MODEL) $(BENCH_LENGTH)) | .tox/tf1.stamp
+	$(RUN) --record=$(GUIDE)/graph.record.json --parameters='$(MODEL) $(BENCH_LENGTH)' --input $(filter-out FORCE,$^) \
+	  --output $@ -- $(TF1) -m bench.guide $(MODEL) --max_seq_length=$(BENCH_LENGTH) --output_dir=$(GUIDE)
+$(eval $(call freeze,$(GUIDE),$(FINE_TUNED),$(WHOLE) $(GUIDE)/graph.meta,$(GUIDE)/graph.meta))
+$(eval $(call head,$(GUIDE),$(FINE_TUNED),$(WHOLE)))
+$(eval $(call ir-mo,$(GUIDE),$(GUIDE)/bert-finetune.pb))
+
+PEERS = $(B)/bench/peers
+$(PEERS)/config.json: $(FROZEN) $(B)/weight.npy $(B)/bias.npy $(VOCAB_FILE) bench/peers.py infer/bert.py \
+		infer/convert.py $(call changed,$(B)/bench/peers.record.json,$(FROZEN) $(VOCAB_FILE)) | .tox/bench.stamp
+	$(RUN) --record=$(B)/bench/peers.record.json --parameters='$(FROZEN) $(VOCAB_FILE)' \
+	  --input $(filter-out FORCE,$^) --output $(PEERS) -- \
+	  $(BENCH) -m bench.peers $(FROZEN) $(PEERS) --head_dir=$(B) --vocab_file=$(VOCAB_FILE)
+
+# Without INT8, where it cannot hold the accuracy: BENCH_INT8=
+BENCH_INT8 = $(B)/int8/classifier.xml
+MEASURED = $(addprefix $(B)/bench/,bench.json bench.md bench.svg bench.png)
+MEASURE = --reviews=$(BENCH_REVIEWS) --repeats=$(BENCH_REPEATS) --padded_length=$(BENCH_LENGTH) \
+	$(if $(BENCH_INT8),,--without_int8)
+bench: $(B)/bench/bench.json  ## how fast it is: beside the guide's way, TensorFlow, ONNX Runtime, PyTorch, Optimum
+	@echo "$(B)/bench/bench.md and bench.svg"
+$(MEASURED) &: $(CLASSIFIER) $(BENCH_INT8) $(GUIDE)/bert-finetune.xml $(GUIDE)/weight.npy $(PEERS)/config.json \
+		$(B)/reviews/test.jsonl $(wildcard bench/*.py infer/*.py) $(call changed,$(B)/bench/bench.record.json,$(MEASURE)) \
+		| .tox/report.stamp
+	$(RUN) --record=$(B)/bench/bench.record.json --parameters='$(MEASURE)' --input $(filter-out FORCE,$^) $(PEERS) \
+	  --part=$(B)/bench/bench.part --output $(MEASURED) -- \
+	  $(REPORT) -m bench $(B) --output_dir=$(B)/bench/bench.part $(MEASURE)

@@ -1,0 +1,238 @@
+"""Measures all contenders in turns: python -m bench build/minilm --output_dir DIR; writes bench.json, .md, .svg, .png.
+
+Runs in the report environment and calls each contender in its own. FOLDER is a build with what `make bench` depends on.
+"""
+
+import argparse
+import importlib.metadata
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from bench.contender import CALLS, SHORT
+from bench.contenders import read_tokenizer
+from bench.plots import plot_bench
+from bench.summary import REFERENCE, agreement, best, medians, ratios, to_markdown
+from inputs.reviews import read_examples
+from report.page import write
+from report.plots import render
+
+CORES = len(os.sched_getaffinity(0))
+TRIED_ON, TRIES = 640, 2  # reviews, to choose a setting, and how often
+SLOW = 500  # reviews, for what pads all to one length
+WORKERS = tuple(dict.fromkeys((1, CORES)))
+SORTED = {"throughput": ["", "sorted"]}
+INTER_OP = {"throughput": [str(workers) for workers in WORKERS]}
+GRAPHS = {  # one review is nothing to share among workers
+    suffix: {
+        "throughput": [f"{graph}{suffix},{workers}" for graph in ("plain", "fused") for workers in WORKERS],
+        "latency": [f"{graph}{suffix},1" for graph in ("plain", "fused")],
+    }
+    for suffix in ("", "-int8")
+}
+FIELDS = ("title", "environment", "package", "model", "settings", "exact")
+CONTENDERS = {
+    name: dict(zip(FIELDS, values, strict=True))
+    for name, *values in (
+        ("guide", "(a) the guide's way", "openvino", "openvino", "bench/guide/bert-finetune.xml", {}, True),
+        ("tensorflow", "(b) TensorFlow 1.15", "tf1", "tensorflow", "bench/guide/bert-finetune.pb", INTER_OP, True),
+        ("openvino", "(c) infer", "openvino-current", "openvino", "classifier.xml", {}, True),
+        ("openvino-int8", "(d) infer, INT8", "openvino-current", "openvino", "int8/classifier.xml", {}, False),
+        ("onnxruntime", "(e) ONNX Runtime", "bench", "onnxruntime", "bench/peers", GRAPHS[""], True),
+        ("onnxruntime-int8", "(e) the same, INT8", "bench", "onnxruntime", "bench/peers", GRAPHS["-int8"], False),
+        ("transformers", "(f) transformers, PyTorch", "bench", "torch", "bench/peers", SORTED, True),
+        ("optimum", "(g) Optimum, OpenVINO", "bench", "optimum-intel", "bench/peers/openvino", SORTED, True),
+    )
+}
+SLOW_ONES = ("guide", "tensorflow")
+TOKENIZERS = {"openvino": "infer", "tensorflow": "FullTokenizer", "transformers": "BertTokenizerFast"}
+SCALED = ("openvino", "onnxruntime")
+
+
+def read_version(environment, package):
+    """Returns `package version` of what is installed in an environment."""
+    folders = [str(folder) for folder in Path(".tox", environment).glob("lib/python3*/site-packages")]
+    found = {found.name.lower(): found.version for found in importlib.metadata.distributions(path=folders)}
+    return f"{package} {found.get(package)}"
+
+
+def read_cpu():
+    """Returns the CPU's name."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "an unnamed CPU")
+
+
+def measure(folder, name, task, count, setting="", cores=CORES, output=None):
+    """Runs a task of bench.contender in a process with so many cores; returns what it found.
+
+    Args:
+      folder: Path of the build.
+      name, task, count, setting, output: as bench.contender takes them.
+    Raises: SystemExit, with the last line that it said, if it fails.
+    """
+    python = f".tox/{CONTENDERS[name]['environment']}/bin/python"
+    command = [python, "-m", "bench.contender", name, task, f"--model={folder / CONTENDERS[name]['model']}"]
+    command += [f"--tokenizer={folder / 'bench/peers'}", f"--reviews={folder / 'reviews/test.jsonl'}"]
+    command += [f"--count={count}", f"--setting={setting}", *([f"--output={output}"] if output else [])]
+    quiet = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    allowed = sorted(os.sched_getaffinity(0))[:cores]
+    started = time.monotonic()
+    done = subprocess.run(
+        command,
+        env=os.environ | quiet | {"OMP_NUM_THREADS": str(cores)},
+        capture_output=True,
+        text=True,
+        preexec_fn=lambda: os.sched_setaffinity(0, allowed),
+    )
+    if done.returncode:
+        said = (done.stderr.strip() or f"exit code {done.returncode}").splitlines()[-1]
+        sys.exit(f"bench: {name}, {task}: {said}")
+    found = json.loads(done.stdout.splitlines()[-1])
+    if "answered" in found:
+        found["cold_start"] = found.pop("answered") - started
+    return found
+
+
+def choose(folder, name, count):
+    """Returns ({task: the best setting or ""}, {task: {setting: its best rate}}) of a contender."""
+    chosen, tried = {"throughput": "", "latency": ""}, {}
+    for task, settings in CONTENDERS[name]["settings"].items():
+        tried[task] = dict.fromkeys(settings, 0)
+        for setting in settings * TRIES:
+            found = measure(folder, name, task, min(count, TRIED_ON), setting)
+            reached = found["reviews_per_second"] if task == "throughput" else 1 / found["p50"]
+            tried[task][setting] = max(reached, tried[task][setting])
+        chosen[task] = best(tried[task])
+    return chosen, tried
+
+
+def scale(folder, name, count, setting):
+    """Returns {"batch", "length" and "cores": {number: reviews per second}}."""
+    curves = measure(folder, name, "scale", count, setting) | {"cores": {}}
+    for cores in sorted({*(2**i for i in range(CORES.bit_length())), CORES}):
+        workers = setting.replace(f",{CORES}", f",{cores}")
+        found = measure(folder, name, "throughput", min(count, TRIED_ON), workers, cores)
+        curves["cores"][str(cores)] = found["reviews_per_second"]
+    return curves
+
+
+def middle_curves(repeats):
+    """Returns the curves of which each point is the median of the repeats'."""
+    return {axis: medians([curves[axis] for curves in repeats]) for axis in ("cores", "batch", "length")}
+
+
+def run(folder, counts, labels, repeats, output):
+    """Measures all in turns, `repeats` times over.
+
+    Args:
+      counts: {name: how many reviews it gets}.
+      labels: int array (reviews,).
+      output: path for a contender's probabilities.
+    Returns: {name: {"setting", "tried", "runs" and what agreement() says}}, {tokenizer: runs}, {name: list of curves}.
+    Raises: SystemExit as soon as a contender fails or disagrees.
+    """
+    found = {}
+    for name, count in counts.items():
+        setting, tried = choose(folder, name, count)
+        found[name] = {"setting": setting, "tried": tried, "runs": []}
+    tokens, curves = {name: [] for name in TOKENIZERS}, {name: [] for name in SCALED}
+    for repeat in range(repeats):
+        probabilities = {}
+        for name, contender in found.items():
+            setting = contender["setting"]
+            one = measure(folder, name, "throughput", counts[name], setting["throughput"], output=output)
+            one |= measure(folder, name, "latency", counts[name], setting["latency"])
+            contender["runs"].append(one)
+            probabilities[name] = np.load(output)
+            print(
+                f"{repeat + 1}/{repeats} {CONTENDERS[name]['title']}: {one['reviews_per_second']:.1f} reviews/s, "
+                f"{1000 * one['p50']:.2f} ms, first answer after {one['cold_start']:.2f} s",
+                flush=True,
+            )
+        for name, contender in found.items():
+            exact = CONTENDERS[name]["exact"]
+            contender |= agreement(name, probabilities[name], probabilities[REFERENCE], labels, exact)
+        for name in TOKENIZERS:
+            tokens[name].append(measure(folder, name, "tokens", counts[REFERENCE]))
+        for name in SCALED:
+            curves[name].append(scale(folder, name, counts[name], found[name]["setting"]["throughput"]))
+    return found, tokens, curves
+
+
+def summarize(found):
+    """Returns the contenders' part of bench.json from {name: what run() found}."""
+    return {
+        name: {
+            "title": CONTENDERS[name]["title"],
+            "engine": read_version(CONTENDERS[name]["environment"], CONTENDERS[name]["package"]),
+            "median": medians(contender["runs"]),
+            "ratio": ratios(contender["runs"], found[REFERENCE]["runs"]),
+            **contender,
+        }
+        for name, contender in found.items()
+    }
+
+
+def summarize_tokenizers(tokens):
+    """Returns the tokenizers' part of bench.json from {name: runs}."""
+    digests = {name: runs[0]["sha256"] for name, runs in tokens.items()}
+    rates = {name: [{"texts_per_second": one["texts_per_second"]} for one in runs] for name, runs in tokens.items()}
+    return {
+        name: {
+            "title": title,
+            "same_ids": digests[name] == digests["tensorflow"],
+            "median": medians(rates[name]),
+            "ratio": ratios(rates[name], rates[REFERENCE]),
+            "runs": rates[name],
+        }
+        for name, title in TOKENIZERS.items()
+    }
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        prog="python -m bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folder", type=Path, help="the build")
+    parser.add_argument("--output_dir", type=Path, required=True, help="where to write")
+    parser.add_argument("--reviews", type=int, required=True, help="how many of the test reviews")
+    parser.add_argument("--repeats", type=int, required=True, help="how often to measure each")
+    parser.add_argument("--padded_length", type=int, required=True, help="of (a) and (b), to be told")
+    parser.add_argument("--without_int8", action="store_true", help="leave out (d)")
+    args = parser.parse_args()
+
+    labels = np.array([row["label"] for row in read_examples(args.folder / "reviews/test.jsonl")[: args.reviews]])
+    names = [name for name in CONTENDERS if not (args.without_int8 and name == "openvino-int8")]
+    counts = {name: min(len(labels), SLOW if name in SLOW_ONES else len(labels)) for name in names}
+    with tempfile.TemporaryDirectory() as temporary:
+        found, tokens, curves = run(args.folder, counts, labels, args.repeats, Path(temporary, "answers.npy"))
+    results = {
+        "cpu": read_cpu(),
+        "cores": CORES,
+        "repeats": args.repeats,
+        "tried_on": min(len(labels), TRIED_ON),
+        "short_review": SHORT,
+        "calls": CALLS,
+        "max_seq_length": read_tokenizer(args.folder / "bench/peers")[2],
+        "padded_length": args.padded_length,
+        "contenders": summarize(found),
+        "tokenizers": summarize_tokenizers(tokens),
+        "scaling": {name: middle_curves(repeats) for name, repeats in curves.items()},
+    }
+    figure = plot_bench(results)
+    # All is computed before anything is written.
+    args.output_dir.mkdir(parents=True, exist_ok=True)
+    for suffix in ("svg", "png"):
+        write(args.output_dir / f"bench.{suffix}", render(figure, suffix))
+    write(args.output_dir / "bench.md", to_markdown(results))
+    write(args.output_dir / "bench.json", json.dumps(results, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

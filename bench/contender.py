@@ -1,0 +1,111 @@
+"""Measures one contender in this process: python -m bench.contender NAME TASK --model PATH …; prints a line of JSON.
+
+Runs in the contender's own environment, on Python 3.7 as well; called by bench/__main__.py.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import re
+import time
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from bench.contenders import LOADERS, TOKENIZERS
+from inputs.reviews import read_examples
+
+SHORT = "The film was creative and surprising"  # of the guide's four
+WARM_UP = 64  # reviews, or calls
+CALLS = 300
+BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64)
+LENGTHS = (8, 16, 32, 64, 128, 256, 512)
+SCALED = 512  # reviews for each batch size
+TOKENS = 16384  # for each length
+
+
+def peak_memory():
+    """Returns the most memory that this process has had, in bytes; getrusage would count its parent's, before exec."""
+    return int(re.search(r"VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text())[1]) * 1024
+
+
+def rate(predict, texts):
+    """Returns (texts per second, what it predicted), once it is warm."""
+    predict(texts[:WARM_UP])
+    start = time.perf_counter()
+    answer = predict(texts)
+    return len(texts) / (time.perf_counter() - start), answer
+
+
+def latency(args, texts):
+    """Start to first answer, and seconds that one short review takes; `answered` is a time of time.monotonic()."""
+    predict = LOADERS[args.name](args)
+    predict([SHORT])
+    answered = time.monotonic()
+    for _ in range(WARM_UP):
+        predict([SHORT])
+    seconds = []
+    for _ in range(CALLS):
+        start = time.perf_counter()
+        predict([SHORT])
+        seconds.append(time.perf_counter() - start)
+    p50, p99 = np.percentile(seconds, (50, 99))
+    return {"answered": answered, "p50": p50, "p99": p99}
+
+
+def throughput(args, texts):
+    """All reviews; their probabilities go to args.output."""
+    reviews_per_second, probabilities = rate(LOADERS[args.name](args), texts)
+    if args.output:
+        np.save(args.output, probabilities)
+    return {"reviews_per_second": reviews_per_second, "peak_memory": peak_memory()}
+
+
+def tokens(args, texts):
+    """Texts to ids only; the SHA-256 tells whether two gave the same ids."""
+    encode, _, _ = TOKENIZERS[args.name](args.tokenizer)
+    texts_per_second, ids = rate(encode, texts)
+    digest = hashlib.sha256(json.dumps(ids).encode()).hexdigest()
+    return {"texts_per_second": texts_per_second, "sha256": digest}
+
+
+def scale(args, texts):
+    """Reviews per second by batch size, and by length of texts of one word again and again."""
+    predict = LOADERS[args.name](args)
+    found = {"batch": {}, "length": {}}
+    for batch_size in BATCH_SIZES:
+        found["batch"][batch_size], _ = rate(partial(predict, batch_size=batch_size), texts[:SCALED])
+    positions = json.loads(Path(args.tokenizer, "config.json").read_text())["max_position_embeddings"]
+    vocab = Path(args.tokenizer, "vocab.txt").read_text(encoding="utf-8").split("\n")
+    word = next(token for token in vocab if re.match("[a-z]{4,}$", token))
+    for length in LENGTHS:
+        if length <= positions:
+            texts = [" ".join([word] * (length - 2))] * max(WARM_UP, TOKENS // length)
+            found["length"][length], _ = rate(partial(predict, max_seq_length=length), texts)
+    return found
+
+
+TASKS = {"latency": latency, "throughput": throughput, "tokens": tokens, "scale": scale}
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="python -m bench.contender", description=__doc__)
+    parser.add_argument("name", choices=LOADERS, help="the contender")
+    parser.add_argument("task", choices=TASKS, help="what to measure")
+    parser.add_argument("--model", required=True, help="the file or folder to load")
+    parser.add_argument("--tokenizer", required=True, help="the folder that bench.peers wrote")
+    parser.add_argument("--reviews", required=True, help="test.jsonl")
+    parser.add_argument("--count", type=int, required=True, help="how many of them")
+    parser.add_argument("--setting", default="", help="what the contender can be set to")
+    parser.add_argument("--output", help="where throughput writes the probabilities, .npy")
+    args = parser.parse_args()
+    args.threads = len(os.sched_getaffinity(0))
+    args.hint = "latency" if args.task == "latency" else "throughput"
+    texts = [row["review"] for row in read_examples(args.reviews)[: args.count]]
+    print(json.dumps(TASKS[args.task](args, texts)))
+
+
+if __name__ == "__main__":
+    main()

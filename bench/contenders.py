@@ -1,0 +1,208 @@
+"""The contenders: each function loads one and returns predict(texts) -> float32 probabilities (texts, labels).
+
+Each runs in an environment of its own, tensorflow on Python 3.7, and so imports what it needs itself. Its argument has
+  model: path of the file or folder to load.
+  tokenizer: folder of vocab.txt and tokenizer_config.json; what is longer than its model_max_length is cut.
+  threads: int, how many to compute with.
+  setting: str, one of __main__.py's for it, or "".
+  hint: "throughput" for many texts at once, "latency" for one.
+Those of OpenVINO and ONNX Runtime take predict(texts, batch_size=32, max_seq_length=None) to see how they scale.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from inputs.reviews import LABELS
+
+BATCH_SIZE = 32
+
+
+def softmax(logits):
+    exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return exponentials / exponentials.sum(axis=-1, keepdims=True)
+
+
+def read_tokenizer(folder):
+    """Returns (path of vocab.txt, do_lower_case, max_seq_length)."""
+    config = json.loads(Path(folder, "tokenizer_config.json").read_text(encoding="utf-8"))
+    return str(Path(folder, "vocab.txt")), config["do_lower_case"], config["model_max_length"]
+
+
+def load_encode(folder):
+    """Returns (infer.text's encode, (id of [CLS], id of [SEP]), max_seq_length)."""
+    from infer.text import load_tokenizer, read_vocab
+
+    vocab_file, do_lower_case, max_seq_length = read_tokenizer(folder)
+    vocab = read_vocab(vocab_file)
+    return load_tokenizer(vocab, do_lower_case), (vocab["[CLS]"], vocab["[SEP]"]), max_seq_length
+
+
+def load_full_tokenizer(folder):
+    """Returns (google-research/bert's text to ids, (id of [CLS], id of [SEP]), max_seq_length)."""
+    from inputs.flags import flags  # noqa: F401 (quiets TensorFlow)
+
+    # isort: split
+    from bert.tokenization import FullTokenizer
+
+    vocab_file, do_lower_case, max_seq_length = read_tokenizer(folder)
+    tokenizer = FullTokenizer(vocab_file, do_lower_case)
+
+    def encode(texts):
+        return [tokenizer.convert_tokens_to_ids(tokenizer.tokenize(text)) for text in texts]
+
+    return encode, (tokenizer.vocab["[CLS]"], tokenizer.vocab["[SEP]"]), max_seq_length
+
+
+def load_fast_tokenizer(folder):
+    """Returns Hugging Face's text to ids as the pipelines below call it, its framing of [CLS] and [SEP] left out."""
+    from transformers import BertTokenizerFast
+
+    tokenizer = BertTokenizerFast.from_pretrained(folder)
+
+    def encode(texts):
+        return tokenizer(texts, add_special_tokens=False, return_attention_mask=False, verbose=False)["input_ids"]
+
+    return encode, (tokenizer.cls_token_id, tokenizer.sep_token_id), tokenizer.model_max_length
+
+
+def guide(args):
+    """The guide's script: padded to the graph's length, one review at a time, the head in NumPy."""
+    from infer.model import load_classifier
+    from infer.text import to_features
+
+    predict_one, length = load_classifier(args.model)
+    encode, frame, max_seq_length = load_encode(args.tokenizer)
+
+    def predict(texts):
+        ids = [encode([text])[0][: max_seq_length - 2] for text in texts]
+        return np.array([predict_one(to_features(pieces, frame, length)) for pieces in ids])
+
+    return predict
+
+
+def tensorflow(args):
+    """TensorFlow's Session on the frozen graph, padded to its length, the head in NumPy."""
+    encode, frame, max_seq_length = load_full_tokenizer(args.tokenizer)
+    import tensorflow as tf
+
+    graph_def = tf.compat.v1.GraphDef.FromString(Path(args.model).read_bytes())
+    tf.import_graph_def(graph_def, name="")
+    inputs = ["IteratorGetNext:0", "IteratorGetNext:1", "IteratorGetNext:3"]
+    graph = tf.compat.v1.get_default_graph()
+    length = graph.get_tensor_by_name(inputs[0]).shape[1].value
+    config = tf.compat.v1.ConfigProto(
+        intra_op_parallelism_threads=args.threads, inter_op_parallelism_threads=int(args.setting or 1)
+    )
+    session = tf.compat.v1.Session(config=config)
+    run = session.make_callable("bert/pooler/dense/Tanh:0", feed_list=inputs)
+    weight, bias = (np.load(str(Path(args.model).with_name(name))) for name in ("weight.npy", "bias.npy"))
+
+    def predict(texts):
+        features = np.zeros((3, len(texts), length), np.int32)
+        for row, mask, pieces in zip(features[0], features[1], encode(texts)):
+            pieces = [frame[0]] + pieces[: max_seq_length - 2] + [frame[1]]
+            row[: len(pieces)], mask[: len(pieces)] = pieces, 1
+        batches = (features[:, start : start + BATCH_SIZE] for start in range(0, len(texts), BATCH_SIZE))
+        return softmax(np.concatenate([run(*batch) for batch in batches]) @ weight.T + bias)
+
+    return predict
+
+
+def openvino(args):
+    """This repository's infer.Classifier."""
+    import infer.classifier
+
+    classifier = infer.classifier.Classifier(args.model, hint=args.hint)
+
+    def predict(texts, batch_size=BATCH_SIZE, max_seq_length=None):
+        infer.classifier.BATCH_SIZE = batch_size
+        classifier.max_seq_length = max_seq_length or classifier.max_seq_length
+        return np.array(list(classifier.predict(texts)))
+
+    return predict
+
+
+def onnxruntime(args):
+    """ONNX Runtime on the batches of infer.Classifier; the setting is GRAPH,WORKERS, threads being shared out."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    import onnxruntime as ort
+
+    from infer.text import to_batches
+
+    graph, workers = args.setting.split(",")
+    workers = 1 if args.hint == "latency" else int(workers)
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = max(1, args.threads // workers)
+    session = ort.InferenceSession(str(Path(args.model, graph + ".onnx")), options, providers=["CPUExecutionProvider"])
+    encode, frame, cut = load_encode(args.tokenizer)
+    names = ("input_ids", "attention_mask", "token_type_ids")
+    executor = ThreadPoolExecutor(workers)
+
+    def run(batch):
+        chosen, features = batch
+        features = dict(zip(names, (feature.astype(np.int64) for feature in features)))
+        return chosen, session.run(None, features)[0]
+
+    def predict(texts, batch_size=BATCH_SIZE, max_seq_length=None):
+        batches = to_batches(encode(texts), frame, max_seq_length or cut, batch_size)
+        probabilities = np.empty((len(texts), len(LABELS)), np.float32)
+        for chosen, rows in executor.map(run, batches) if workers > 1 else map(run, batches):
+            probabilities[chosen] = rows
+        return probabilities
+
+    return predict
+
+
+def by_pipeline(model, args):
+    """Returns predict() of transformers' own pipeline; the setting "sorted" gives it the longest texts first."""
+    from transformers import BertTokenizerFast, pipeline
+
+    tokenizer = BertTokenizerFast.from_pretrained(args.tokenizer)
+    classify = pipeline("text-classification", model=model, tokenizer=tokenizer, device="cpu", top_k=None)
+    ids = model.config.label2id
+
+    def predict(texts):
+        order = range(len(texts))
+        if args.setting == "sorted":
+            order = sorted(order, key=lambda i: -len(texts[i]))
+        probabilities = np.empty((len(texts), len(ids)), np.float32)
+        answers = classify([texts[i] for i in order], batch_size=BATCH_SIZE, truncation=True)
+        for i, answer in zip(order, answers):
+            for label in answer:
+                probabilities[i, ids[label["label"]]] = label["score"]
+        return probabilities
+
+    return predict
+
+
+def transformers(args):
+    """Hugging Face transformers' pipeline on PyTorch."""
+    import torch
+    from transformers import BertForSequenceClassification
+
+    torch.set_num_threads(args.threads)
+    return by_pipeline(BertForSequenceClassification.from_pretrained(args.model), args)
+
+
+def optimum(args):
+    """The same pipeline on Optimum's OpenVINO model, compiled once as infer.Classifier's is."""
+    from optimum.intel import OVModelForSequenceClassification
+
+    config = {"INFERENCE_PRECISION_HINT": "f32", "CACHE_DIR": str(Path(args.model, "model.cache"))}
+    return by_pipeline(OVModelForSequenceClassification.from_pretrained(args.model, ov_config=config), args)
+
+
+LOADERS = {
+    "guide": guide,
+    "tensorflow": tensorflow,
+    "openvino": openvino,
+    "openvino-int8": openvino,
+    "onnxruntime": onnxruntime,
+    "onnxruntime-int8": onnxruntime,
+    "transformers": transformers,
+    "optimum": optimum,
+}
+TOKENIZERS = {"openvino": load_encode, "tensorflow": load_full_tokenizer, "transformers": load_fast_tokenizer}

@@ -1,0 +1,30 @@
+"""Writes the graph of the fine-tuned model at another length: python -m bench.guide --max_seq_length=128 …
+
+Runs in the tf1 environment; the flags are run_classifier.py's. output_dir/graph.meta is for `ckpt_to_pb.py
+--meta_graph=`, which freezes a checkpoint's weights in it: the guide's graph, padded to 128, whatever was trained with.
+"""
+
+import os
+
+import run_classifier
+from inputs.flags import FLAGS, run
+from run_classifier import tf, upstream
+
+
+def main():
+    bert_config, tokenizer = run_classifier.read_model()
+    os.makedirs(FLAGS.output_dir, exist_ok=True)
+    features = run_classifier.to_features([("", 0)], tokenizer)
+    input_fn = upstream.input_fn_builder(features, FLAGS.max_seq_length, is_training=False, drop_remainder=False)
+    with tf.Graph().as_default():
+        dataset = input_fn({"batch_size": 1})
+        features = tf.compat.v1.data.make_one_shot_iterator(dataset).get_next()
+        model_fn = run_classifier.model_fn_builder(bert_config, None, 0, None, None)
+        model_fn(features, None, tf.estimator.ModeKeys.PREDICT, {})
+        part = os.path.join(FLAGS.output_dir, "graph.meta.part")
+        tf.compat.v1.train.export_meta_graph(part, saver_def=tf.compat.v1.train.Saver().as_saver_def())
+    os.replace(part, part[: -len(".part")])
+
+
+if __name__ == "__main__":
+    run(main)

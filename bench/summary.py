@@ -1,0 +1,168 @@
+"""What the measurements say: medians, ratios, whether the contenders agree, and bench.md."""
+
+import statistics
+import sys
+
+import numpy as np
+
+from report.page import table
+
+TOLERANCE = 1e-4  # in probability, between any two ways of computing the model in FP32
+REFERENCE = "openvino"  # what all others are compared with
+RATES = ("reviews_per_second", "texts_per_second")  # more is better; less is of all else
+
+
+def medians(runs):
+    """Returns {key: median} of a list of dicts of numbers."""
+    return {key: statistics.median(run[key] for run in runs) for key in runs[0]}
+
+
+def ratios(runs, reference):
+    """Returns {key: (median, least, most)} of how many times better the reference is, repeat by repeat.
+
+    The runs of a repeat are minutes apart, so a machine's slower hour falls on both.
+    """
+    found = {}
+    for key in runs[0]:
+        pairs = [(theirs[key], ours[key]) for theirs, ours in zip(runs, reference, strict=True)]
+        values = [ours / theirs if key in RATES else theirs / ours for theirs, ours in pairs]
+        found[key] = statistics.median(values), min(values), max(values)
+    return found
+
+
+def agreement(name, probabilities, reference, labels, exact):
+    """Returns what a contender's answers are worth: reviews, accuracy, largest_difference, labels_that_differ.
+
+    Args:
+      name: of the contender.
+      probabilities: float array (reviews, labels), which may be fewer reviews than in the others.
+      reference: the same of REFERENCE.
+      labels: int array (reviews,), the right ones.
+      exact: whether it computes in FP32, and so has to agree.
+    Raises: SystemExit if it has to agree and a probability is further off than TOLERANCE, or a label differs that is
+      no tie.
+    """
+    reference, labels = reference[: len(probabilities)], labels[: len(probabilities)]
+    difference = float(np.abs(probabilities - reference).max())
+    changed = probabilities.argmax(1) != reference.argmax(1)
+    tied = (np.abs(np.stack([probabilities, reference]) - 0.5) <= TOLERANCE).all((0, 2))
+    if exact and not (difference <= TOLERANCE and tied[changed].all()):
+        sys.exit(
+            f"bench: {name} does not compute what {REFERENCE} does: probabilities differ by {difference:.2g}, "
+            f"{changed.sum()} of {len(labels)} labels differ: a speed would mean nothing"
+        )
+    return {
+        "reviews": len(labels),
+        "accuracy": float((probabilities.argmax(1) == labels).mean()),
+        "largest_difference": difference,
+        "labels_that_differ": int(changed.sum()),
+    }
+
+
+def best(rates):
+    """Returns the setting with the highest rate, the first of equals."""
+    return max(rates, key=rates.get)
+
+
+def times(ratio):
+    """Returns `median (least–most)` of a ratio."""
+    middle, least, most = (f"{value:.2f}" for value in ratio)
+    return middle if least == most else f"{middle} ({least}–{most})"
+
+
+def speed_table(contenders):
+    rows = []
+    for contender in contenders.values():
+        median, ratio = contender["median"], contender["ratio"]
+        rows.append(
+            [
+                contender["title"],
+                f"{median['reviews_per_second']:.1f}",
+                times(ratio["reviews_per_second"]),
+                f"{1000 * median['p50']:.2f}",
+                f"{1000 * median['p99']:.2f}",
+                times(ratio["p50"]),
+                f"{median['cold_start']:.2f}",
+                times(ratio["cold_start"]),
+                f"{median['peak_memory'] / 1e6:.0f}",
+            ]
+        )
+    header = ["", "reviews/s", "(c) is × as fast", "one review: p50, ms", "p99, ms", "(c) is × as fast"]
+    return table([*header, "first answer, s", "(c) is × as fast", "peak memory, MB"], rows, "lr")
+
+
+def answers_table(contenders):
+    rows = [
+        [
+            contender["title"],
+            contender["engine"],
+            contender["setting"]["throughput"] or "—",
+            contender["setting"]["latency"] or "—",
+            contender["reviews"],
+            f"{contender['accuracy']:.4f}",
+            f"{contender['largest_difference']:.1g}",
+            contender["labels_that_differ"],
+        ]
+        for contender in contenders.values()
+    ]
+    header = [
+        "",
+        "engine",
+        "setting",
+        "for one review",
+        "reviews",
+        "accuracy",
+        "furthest from (c)",
+        "labels that differ",
+    ]
+    return table(header, rows, "llllr")
+
+
+def scaling_table(scaling, titles, axis, unit):
+    points = scaling[REFERENCE][axis]
+    header = [unit, *(titles[name] for name in scaling)]
+    return table(header, [[x, *(f"{curves[axis][x]:.1f}" for curves in scaling.values())] for x in points], "r")
+
+
+def to_markdown(results):
+    """Returns bench.md of bench.json's content."""
+    contenders, scaling = results["contenders"], results["scaling"]
+    titles = {name: contender["title"] for name, contender in contenders.items()}
+    tokenizers = [
+        [
+            tokenizer["title"],
+            f"{tokenizer['median']['texts_per_second']:.0f}",
+            times(tokenizer["ratio"]["texts_per_second"]),
+            "yes" if tokenizer["same_ids"] else "no",
+        ]
+        for tokenizer in results["tokenizers"].values()
+    ]
+    return "\n".join(
+        [
+            "# How fast is it?\n",
+            f"The same weights and held-out reviews on {results['cpu']}, {results['cores']} cores, as many threads "
+            f"for each. Medians over {results['repeats']} repeats, in each of which every contender ran in turn, in "
+            "processes of its own; a ratio is the median of the repeats' own (from the least to the most). One review: "
+            f"`{results['short_review']}`, {results['calls']} times. First answer: from the start of the process. "
+            f"Reviews are cut to {results['max_seq_length']} WordPieces as in training. (a) and (b) pad every one to "
+            f"{results['padded_length']}, so that one takes as long as another: {contenders['guide']['reviews']} give "
+            f"their rate, where the others get {contenders[REFERENCE]['reviews']}.\n",
+            speed_table(contenders),
+            "![Throughput, latency and how throughput grows](bench.svg)\n",
+            "## Do they agree?\n",
+            f"FP32 to {TOLERANCE:g} in probability, or there would be no table. Where a contender can be set, each "
+            f"setting was tried on {results['tried_on']} reviews and the best one measured; bench.json has them all. "
+            "ONNX Runtime's are GRAPH,WORKERS: the graph as exported, or with its optimizer's fusions for BERT, and "
+            "how many workers share the threads. The pipelines' is the order of the reviews: as they come, or sorted, the "
+            "longest first. TensorFlow's is the number of inter-op threads.\n",
+            answers_table(contenders),
+            "## Text to ids\n",
+            table(["", "texts/s", "infer is × as fast", "FullTokenizer's ids"], tokenizers, "lr"),
+            "## How throughput grows\n",
+            "Reviews/s by cores and by batch size, sorted by length as in (c); and texts/s by length, all of a length, "
+            "in batches of 32.\n",
+            scaling_table(scaling, titles, "cores", "cores"),
+            scaling_table(scaling, titles, "batch", "batch"),
+            scaling_table(scaling, titles, "length", "length"),
+        ]
+    )
