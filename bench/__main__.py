@@ -109,6 +109,7 @@ def choose(folder, name, count):
             reached = found["reviews_per_second"] if task == "throughput" else 1 / found["p50"]
             tried[task][setting] = max(reached, tried[task][setting])
         chosen[task] = best(tried[task])
+        print(f"{CONTENDERS[name]['title']}: {chosen[task] or 'unset'} is best for {task}", flush=True)
     return chosen, tried
 
 

@@ -1,6 +1,7 @@
 """bench.svg: throughput, latency, and how throughput grows with cores, batch size and length."""
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator
 
 from bench.summary import REFERENCE
 from report.plots import BLUE, GREEN, GREY, ORANGE
@@ -10,7 +11,8 @@ AXES = {"cores": "cores", "batch": "batch size (reviews)", "length": "length (Wo
 
 def label(name, value, ratio):
     """Returns a value, and in brackets how many times as fast the reference is."""
-    return f"  {value:.3g}" + ("" if name == REFERENCE else f"  [{ratio[0]:.2g} ×]")
+    said = f"  {value:.0f}" if value >= 100 else f"  {value:.3g}"
+    return said + ("" if name == REFERENCE else f"  [{ratio[0]:.2g} ×]")
 
 
 def plot_throughput(axis, contenders):
@@ -67,7 +69,9 @@ def plot_bench(results):
         axis.set_xticks([], minor=True)
         if name == "length":
             axis.set_yscale("log")
+            axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             axis.yaxis.set_major_formatter(lambda value, position: f"{value:g}")
+            axis.yaxis.set_minor_locator(NullLocator())
         else:
             axis.set_ylim(bottom=0)
         axis.set(xlabel=unit, ylabel="texts per second" if name == "length" else "reviews per second")

@@ -154,3 +154,8 @@ def test_the_vocabulary_travels_whole(classifier):
     info = ov.Core().read_model(classifier).get_rt_info(["classifier"]).astype(dict)
     assert set(info) == {"vocab", "labels", "do_lower_case", "max_seq_length"}
     assert '"[CLS]"' in info["vocab"].astype(str) and "##s" in info["vocab"].astype(str)
+
+
+def test_texts_become_batches_without_openvino():
+    done = run("-c", "import sys, infer.text; print('openvino' in sys.modules)")
+    assert (done.returncode, done.stdout) == (0, "False\n"), done.stderr
