@@ -24,7 +24,7 @@ score: $(CLASSIFIER) | .tox/openvino-current.stamp  ## score INPUT=reviews.csv i
 	  $(if $(TEXT_COLUMN),--text_column='$(TEXT_COLUMN)') '$(INPUT)' '$(OUTPUT)'
 
 # The same held-out reviews by this and by others, side by side, each with the run's weights: the guide's graph, padded
-# to its 128, and what peers read. The peers' environment is apart from tox, as torch may come from one of two files.
+# to its 128, and what peers read. Their environment is made without tox, as torch comes from one of two files.
 
 .tox/bench.stamp: $(addprefix requirements/,bench.txt bench-cpu.txt bench-cuda.txt) | .tox/python3.11.txt
 	@echo "creating .tox/bench"

@@ -9,6 +9,8 @@ PINS = $(ENVIRONMENTS:%=requirements/%.txt)
 lock: $(ENVIRONMENTS:%=lock-%)  ## pin what requirements/*.in name, with hashes
 LOCKED_FOR = 3.11
 lock-tf1: LOCKED_FOR = 3.7 --only-binary safetensors --only-binary h5py --only-binary grpcio
+# Without torch, which two other files have: PyPI's for Windows is the one that names no CUDA.
+lock-bench: LOCKED_FOR = 3.11 --python-platform windows --no-emit-package torch --no-emit-package colorama
 UV_COMPILE = .tox/tools/bin/uv pip compile --quiet --python-version $(LOCKED_FOR) --generate-hashes --no-header
 PIP_COMPILE = .tox/pip-tools/bin/pip-compile --quiet --generate-hashes --no-header --no-emit-index-url \
 	--no-emit-find-links --no-emit-trusted-host --allow-unsafe

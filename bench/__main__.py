@@ -20,6 +20,7 @@ from bench.contenders import read_tokenizer
 from bench.plots import plot_bench
 from bench.summary import REFERENCE, agreement, best, medians, ratios, to_markdown
 from inputs.reviews import read_examples
+from inputs.script import run
 from report.page import write
 from report.plots import render
 
@@ -128,7 +129,7 @@ def middle_curves(repeats):
     return {axis: medians([curves[axis] for curves in repeats]) for axis in ("cores", "batch", "length")}
 
 
-def run(folder, counts, labels, repeats, output):
+def run_all(folder, counts, labels, repeats, output):
     """Measures all in turns, `repeats` times over.
 
     Args:
@@ -167,7 +168,7 @@ def run(folder, counts, labels, repeats, output):
 
 
 def summarize(found):
-    """Returns the contenders' part of bench.json from {name: what run() found}."""
+    """Returns the contenders' part of bench.json from {name: what run_all() found}."""
     return {
         name: {
             "title": CONTENDERS[name]["title"],
@@ -212,7 +213,7 @@ def main():
     names = [name for name in CONTENDERS if not (args.without_int8 and name == "openvino-int8")]
     counts = {name: min(len(labels), SLOW if name in SLOW_ONES else len(labels)) for name in names}
     with tempfile.TemporaryDirectory() as temporary:
-        found, tokens, curves = run(args.folder, counts, labels, args.repeats, Path(temporary, "answers.npy"))
+        found, tokens, curves = run_all(args.folder, counts, labels, args.repeats, Path(temporary, "answers.npy"))
     results = {
         "cpu": read_cpu(),
         "cores": CORES,
@@ -236,4 +237,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

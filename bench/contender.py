@@ -16,6 +16,7 @@ import numpy as np
 
 from bench.contenders import LOADERS, TOKENIZERS
 from inputs.reviews import read_examples
+from inputs.script import run
 
 SHORT = "The film was creative and surprising"  # of the guide's four
 WARM_UP = 64  # reviews, or calls
@@ -108,4 +109,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

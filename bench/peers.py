@@ -29,6 +29,7 @@ from infer.convert import INPUTS, convert_encoder, read_weights  # noqa: E402
 from infer.model import load_head  # noqa: E402
 from infer.text import read_casing, read_vocab  # noqa: E402
 from inputs.reviews import LABELS  # noqa: E402
+from inputs.script import run  # noqa: E402
 
 ONNX_INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 NAMES = {
@@ -150,4 +151,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    run(main)
