@@ -28,4 +28,4 @@ def test_the_guides_graph_is_the_same_model_padded_to_another_length(tiny):
 )
 def test_what_cannot_be_right_is_refused(bare, given, message):
     assert message in make_fails(bare, "bench", TINY, given)
-    assert not (bare / "build").exists()
+    assert not (bare / "build/tiny").exists()
