@@ -59,6 +59,11 @@ def strip_accents(code_point):
     return None if category(chr(code_point)) == "Mn" else code_point
 
 
+def clean_and_set_apart(code_point):
+    """Both at once, for ASCII, where nothing comes between them."""
+    return clean(code_point) and set_apart(code_point)
+
+
 def set_apart(code_point):
     """Sets punctuation apart, as BasicTokenizer._run_split_on_punc: all of ASCII that is no letter, digit or space."""
     char = chr(code_point)
@@ -105,17 +110,23 @@ def load_tokenizer(vocab, do_lower_case=True):
     literal "[SEP]" in a review is three ordinary words, as upstream.
     """
     wordpiece = models.WordPiece(vocab, unk_token="[UNK]", max_input_chars_per_word=MAX_INPUT_CHARS_PER_WORD)
-    pieces = Table(lambda word: [token.id for token in wordpiece.tokenize(word)], MAX_WORDS)
-    cleaned, unaccented, apart = (Table(function, 0x110000) for function in (clean, strip_accents, set_apart))
+    # The longest piece that a word of the vocabulary begins with is the word.
+    pieces = Table(
+        lambda word: [vocab[word]] if word in vocab else [token.id for token in wordpiece.tokenize(word)], MAX_WORDS
+    )
+    functions = clean, strip_accents, set_apart, clean_and_set_apart
+    cleaned, unaccented, apart, cleaned_apart = (Table(function, 0x110000) for function in functions)
 
     def encode(text):
-        text = text.translate(cleaned)
-        if do_lower_case:
-            text = text.lower()
-            if not text.isascii():
-                text = unicodedata.normalize("NFD", text).translate(unaccented)
+        if text.isascii():
+            text = (text.lower() if do_lower_case else text).translate(cleaned_apart)
+        else:
+            text = text.translate(cleaned)
+            if do_lower_case:
+                text = unicodedata.normalize("NFD", text.lower()).translate(unaccented)
+            text = text.translate(apart)
         ids = []
-        for word in text.translate(apart).split():
+        for word in text.split():
             ids += pieces[word[: MAX_INPUT_CHARS_PER_WORD + 1]]  # any longer is [UNK] too
         return ids
 
