@@ -37,7 +37,7 @@ def offline(bare, monkeypatch):
 
 def built(checkout):
     """Returns what lies in the one folder of build/, by name."""
-    (folder,) = (checkout / "build").iterdir()
+    (folder,) = (path for path in (checkout / "build").iterdir() if path.is_dir())
     return {path.name: path for path in folder.iterdir()}
 
 
@@ -66,8 +66,9 @@ def test_predict_from_the_guides_checkpoint(given, tiny, offline, tmp_path):
     config = tmp_path / "config.json"
     config.write_text(open(files[1].split("=")[1]).read().replace('"hidden_size": 32', '"hidden_size": 64'))
     before = built(offline)["predict"].joinpath("openvino.txt").read_text()
-    line = make_fails(offline, "predict", *files, f"BERT_CONFIG_FILE={config}").splitlines()[-2]
-    assert re.search(r"model.ckpt-2: bert/\S+ has shape .* they belong to different models", line)
+    output = make_fails(offline, "predict", *files, f"BERT_CONFIG_FILE={config}")
+    assert re.search(r"^\S*model.ckpt-2: bert/\S+ has shape .* they belong to different models$", output, re.M)
+    assert "Traceback" not in output
     assert built(offline)["predict"].joinpath("openvino.txt").read_text() == before
 
 
@@ -112,7 +113,7 @@ def test_what_is_given_lies_apart_from_the_profiles_own_run(given, tiny):
 def test_what_cannot_be_started_from_is_one_clear_line(goal, given_as, message, offline):
     lines = make_fails(offline, goal, given_as).splitlines()
     assert message in lines[0]
-    assert len(lines) == 1 or lines[1].startswith("make: *** ")
+    assert all(re.match(r"make(\[1\])?: \*\*\* ", line) for line in lines[1:])
     assert not list(offline.glob("build/*/*"))
 
 

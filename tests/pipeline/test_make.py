@@ -52,7 +52,7 @@ def test_without_python_3_7_make_stops_early_and_says_how_to_get_it(bare, tmp_pa
     for name in ("tools.stamp", "python3.11.txt"):
         (bare / ".tox" / name).symlink_to(tools / name)
     (tmp_path / "bin").mkdir()
-    for name in ("bash", "make", "mkdir", "awk", "cat", "cp", "patch"):
+    for name in ("bash", "make", "mkdir", "awk", "cat", "cp", "flock", "patch"):
         source = next(Path(folder, name) for folder in os.environ["PATH"].split(":") if Path(folder, name).exists())
         (tmp_path / "bin" / name).symlink_to(source)
     hidden = clean_environment(
