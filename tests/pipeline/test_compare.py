@@ -73,4 +73,7 @@ def test_the_page_holds_this_runs_numbers_and_is_made_once(compared):
     assert {path: os.stat(path).st_mtime_ns for path in build.rglob("*") if path.is_file()} == before
     assert "run_classifier.py" not in make(compared, "ablation", TINY, "SEEDS=0")
     assert {row["seed"] for row in json.loads((build / "ablation/results.json").read_text())["rows"]} == {"0"}
+    assert "results.json: has changed since compare read it" in make_fails(compared, "verify", TINY)
+    make(compared, "compare", TINY)
+    assert "all as recorded" in make(compared, "verify", TINY)
     assert "leave out CHECKPOINT= and PB=" in make_fails(compared, "compare", TINY, "PB=README.md")
