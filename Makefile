@@ -72,7 +72,8 @@ help:  ## list the targets
 RUN = @$(TOOLS) provenance.py run
 changed = $(if $(findstring "parameters": "$(strip $(2))",$(file <$(1))),,FORCE)
 
-# Environments: Make's own tools, then what tox builds with them. Each from its file of pinned hashes.
+# Environments: Make's own tools, then what tox builds with them. Each from its file of pinned hashes, and from nothing:
+# one that was killed while it was made can't be told from a whole one.
 
 # PATH first; pyenv's shims answer only for its active versions, so its folder is asked too; uv last, which may
 # fetch one. The file holds the interpreter's path.
@@ -101,6 +102,7 @@ changed = $(if $(findstring "parameters": "$(strip $(2))",$(file <$(1))),,FORCE)
 .tox/tf1.stamp: | .tox/python3.7.txt
 .tox/%.stamp: requirements/%.txt tox.ini | .tox/tools.stamp $(if $(PB),,.tox/python3.7.txt)
 	@echo "creating .tox/$*"
+	@rm -rf .tox/$*
 	@$(TOOLS) -m tox run --quiet --quiet --notest -e $*
 	@touch $@
 

@@ -1,3 +1,8 @@
+# Files of the future would be newer than all that is made now, and be made again and again.
+FUTURE = $(shell find $(B) $(DOWNLOADS) -maxdepth 2 -type f -newermt '1 minute' -print -quit 2> /dev/null)
+$(foreach file,$(if $(filter-out help verify clean,$(or $(MAKECMDGOALS),help)),$(FUTURE)),$(error $(file) was made in the \
+	future: was the clock set back? Set it right, or: find $(BUILD) -newermt now -exec touch -d "$$(date)" {} + && make verify))
+
 # What a user gives is checked before anything long, and before anything older goes.
 override HUB_MODULE := $(patsubst %/,%,$(HUB_MODULE))
 COUNTS = TRAIN_SIZE TEST_SIZE MAX_SEQ_LENGTH TRAIN_BATCH_SIZE SAVE_CHECKPOINTS_STEPS \

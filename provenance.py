@@ -27,6 +27,7 @@ from tqdm import tqdm
 
 CHECKOUT = os.path.realpath(os.path.dirname(__file__))
 SUFFIX = ".record.json"
+INTERRUPTED = 128 + signal.SIGINT  # as a shell has it
 
 
 def walk(folder):
@@ -126,6 +127,10 @@ def execute(command, stdout, stderr):
     code = process.wait()
     for number in before:
         signal.signal(number, before[number])
+    if signal.SIGINT in received:
+        after_bar = "\n" * sys.stderr.isatty()
+        print(f"{after_bar}interrupted: run it again to go on", file=sys.stderr)
+        return INTERRUPTED
     return 128 - code if code < 0 else code or (128 + received[0] if received else 0)
 
 
@@ -170,7 +175,7 @@ def run(args, command):
     path = args.stdout + ".part" if args.stdout else args.log  # a log tells why a command failed: it stays
     with open(path, "wb") if path else contextlib.nullcontext() as file:
         if code := execute(command, file, file if args.log else None):
-            if args.log:
+            if args.log and code != INTERRUPTED:
                 print(f"{stage} failed: see {args.log}", file=sys.stderr)
             if former:
                 restore(args.record, former)
@@ -280,7 +285,8 @@ def main():
         else:
             run(args, command)
     except KeyboardInterrupt:
-        sys.exit("interrupted")
+        print("interrupted: run it again to go on", file=sys.stderr)
+        sys.exit(INTERRUPTED)
     except OSError as error:  # no such command, a folder that cannot be written to, a full disk
         sys.exit(f"{error.filename2 or error.filename or parser.prog}: {error.strerror}")
 

@@ -253,8 +253,20 @@ def make_estimator(bert_config, num_train_steps=None):
     )
 
 
+def forget_half_saved():
+    """Takes from output_dir's list a checkpoint without .meta: TensorFlow lists it, is killed, and never writes it."""
+    state = tf.train.get_checkpoint_state(FLAGS.output_dir)
+    listed = state.all_model_checkpoint_paths if state else []
+    whole = [path for path in listed if os.path.exists(path + ".meta")]
+    if whole:
+        tf.compat.v1.train.update_checkpoint_state(FLAGS.output_dir, whole[-1], whole)
+    elif listed:
+        os.remove(os.path.join(FLAGS.output_dir, "checkpoint"))
+
+
 def train(estimator, features, num_train_steps):
     """Trains up to `num_train_steps`, from the last checkpoint in output_dir where there is one."""
+    forget_half_saved()
     done = 0
     if tf.train.latest_checkpoint(FLAGS.output_dir):
         done = int(estimator.get_variable_value("global_step"))

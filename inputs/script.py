@@ -8,15 +8,14 @@ DISK = [os.strerror(number) for number in (errno.ENOSPC, errno.EROFS, errno.EDQU
 
 
 def run(main):
-    """Calls main(); says in one line that the system refused something (a full disk, a folder), or Ctrl-C.
+    """Calls main(); says in one line that the system refused something (a full disk, a folder); Ctrl-C ends it.
 
     Raises: SystemExit.
     """
     try:
         main()
     except KeyboardInterrupt:
-        print("interrupted: run it again to go on", file=sys.stderr)
-        sys.exit(130)
+        sys.exit(130)  # provenance.py says so, or who pressed it knows
     except Exception as error:
         if isinstance(error, OSError) and error.errno:
             sys.exit(f"{error.filename or sys.argv[0]}: {error.strerror}")

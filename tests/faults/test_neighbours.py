@@ -1,11 +1,14 @@
 """Another make at the same time, another place, a full or read-only disk: each ends right or with one clear line."""
 
 import os
+import re
 import shutil
 import subprocess
+import time
 
+import numpy as np
 import pytest
-from checkout import copy_checkout, make, make_fails, start
+from conftest import answers, clean_environment, copy_checkout, make, make_fails, start
 
 TINY = "PROFILE=tiny"
 WAITS = "another make is at work in this checkout: waiting until it has ended"
@@ -28,15 +31,48 @@ def test_a_path_with_spaces_and_other_letters(tmp_path):
     assert "all as recorded" in make(checkout, "verify", TINY)
 
 
-def test_a_build_taken_to_another_path_goes_on_there(tiny, tmp_path):
-    checkout = copy_checkout(tmp_path / "moved")
-    shutil.copytree(tiny / "build/tiny", checkout / "build/tiny")
-    assert make(checkout, "predict", TINY) == make(tiny, "predict", TINY)
+def copy_build(whole, folder):
+    """Returns a checkout with a copy of the undisturbed build."""
+    checkout = copy_checkout(folder)
+    shutil.copytree(whole, checkout / "build/tiny")
+    return checkout
+
+
+def test_a_build_taken_to_another_path_goes_on_there(whole, tmp_path):
+    checkout = copy_build(whole, tmp_path / "moved")
+    assert make(checkout, "predict", TINY) == (whole / "predict/openvino.txt").read_text()
     assert "all as recorded" in make(checkout, "verify", TINY)
     (checkout / "patches/disable-dropout.patch").touch()
     output = make(checkout, "predict", TINY)
     assert "python run_classifier.py " not in output and "result1/model.ckpt-16" in output
-    assert str(tiny) not in output
+    assert str(whole.parent) not in output
+
+
+def test_a_clock_set_back_is_said_before_anything_is_made(whole, tmp_path):
+    checkout = copy_build(whole, tmp_path / "checkout")
+    record, result1 = checkout / "build/tiny/ir.record.json", checkout / "build/tiny/result1"
+    for path in (record, *result1.iterdir()):
+        os.utime(path, (time.time() + 7200,) * 2)
+    output = make_fails(checkout, "predict", TINY)
+    assert " was made in the future: was the clock set back? Set it right, or: find build " in output
+    (advice,) = re.findall(r"or: (find build .*? && make verify)", output)
+    subprocess.run(f"{advice} {TINY}", shell=True, check=True, cwd=checkout, env=clean_environment())
+    assert make(checkout, "predict", TINY) == (whole / "predict/openvino.txt").read_text()
+
+
+def test_stray_files_of_an_older_run_are_named_and_change_nothing(whole, tmp_path):
+    checkout = copy_build(whole, tmp_path / "checkout")
+    result1 = checkout / "build/tiny/result1"
+    stray = result1 / "model.ckpt-999.index"
+    shutil.copy(result1 / "model.ckpt-16.index", stray)
+    assert make(checkout, "predict", TINY) == (whole / "predict/openvino.txt").read_text()
+    assert "result1/model.ckpt-999.index: in no record" in make_fails(checkout, "verify", TINY)
+    # Its checkpoint file names another step, and nothing says with what parameters it was trained.
+    (result1 / "started").unlink()
+    (result1 / "checkpoint").write_text('model_checkpoint_path: "model.ckpt-999"\n')
+    output = make(checkout, "predict", TINY)
+    assert "resuming" not in output and not stray.exists()
+    np.testing.assert_array_equal(answers(checkout / "build/tiny"), answers(whole))
 
 
 @pytest.fixture

@@ -55,6 +55,18 @@ def test_checkpoint_is_named_by_examples_batch_and_epochs(trained):
     assert os.path.basename(tf.train.latest_checkpoint(trained)) == "model.ckpt-3"
 
 
+def test_a_checkpoint_that_was_killed_before_its_meta_graph_is_made_again(trained, tiny, data_dir, tmp_path):
+    """TensorFlow lists a checkpoint before it writes its .meta, without which it can't be frozen."""
+    output_dir = shutil.copytree(trained, str(tmp_path / "trained"))
+    for lost, resumed in ((3,), "at step 0 of 3"), ((0, 3), None):
+        for step in lost:
+            os.remove(f"{output_dir}/model.ckpt-{step}.meta")
+        done = run("run_classifier.py", "--do_train=true", *flags(tiny, data_dir, output_dir, num_train_epochs=1.5))
+        assert done.returncode == 0, done.stderr
+        assert (resumed in done.stdout) if resumed else ("resuming" not in done.stdout)
+        assert os.path.exists(output_dir + "/model.ckpt-3.meta")
+
+
 def test_metrics_are_the_notebooks_and_agree_with_each_other(trained):
     results = read_results(trained)
     counts = {name: count for name, count in results.items() if name.endswith(("positives", "negatives"))}
