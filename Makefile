@@ -30,6 +30,8 @@ BENCH_REVIEWS = 5000
 BENCH_REPEATS = 3
 BENCH_LENGTH ?= 128
 CHECKSUMS = inputs/checksums.txt
+MIRROR ?=
+OFFLINE ?=
 
 # What is made from something given lies apart from the profile's own run, and from what was made from another.
 B = $(BUILD)/$(PROFILE)$(subst /,-,$(CHECKPOINT:%=-%)$(PB:%=-%))
@@ -57,6 +59,11 @@ export PYTHONUTF8 = 1
 export TF_CPP_MIN_LOG_LEVEL = 3
 export TFHUB_CACHE_DIR = $(DOWNLOADS)/tfhub
 export TFHUB_DOWNLOAD_PROGRESS = 1
+ifdef OFFLINE
+export OFFLINE
+export PIP_NO_INDEX = 1
+export UV_OFFLINE = 1
+endif
 export PYTHON3_7 = $(file <.tox/python3.7.txt)
 export PYTHON3_11 = $(file <.tox/python3.11.txt)
 
@@ -72,6 +79,9 @@ help:  ## list the targets
 RUN = @$(TOOLS) provenance.py run
 changed = $(if $(findstring "parameters": "$(strip $(2))",$(file <$(1))),,FORCE)
 
+# $(call online,WHAT), at the head of a recipe that goes to the network for it: OFFLINE=1 ends it there.
+online = $(if $(OFFLINE),@echo "$(1): is not there or out of date under OFFLINE=1: run make without it once" >&2; exit 1)
+
 # Environments: Make's own tools, then what tox builds with them. Each from its file of pinned hashes, and from nothing:
 # one that was killed while it was made can't be told from a whole one.
 
@@ -80,7 +90,7 @@ changed = $(if $(findstring "parameters": "$(strip $(2))",$(file <$(1))),,FORCE)
 .tox/python3.%.txt:
 	@mkdir -p $(@D)
 	@for python in python3.$* python3 "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.$*.*/bin/python3.$* \
-	               "$$(uv python find --no-python-downloads 3.$* 2>/dev/null)" uv; do \
+	               "$$(uv python find --no-python-downloads 3.$* 2>/dev/null)" $(if $(OFFLINE),,uv); do \
 	  if [ "$$python" = uv ] && [ -x .tox/tools/bin/uv ]; then \
 	    .tox/tools/bin/uv python install --quiet 3.$* 2>/dev/null; \
 	    python=$$(.tox/tools/bin/uv python find --managed-python 3.$* 2>/dev/null); \
@@ -92,6 +102,7 @@ changed = $(if $(findstring "parameters": "$(strip $(2))",$(file <$(1))),,FORCE)
 	  "install it with 'pyenv install 3.$*' or 'uv python install 3.$*' and run make again" >&2; exit 1
 
 .tox/tools.stamp: requirements/tools.txt | .tox/python3.11.txt
+	$(call online,.tox/tools)
 	@echo "creating .tox/tools"
 	@"$(PYTHON3_11)" -m venv --clear .tox/tools
 	@$(TOOLS) -m pip install --quiet --quiet --disable-pip-version-check --require-hashes -r $<
@@ -101,6 +112,7 @@ changed = $(if $(findstring "parameters": "$(strip $(2))",$(file <$(1))),,FORCE)
 .tox/python3.7.txt: | .tox/tools.stamp
 .tox/tf1.stamp: | .tox/python3.7.txt
 .tox/%.stamp: requirements/%.txt tox.ini | .tox/tools.stamp $(if $(PB),,.tox/python3.7.txt)
+	$(call online,.tox/$*)
 	@echo "creating .tox/$*"
 	@rm -rf .tox/$*
 	@$(TOOLS) -m tox run --quiet --quiet --notest -e $*
@@ -108,12 +120,14 @@ changed = $(if $(findstring "parameters": "$(strip $(2))",$(file <$(1))),,FORCE)
 
 # Inputs: downloads that are moved into place once checked, weights as a TF1 checkpoint, reviews as examples.
 
-$(DOWNLOADS)/$(WEIGHTS_ARCHIVE): | .tox/tools.stamp .tox/python3.7.txt
-	$(RUN) --record=$@.record.json --input $(CHECKSUMS) --output $@ -- \
-	  $(TOOLS) -m inputs.download --checksums=$(CHECKSUMS) $(WEIGHTS) $@
-$(DOWNLOADS)/$(REVIEWS_ARCHIVE): | .tox/tools.stamp .tox/python3.7.txt
-	$(RUN) --record=$@.record.json --input $(CHECKSUMS) --output $@ -- \
-	  $(TOOLS) -m inputs.download --checksums=$(CHECKSUMS) $(REVIEWS_FROM) $@
+# $(call download,ARCHIVE,FROM): one that is there is checked again when its record is not, or names other checksums.
+define download
+$(DOWNLOADS)/$(1): $(call changed,$(DOWNLOADS)/$(1).record.json,$(CHECKSUMS)) | .tox/tools.stamp .tox/python3.7.txt
+	$(RUN) --record=$$@.record.json --parameters='$(CHECKSUMS)' --input $(CHECKSUMS) --output $$@ -- \
+	  $(TOOLS) -m inputs.download --checksums=$(CHECKSUMS) $(if $(MIRROR),$(MIRROR:%/=%)/$(1),$(2)) $$@
+endef
+$(eval $(call download,$(WEIGHTS_ARCHIVE),$(WEIGHTS)))
+$(eval $(call download,$(REVIEWS_ARCHIVE),$(REVIEWS_FROM)))
 
 PRETRAINED = $(addprefix $(B)/pretrained/,bert_config.json vocab.txt bert_model.ckpt.index)
 pretrained: $(PRETRAINED)  ## weights as a TensorFlow 1 checkpoint, with vocab.txt and bert_config.json
@@ -353,6 +367,7 @@ test-faults: $(TEST_ENVIRONMENTS:%=.tox/%.stamp) $(WHEELS)  ## kill every stage,
 
 # TensorFlow 1.12 on Python 3.6, which tox and uv no longer know: evidence, not needed for anything.
 .tox/tf112.stamp: requirements/tf112.txt | .tox/python3.6.txt
+	$(call online,.tox/tf112)
 	@echo "creating .tox/tf112"
 	@"$(file <.tox/python3.6.txt)" -m venv --clear .tox/tf112
 	@.tox/tf112/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<

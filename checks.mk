@@ -5,6 +5,7 @@ $(foreach file,$(if $(filter-out help verify clean,$(or $(MAKECMDGOALS),help)),$
 
 # What a user gives is checked before anything long, and before anything older goes.
 override HUB_MODULE := $(patsubst %/,%,$(HUB_MODULE))
+override OFFLINE := $(filter-out 0,$(OFFLINE))
 COUNTS = TRAIN_SIZE TEST_SIZE MAX_SEQ_LENGTH TRAIN_BATCH_SIZE SAVE_CHECKPOINTS_STEPS \
 	BENCH_REVIEWS BENCH_REPEATS BENCH_LENGTH
 NUMBERS = EPOCHS EPOCHS2 LEARNING_RATE LEARNING_RATE2
@@ -19,8 +20,8 @@ $(foreach name,BUILD REVIEWS DEVICE,$(if $($(name)),,$(error $(name)= is empty: 
 $(if $(filter mo frontend,$(CONVERTER)),,$(error CONVERTER='$(CONVERTER)': choose mo or frontend))
 OWN_BERT = $(strip $(foreach name,VOCAB_FILE BERT_CONFIG_FILE,$(if $(filter command,$(origin $(name))),$(name))))
 $(if $(and $(HUB_MODULE),$(OWN_BERT)),$(error $(OWN_BERT): HUB_MODULE=$(HUB_MODULE) has its own: add HUB_MODULE=))
-GIVEN = DATA_DIR REVIEWS CHECKPOINT PB ADVISORIES INPUT $(OWN_BERT)
-$(foreach name,HUB_MODULE OUTPUT $(GIVEN),$(if $(word 2,$($(name))),\
+GIVEN = DATA_DIR REVIEWS CHECKPOINT PB ADVISORIES CHECKSUMS INPUT $(OWN_BERT)
+$(foreach name,HUB_MODULE MIRROR OUTPUT $(GIVEN),$(if $(word 2,$($(name))),\
 	$(error $(name)='$($(name))': Make takes no spaces in it)))
 $(foreach name,$(filter-out CHECKPOINT,$(GIVEN)),$(foreach path,$($(name)),$(if $(wildcard $(path)),,\
 	$(error $(path): no such file or folder))))
@@ -30,6 +31,11 @@ $(if $(PB),$(if $(CHECKPOINT),,$(foreach goal,$(filter fc predict heldout bench,
 	$(error make $(goal): a .pb holds no classifier head: add CHECKPOINT=))))
 $(if $(CHECKPOINT)$(PB),$(foreach goal,$(filter result1 result2 variants ablation compare tensorboard,$(MAKECMDGOALS)),\
 	$(error make $(goal) is about the phases of a run of one's own: leave out CHECKPOINT= and PB=)))
+$(if $(MIRROR),$(if $(filter http://% https://%,$(MIRROR))$(wildcard $(MIRROR)/.),,\
+	$(error MIRROR=$(MIRROR): no such folder: give one, or an URL with http:// or https://)))
+$(if $(and $(MIRROR),$(OFFLINE)),$(error MIRROR=$(MIRROR) and OFFLINE=1: one fetches and the other forbids it: give one))
+$(if $(OFFLINE),$(foreach goal,$(filter lock lock-% $(if $(ADVISORIES),,audit),$(MAKECMDGOALS)),\
+	$(error make $(goal) asks the package index: leave out OFFLINE=1$(if $(filter audit,$(goal)), or add ADVISORIES=file))))
 FORMATS = .csv .tsv .jsonl .parquet .txt
 $(foreach goal,$(filter score,$(MAKECMDGOALS)),$(foreach name,INPUT OUTPUT,$(if $($(name)),\
 	$(if $(filter $(FORMATS:%=\%%),$($(name))),,$(error $(name)=$($(name)): must end with one of $(FORMATS))),\

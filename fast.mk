@@ -27,6 +27,7 @@ score: $(CLASSIFIER) | .tox/openvino-current.stamp  ## score INPUT=reviews.csv i
 # to its 128, and what peers read. Their environment is made without tox, as torch comes from one of two files.
 
 .tox/bench.stamp: $(addprefix requirements/,bench.txt bench-cpu.txt bench-cuda.txt) | .tox/python3.11.txt
+	$(call online,.tox/bench)
 	@echo "creating .tox/bench"
 	@"$(PYTHON3_11)" -m venv --clear .tox/bench
 	@$(BENCH) -m pip install --quiet --quiet --disable-pip-version-check --no-deps --require-hashes -r $<

@@ -24,6 +24,7 @@ $(filter-out $(OLD:%=lock-%),$(ENVIRONMENTS:%=lock-%)): lock-%: | .tox/tools.sta
 	@$(call lock,$(UV_COMPILE))
 # uv knows no Python 3.6.
 .tox/pip-tools.stamp: requirements/pip-tools.txt | .tox/python3.6.txt
+	$(call online,.tox/pip-tools)
 	@echo "creating .tox/pip-tools"
 	@"$(file <.tox/python3.6.txt)" -m venv --clear .tox/pip-tools
 	@.tox/pip-tools/bin/python -m pip install --quiet --quiet --disable-pip-version-check --require-hashes -r $<

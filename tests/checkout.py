@@ -24,7 +24,7 @@ def copy_checkout(folder, downloads=True):
 
 def clean_environment(**changes):
     """The environment without what an outer Make or tox put into it."""
-    ours = ("MAKE", "MFLAGS", "TOX_", "VIRTUAL_ENV", "PYTHON", "TF_CPP", "UV_")
+    ours = ("MAKE", "MFLAGS", "TOX_", "VIRTUAL_ENV", "PYTHON", "TF_CPP", "UV_", "OFFLINE", "MIRROR")
     return {key: value for key, value in os.environ.items() if not key.startswith(ours)} | changes
 
 

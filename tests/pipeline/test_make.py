@@ -17,7 +17,10 @@ ZIP = "multilingual_L-12_H-768_A-12"
 SMALL = ["TRAIN_SIZE=24", "TEST_SIZE=16", "TRAIN_BATCH_SIZE=8", "EPOCHS=1.0", "EPOCHS2=1.0", "MAX_SEQ_LENGTH=32"]
 
 
-@pytest.mark.parametrize("target", ["help", "-n predict", "-n test", "-n audit", "-n predict PROFILE=multilingual"])
+@pytest.mark.parametrize(
+    "target",
+    ["help", "-n predict", "-n test", "-n audit", "-n predict PROFILE=multilingual", "-n predict OFFLINE=1"],
+)
 def test_help_and_dry_runs_work_with_nothing_installed(target, bare):
     (bare / ".tox").unlink()
     output = make(bare, *target.split())
@@ -42,6 +45,23 @@ def test_missing_data_dir_is_one_clear_line(bare):
     output = make_fails(bare, "reviews", "PROFILE=multilingual", "DATA_DIR=/nowhere")
     assert "/nowhere: no such file or folder" in output
     assert [line[:23] for line in output.splitlines()[1:]] == ["make: *** [GNUmakefile:"]
+
+
+@pytest.mark.parametrize(
+    "given, message",
+    [
+        ("reviews MIRROR=/nowhere", "MIRROR=/nowhere: no such folder: give one, or an URL with http:// or https://"),
+        ("reviews MIRROR=ftp://x/y", "MIRROR=ftp://x/y: no such folder: give one, or an URL"),
+        ("reviews MIRROR=. OFFLINE=1", "MIRROR=. and OFFLINE=1: one fetches and the other forbids it: give one"),
+        ("reviews CHECKSUMS=sums.txt", "sums.txt: no such file or folder"),
+        ("lock OFFLINE=1", "make lock asks the package index: leave out OFFLINE=1"),
+        ("audit OFFLINE=1", "make audit asks the package index: leave out OFFLINE=1 or add ADVISORIES=file"),
+    ],
+)
+def test_what_cannot_be_fetched_from_there_is_one_clear_line(given, message, bare):
+    lines = make_fails(bare, *given.split()).splitlines()
+    assert message in lines[0] and [line[:23] for line in lines[1:]] == ["make: *** [GNUmakefile:"]
+    assert not list(bare.glob("build/*/*"))
 
 
 def test_without_python_3_7_make_stops_early_and_says_how_to_get_it(bare, tmp_path):
