@@ -5,44 +5,111 @@ PRETRAINED_DIR OUTPUT_DIR`.
 """
 
 import argparse
+import http.client
 import json
 import os
 import re
 import shutil
+import socket
 import sys
+import urllib.error
+import urllib.request
 
 import absl.logging
 import tensorflow as tf
 import tensorflow_hub as hub
 from bert import modeling
+from tensorflow_hub.compressed_module_resolver import _module_dir as cached  # where a URL's module lies
 from tensorflow_hub.resolver import UnsupportedHandleError
 
+from inputs.redirect import opener
 from inputs.script import run
 
 tf.compat.v1.logging.set_verbosity(tf.compat.v1.logging.ERROR)
 absl.logging.set_verbosity(absl.logging.ERROR)
 
 TOKENS = ("input_ids", "input_mask", "segment_ids")
+TIMEOUT = 30  # seconds without a byte
+BROKEN = (OSError, RuntimeError, ValueError, EOFError, UnsupportedHandleError, tf.errors.OpError)
 
 
-def read_module(handle, config=None):
-    """Loads a BERT module and checks that it is one.
+def read_module(handle, config=None, timeout=TIMEOUT):
+    """Loads a BERT module and checks that it is one; what is broken does not stay in TFHUB_CACHE_DIR.
 
     Args:
       handle: the folder of a module, or the URL of one, which is downloaded to TFHUB_CACHE_DIR.
       config: ConfigProto; a process's first session decides the number of threads of all.
+      timeout: seconds without a byte after which a download is given up.
     Returns: (path of its vocab.txt, do_lower_case, dict of bert_config.json as far as its variables tell; they don't
       tell the number of attention heads).
     Raises: SystemExit if it cannot be had, is no module, or is not BERT's.
     Source: bert.run_classifier_with_tfhub.create_tokenizer_from_hub_module.
     """
-    if "://" not in handle and not os.path.isdir(handle):
-        sys.exit(f"{handle}: no such folder: give the folder of a TF Hub module, or its URL")
+    if "://" not in handle:
+        if not os.path.isdir(handle):
+            sys.exit(f"{handle}: no such folder: give the folder of a TF Hub module, or its URL")
+        return inspect_module(handle, handle, config)
     try:
-        spec = hub.load_module_spec(handle)
-    except (OSError, RuntimeError, ValueError, EOFError, UnsupportedHandleError, tf.errors.OpError) as error:
-        reason = str(error).splitlines()[0]
-        sys.exit(f"{handle}: no TF Hub module there ({reason}): give the folder of a module, or its URL")
+        fetch_module(handle, timeout)
+        return inspect_module(handle, cached(handle), config)
+    except SystemExit:
+        if not os.environ.get("OFFLINE"):
+            shutil.rmtree(cached(handle), ignore_errors=True)
+        raise
+
+
+def fetch_module(url, timeout):
+    """Has tensorflow-hub download a module, unless it did so before.
+
+    Raises: SystemExit.
+    """
+    folder = cached(url)
+    if os.path.isdir(folder):
+        return
+    if os.environ.get("OFFLINE"):
+        sys.exit(f"{url}: is not in {os.path.dirname(folder)}, and OFFLINE=1: run it without once, or give a folder")
+    clear_lock(url, folder)
+    socket.setdefaulttimeout(timeout)
+    urllib.request.install_opener(opener())
+    try:
+        hub.resolve(url)
+    except (urllib.error.URLError, ConnectionError, socket.timeout, http.client.HTTPException) as error:
+        reason = f"nothing came for {timeout:g} s" if isinstance(error, socket.timeout) else error
+        sys.exit(f"{url}: cannot download it ({reason}): run it again, or give the folder of a module")
+    except BROKEN as error:
+        sys.exit(no_module(url, error))
+    finally:
+        socket.setdefaulttimeout(None)
+
+
+def clear_lock(url, folder):
+    """Removes the lock of a killed download, whose end tensorflow-hub would await for ten minutes, and what it left."""
+    try:
+        with open(folder + ".lock") as file:
+            host, pid, download = file.read().rsplit(".", 2)
+    except FileNotFoundError:
+        return
+    if host == socket.gethostname() and not os.path.exists(f"/proc/{pid}"):
+        shutil.rmtree(f"{folder}.{download}.tmp", ignore_errors=True)
+        os.unlink(folder + ".lock")
+    else:
+        print(f"{url}: process {pid} on {host} is downloading it: waiting until that has ended", file=sys.stderr)
+
+
+def no_module(handle, error):
+    reason = (str(error) or type(error).__name__).splitlines()[0]
+    return f"{handle}: no TF Hub module there ({reason}): give the folder of a module, or its URL"
+
+
+def inspect_module(handle, folder, config):
+    """Returns what read_module does, of a module in a folder.
+
+    Raises: SystemExit.
+    """
+    try:
+        spec = hub.load_module_spec(folder)
+    except BROKEN as error:
+        sys.exit(no_module(handle, error))
     # A module of TensorFlow 2 has no tags; "train" is what turns on the dropout of the first phase.
     tags = [set(tag) for tag in spec.get_tags()]
     for tag in (set(), {"train"}):
@@ -58,7 +125,16 @@ def read_module(handle, config=None):
     with tf.Graph().as_default(), tf.compat.v1.Session(config=config) as session:
         module = hub.Module(spec)
         info = session.run(module(signature="tokenization_info", as_dict=True))
+    vocab_file = info["vocab_file"].decode()
+    if not os.path.isfile(vocab_file):
+        sys.exit(no_module(handle, f"{vocab_file} is missing"))
     shapes = {name: variable.shape.as_list() for name, variable in module.variable_map.items()}
+    try:  # TensorFlow compares a checksum with every variable it reads
+        variables = tf.train.load_checkpoint(os.path.join(folder, "variables", "variables"))
+        for name in shapes:
+            variables.get_tensor(name)
+    except BROKEN as error:
+        sys.exit(no_module(handle, error))
     (vocab_size, hidden_size), (positions, _), (types, _) = (
         shapes[f"bert/embeddings/{name}_embeddings"] for name in ("word", "position", "token_type")
     )
@@ -71,15 +147,15 @@ def read_module(handle, config=None):
         "type_vocab_size": types,
         "vocab_size": vocab_size,
     }
-    return info["vocab_file"].decode(), bool(info["do_lower_case"]), config
+    return vocab_file, bool(info["do_lower_case"]), config
 
 
-def describe_module(handle, output_dir):
+def describe_module(handle, output_dir, timeout):
     """Writes down a module for those without TensorFlow: vocab.txt, tokenizer_config.json, bert_config.json.
 
     The casing is named and keyed as in Hugging Face's tokenizer_config.json.
     """
-    vocab_file, do_lower_case, config = read_module(handle)
+    vocab_file, do_lower_case, config = read_module(handle, timeout=timeout)
     shutil.copyfile(vocab_file, os.path.join(output_dir, "vocab.txt"))
     for name, content in (("tokenizer_config.json", {"do_lower_case": do_lower_case}), ("bert_config.json", config)):
         with open(os.path.join(output_dir, name), "w") as file:
@@ -110,20 +186,21 @@ def export_module(pretrained_dir, output_dir):
     spec.export(output_dir, checkpoint_path=os.path.join(pretrained_dir, "bert_model.ckpt"))
 
 
-COMMANDS = {"describe": describe_module, "export": export_module}
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("command", choices=COMMANDS, help="what to write")
+    parser.add_argument("command", choices=("describe", "export"), help="what to write")
     parser.add_argument("source", help="describe: a module's handle; export: a folder as `make pretrained` leaves")
     parser.add_argument("output_dir", help="the folder to make")
+    parser.add_argument("--timeout", type=float, default=TIMEOUT, help="seconds without a byte to give up a download")
     args = parser.parse_args()
 
     part = args.output_dir.rstrip("/") + ".part"
     shutil.rmtree(part, ignore_errors=True)
     os.makedirs(part)
-    COMMANDS[args.command](args.source, part)
+    if args.command == "describe":
+        describe_module(args.source, part, args.timeout)
+    else:
+        export_module(args.source, part)
     shutil.rmtree(args.output_dir, ignore_errors=True)
     os.rename(part, args.output_dir)
     print("{}: {}".format(args.output_dir, ", ".join(sorted(os.listdir(args.output_dir)))))

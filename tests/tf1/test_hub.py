@@ -4,14 +4,18 @@ import functools
 import http.server
 import json
 import os
+import shutil
+import subprocess
+import sys
 import tarfile
 import threading
+import time
 
 import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_hub as hub
-from conftest import PORTS, fails, patched, run
+from conftest import PORTS, ROOT, fails, patched, run
 
 from inputs import hub as module_io
 from inputs.pretrained import save
@@ -202,44 +206,102 @@ def test_what_is_no_module_or_two_ways_at_once_is_one_clear_line(module, tiny, d
 
 @pytest.fixture
 def server(module, tmp_path, monkeypatch):
-    """Serves the module as tfhub.dev does, /page as HTML with status 200, /cut.tar.gz as half of the module."""
-    with tarfile.open(str(tmp_path / "bert"), "w:gz") as archive:
-        archive.add(module, ".")
+    """Serves the module as tfhub.dev does, and worse ones; yields its URL and the list of what it was asked for.
+
+    /page is HTML with status 200, /cut half of the module's archive, /broken one with half of its variables, /bare one
+    without its vocabulary, /stall half of it and then silence, but the whole module once `stalled` is there.
+    """
+    bare = shutil.copytree(module, str(tmp_path / "without"))
+    shutil.rmtree(os.path.join(bare, "assets"))
+    broken = shutil.copytree(module, str(tmp_path / "half"))
+    variables = os.path.join(broken, "variables", "variables.data-00000-of-00001")
+    os.truncate(variables, os.path.getsize(variables) // 2)
+    for name, folder in (("bert", module), ("bare", bare), ("broken", broken)):
+        with tarfile.open(str(tmp_path / name), "w:gz") as archive:
+            archive.add(folder, ".")
     whole = (tmp_path / "bert").read_bytes()
     (tmp_path / "cut").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "stall").write_bytes(whole)
     (tmp_path / "page").write_text("<html>Not here</html>")
     monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path / "cache"))
-    asked = []
+    monkeypatch.delenv("OFFLINE", raising=False)
+    asked, end = [], threading.Event()
 
     class Handler(http.server.SimpleHTTPRequestHandler):
         def do_GET(self):
             asked.append(self.path)
-            super().do_GET()
+            if not self.path.startswith("/stall") or (tmp_path / "stalled").exists():
+                return super().do_GET()
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(whole[: len(whole) // 2])
+            (tmp_path / "stalled").write_text("")
+            end.wait(60)
 
         def log_message(self, *args):
             pass
 
     handler = functools.partial(Handler, directory=str(tmp_path))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as httpd:
+        httpd.daemon_threads = True
         threading.Thread(target=httpd.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{httpd.server_port}", asked
+        end.set()
         httpd.shutdown()
 
 
-def test_a_module_is_fetched_from_its_url_once(server, module, tmp_path):
+def in_cache(tmp_path):
+    """Returns the names that tensorflow-hub's cache has, but for the descriptions that it leaves beside modules."""
+    return [name for name in os.listdir(str(tmp_path / "cache")) if not name.endswith(".txt")]
+
+
+def test_a_module_is_fetched_from_its_url_once_and_then_there_without_a_network(server, module, tmp_path, monkeypatch):
     url, asked = server
-    for name in ("one", "two"):
-        done = run("-m", "inputs.hub", "describe", url + "/bert", str(tmp_path / name))
-        assert done.returncode == 0, done.stderr
-        with open(os.path.join(module, "assets", "vocab.txt")) as file:
-            assert (tmp_path / name / "vocab.txt").read_text() == file.read()
+    done = run("-m", "inputs.hub", "describe", url + "/bert", str(tmp_path / "one"))
+    assert done.returncode == 0, done.stderr
+    with open(os.path.join(module, "assets", "vocab.txt")) as file:
+        assert (tmp_path / "one" / "vocab.txt").read_text() == file.read()
+    monkeypatch.setenv("OFFLINE", "1")
+    done = run("-m", "inputs.hub", "describe", url + "/bert", str(tmp_path / "two"))
+    assert done.returncode == 0, done.stderr
+    line = fails("-m", "inputs.hub", "describe", url + "/page", str(tmp_path / "three"))
+    assert f"{url}/page: is not in {tmp_path}/cache, and OFFLINE=1" in line
     assert asked == ["/bert?tf-hub-format=compressed"]
 
 
-@pytest.mark.parametrize("path", ["/page", "/cut", "/missing"])
-def test_a_bad_download_is_one_clear_line_and_leaves_nothing(path, server, tmp_path):
+@pytest.mark.parametrize(
+    "path, message",
+    [
+        ("/page", "no TF Hub module there ("),
+        ("/cut", "no TF Hub module there ("),
+        ("/broken", "no TF Hub module there ("),
+        ("/bare", "no TF Hub module there ("),
+        ("/missing", "cannot download it (HTTP Error 404: File not found)"),
+        ("/stall", "cannot download it (nothing came for 0.5 s)"),
+    ],
+)
+def test_a_bad_download_is_one_clear_line_and_leaves_nothing(path, message, server, tmp_path):
     url, _ = server
-    line = fails("-m", "inputs.hub", "describe", url + path, str(tmp_path / "out"))
-    assert f"{url}{path}: no TF Hub module there" in line
-    assert not (tmp_path / "out").exists()
-    assert not [name for name in os.listdir(str(tmp_path / "cache")) if not name.endswith(".txt")]
+    line = fails("-m", "inputs.hub", "describe", "--timeout=0.5", url + path, str(tmp_path / "out"))
+    assert f"{url}{path}: {message}" in line
+    assert not (tmp_path / "out").exists() and not in_cache(tmp_path)
+
+
+def test_without_a_network_it_is_one_clear_line(server, tmp_path):
+    line = fails("-m", "inputs.hub", "describe", "http://127.0.0.1:9/bert", str(tmp_path / "out"))
+    assert "http://127.0.0.1:9/bert: cannot download it (" in line and "Connection refused" in line
+    assert not in_cache(tmp_path)
+
+
+def test_nothing_waits_for_a_download_that_was_killed(server, tmp_path):
+    command = [sys.executable, "-m", "inputs.hub", "describe", server[0] + "/stall", str(tmp_path / "out")]
+    process = subprocess.Popen(command, cwd=ROOT)
+    while not (tmp_path / "stalled").exists():
+        assert process.poll() is None
+        time.sleep(0.1)
+    process.kill()
+    process.wait()
+    assert sorted(name.split(".")[-1] for name in in_cache(tmp_path)) == ["lock", "tmp"]
+    done = subprocess.run(command, cwd=ROOT, stderr=subprocess.PIPE, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out" / "vocab.txt").exists() and len(in_cache(tmp_path)) == 1
