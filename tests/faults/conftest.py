@@ -3,9 +3,9 @@ import re
 
 import numpy as np
 import pytest
-from checkout import ROOT, clean_environment, copy_checkout, environments, make, make_fails, start
+from checkout import ROOT, bare, clean_environment, copy_checkout, environments, make, make_fails, start
 
-__all__ = ["ROOT", "clean_environment", "copy_checkout", "environments", "make", "make_fails", "start"]
+__all__ = ["ROOT", "bare", "clean_environment", "copy_checkout", "environments", "make", "make_fails", "start"]
 GOALS = ("predict", "classifier", "int8", "PROFILE=tiny")
 
 
