@@ -109,8 +109,11 @@ def read_git():
     return (None, None) if oid.endswith("(initial)") else (oid.split()[-1], bool(rest))
 
 
-def execute(command, stdout, stderr):
-    """Runs the command to its end, whatever signal arrives. Returns its exit code, signals as a shell has them."""
+def execute(command, stage, stdout, stderr):
+    """Runs the command to its end, whatever signal arrives. Returns its exit code, signals as a shell has them.
+
+    The command's environment has STAGE, see sitecustomize.py.
+    """
     process, received = None, []
 
     def handle(number, frame):
@@ -121,7 +124,7 @@ def execute(command, stdout, stderr):
     # A background shell hands down that SIGINT is ignored; a handler here would end that for the command.
     numbers = [number for number in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(number) != signal.SIG_IGN]
     before = {number: signal.signal(number, handle) for number in numbers}
-    process = subprocess.Popen(command, stdout=stdout, stderr=stderr)
+    process = subprocess.Popen(command, stdout=stdout, stderr=stderr, env=os.environ | {"STAGE": stage})
     if signal.SIGTERM in received:  # before there was a process
         process.terminate()
     code = process.wait()
@@ -174,7 +177,7 @@ def run(args, command):
     start = datetime.datetime.now(datetime.UTC)
     path = args.stdout + ".part" if args.stdout else args.log  # a log tells why a command failed: it stays
     with open(path, "wb") if path else contextlib.nullcontext() as file:
-        if code := execute(command, file, file if args.log else None):
+        if code := execute(command, stage, file, file if args.log else None):
             if args.log and code != INTERRUPTED:
                 print(f"{stage} failed: see {args.log}", file=sys.stderr)
             if former:
