@@ -174,9 +174,10 @@ def test_a_patch_that_no_longer_applies_stops_make(tiny):
 
 
 def last_step(result1):
+    """Returns the last step whose checkpoint is whole: listed, and its meta graph written after that."""
     state = result1 / "checkpoint"
-    found = re.search(r'^model_checkpoint_path: "model.ckpt-(\d+)"', state.read_text() if state.exists() else "")
-    return int(found[1]) if found else 0
+    listed = re.findall(r'^all_model_.*"model.ckpt-(\d+)"', state.read_text() if state.exists() else "", re.MULTILINE)
+    return max((int(step) for step in listed if (result1 / f"model.ckpt-{step}.meta").exists()), default=0)
 
 
 def stop(checkout, command, signal_number):
