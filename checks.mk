@@ -27,7 +27,7 @@ $(foreach name,$(filter-out CHECKPOINT,$(GIVEN)),$(foreach path,$($(name)),$(if 
 	$(error $(path): no such file or folder))))
 $(if $(CHECKPOINT),$(if $(wildcard $(CHECKPOINT).index),,\
 	$(error $(CHECKPOINT).index: no such file: CHECKPOINT= takes a path up to model.ckpt-N)))
-$(if $(PB),$(if $(CHECKPOINT),,$(foreach goal,$(filter fc predict heldout bench,$(MAKECMDGOALS)),\
+$(if $(PB),$(if $(CHECKPOINT),,$(foreach goal,$(filter fc predict heldout classifier int8 score bench,$(MAKECMDGOALS)),\
 	$(error make $(goal): a .pb holds no classifier head: add CHECKPOINT=))))
 $(if $(CHECKPOINT)$(PB),$(foreach goal,$(filter result1 result2 variants ablation compare tensorboard,$(MAKECMDGOALS)),\
 	$(error make $(goal) is about the phases of a run of one's own: leave out CHECKPOINT= and PB=)))

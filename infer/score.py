@@ -205,6 +205,7 @@ def score(args):
     before = source.stat()
     columns, column, schema, read = open_source(source, args.text_column)
     kinds = {name: {"str"} if name == column else set() for name in columns}
+    sha256 = digest(source)  # before anything is read from it that would have to be of the same file
     sizes, bad = check(source, read, kinds, args.strict)
     if choose(source, list(kinds), args.text_column) != column:
         sys.exit(f"{source}: some rows have {TEXT_COLUMN!r} and some not: name the text with --text_column")
@@ -222,7 +223,6 @@ def score(args):
             remove(folder)
             sys.exit(f"{source}: a value that {suffix} cannot hold: {error}: write a .parquet")
 
-    sha256 = digest(source)
     manifest = {
         "input": f"{sha256} {source.suffix.lower()}",
         "model": f"{digest(model)} {digest(model.with_suffix('.bin'))}",

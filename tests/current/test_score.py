@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 from conftest import LENGTH, ROOT, WORDS, fails, run
 
+import infer.score
 from infer import Classifier
 from infer.classifier import WINDOW
 from infer.score import locked, main
@@ -525,3 +526,18 @@ def test_progress_at_a_terminal(classifier, many, tmp_path):
             shown += piece
     assert process.wait() == 0
     assert b"check: " in shown and f"{MANY}/{MANY} [".encode() in shown and b"row/s]" in shown
+
+
+def test_an_input_replaced_while_it_is_checked_is_no_right_answer(classifier, many, tmp_path, monkeypatch):
+    source, output = tmp_path / "in.csv", tmp_path / "out.csv"
+    source.write_bytes(many[0].read_bytes())
+    checked = infer.score.check
+
+    def replaced(*arguments):
+        result = checked(*arguments)
+        source.write_bytes(many[0].read_bytes() + b"0,good\n")
+        return result
+
+    monkeypatch.setattr(infer.score, "check", replaced)
+    assert "in.csv: has changed while it was scored" in refused(classifier, source, output)
+    assert not output.exists()

@@ -3,6 +3,7 @@
 import ast
 import os
 import re
+import shutil
 import subprocess
 
 import numpy as np
@@ -74,6 +75,7 @@ def test_int8_keeps_all_that_the_classifier_knows(tiny, expected):
 
 
 def test_what_does_not_belong_together_makes_no_classifier(tiny, tmp_path):
+    make(tiny, "classifier", TINY)
     build = tiny / "build/tiny"
     before = os.stat(build / "classifier.xml").st_mtime_ns
     (tmp_path / "vocab.txt").write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\ngood\n")
@@ -83,3 +85,18 @@ def test_what_does_not_belong_together_makes_no_classifier(tiny, tmp_path):
         f"{tmp_path}/vocab.txt: 5 entries, but {build}/bert-finetune.pb has 30522: they belong to different" in output
     )
     assert os.stat(build / "classifier.xml").st_mtime_ns == before
+
+
+def test_a_head_that_is_not_a_number_makes_no_classifier(tiny, tmp_path):
+    build = tiny / "build/tiny"
+    make(tiny, "predict", TINY)
+    weight = np.load(build / "weight.npy")
+    weight[0, 0] = np.nan
+    np.save(tmp_path / "weight.npy", weight)
+    shutil.copy(build / "bias.npy", tmp_path)
+    python = ROOT / ".tox/openvino-current/bin/python"
+    command = [python, "-m", "infer.convert", "classifier", build / "bert-finetune.pb", tmp_path / "classifier.xml"]
+    given = [f"--head_dir={tmp_path}", f"--vocab_file={build}/pretrained/vocab.txt"]
+    done = subprocess.run([*command, *given], cwd=ROOT, env=clean_environment(), capture_output=True, text=True)
+    assert done.returncode == 1 and "probabilities differ by nan" in done.stderr
+    assert not (tmp_path / "classifier.xml").exists()

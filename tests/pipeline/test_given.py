@@ -104,6 +104,7 @@ def test_what_is_given_lies_apart_from_the_profiles_own_run(given, tiny):
         ("pb", "CHECKPOINT=build", "build.index: no such file: CHECKPOINT= takes a path up to model.ckpt-N"),
         ("ir", "PB=/nowhere/frozen.pb", "/nowhere/frozen.pb: no such file or folder"),
         ("fc", "PB=README.md", "make fc: a .pb holds no classifier head: add CHECKPOINT="),
+        ("int8", "PB=README.md", "make int8: a .pb holds no classifier head: add CHECKPOINT="),
         ("ablation", "CHECKPOINT=build", "build.index: no such file"),
         ("ir", "PB=README.md", "README.md: not a whole frozen graph"),
         ("predict", "VOCAB_FILE=/nowhere/vocab.txt", "/nowhere/vocab.txt: no such file or folder"),
