@@ -94,10 +94,11 @@ def main():
     parser.add_argument("reviews", nargs="*", metavar="REVIEW", help="reviews (default: the guide's four)")
     args = parser.parse_args()
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # end quietly under `| head`
-    if args.file and args.reviews:
+    sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may not have every letter
+    if args.file is not None and args.reviews:
         parser.error("give the reviews as arguments or with -f, not both")
 
-    reviews = args.reviews or read_lines(args.file or GUIDE_REVIEWS)
+    reviews = args.reviews or read_lines(GUIDE_REVIEWS if args.file is None else args.file)
     if not reviews:
         sys.exit(f"{args.file}: no reviews in it")
     if is_classifier(args.model):

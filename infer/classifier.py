@@ -1,5 +1,7 @@
 """Texts to probabilities with one IR: from infer import Classifier; Classifier("classifier.xml").predict(texts)"""
 
+import contextlib
+import hashlib
 import json
 import os
 import threading
@@ -10,10 +12,12 @@ import numpy as np
 import openvino as ov
 
 from infer.model import reason
-from infer.text import SPECIAL_TOKENS, load_tokenizer, to_batches
+from infer.text import load_tokenizer, to_batches
 
 INFO = "classifier"  # the section of rt_info
 KEYS = ("vocab", "labels", "do_lower_case", "max_seq_length")
+SEAL = "sha256"  # beside KEYS: of the .xml, with NO_SEAL in its place, and the .bin
+NO_SEAL = "0" * 64
 WINDOW = 2048  # texts that are read, sorted by length and predicted before the first of them is answered
 BATCH_SIZE = 32
 HINTS = ("throughput", "latency")
@@ -23,6 +27,32 @@ def write_info(network, *values):
     """Writes the values of KEYS, in their order, into the rt_info of an ov.Model, each as JSON."""
     for key, value in zip(KEYS, values, strict=True):
         network.set_rt_info(json.dumps(value), [INFO, key])
+
+
+def digest(path):
+    """Returns the SHA-256 of a file, in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def seal(path):
+    """Returns the SHA-256 of a classifier's .xml, but for the seal in it, and its .bin; and the seal, as bytes."""
+    before, tag, after = Path(path).read_bytes().partition(f'<{SEAL} value="'.encode())
+    written, after = after[: len(NO_SEAL)], after[len(NO_SEAL) :]
+    sha256 = hashlib.sha256(before + tag + NO_SEAL.encode() + after)
+    sha256.update(digest(Path(path).with_suffix(".bin")).encode())
+    return sha256.hexdigest().encode(), written
+
+
+def save_classifier(network, path):
+    """Writes an ov.Model that has write_info's rt_info as an IR that read_model reads.
+
+    Args:
+      path: Path, .xml; its .bin lands beside it.
+    """
+    network.set_rt_info(NO_SEAL, [INFO, SEAL])
+    ov.save_model(network, path, compress_to_fp16=False)
+    path.write_bytes(path.read_bytes().replace(NO_SEAL.encode(), seal(path)[0]))
 
 
 def is_classifier(path):
@@ -40,17 +70,41 @@ def read_model(core, path):
             raise FileNotFoundError(f"{file}: no such file: make it with `make classifier`")
     try:
         network = core.read_model(path)
-        for key in KEYS:
+        for key in (*KEYS, SEAL):
             if not network.has_rt_info([INFO, key]):
                 raise ValueError(f"no {key} in its rt_info")
-        values = [json.loads(network.get_rt_info([INFO, key]).astype(str)) for key in KEYS]
-        if missing := {*SPECIAL_TOKENS} - {*values[0]}:
-            raise ValueError(f"no {min(missing)} in its vocabulary")
-        return network, values
+        found, written = seal(path)
+        if found != written:
+            raise ValueError("its .xml or .bin is not as it was written")
+        return network, [json.loads(network.get_rt_info([INFO, key]).astype(str)) for key in KEYS]
     except (RuntimeError, ValueError) as error:
         raise ValueError(
             f"{path}: not a classifier, or broken: {reason(error)}: make it with `make classifier`"
         ) from error
+
+
+def open_cache(folder):
+    """Tells whether OpenVINO can keep compiled models in `folder`; removes those that are not as they were written.
+
+    OpenVINO notices one that was cut, and not one whose numbers have changed.
+    """
+    files = list(folder.glob("*")) or [folder if folder.is_dir() else folder.parent]
+    if (folder.is_symlink() and not folder.is_dir()) or not all(os.access(file, os.R_OK | os.W_OK) for file in files):
+        return False
+    for blob in folder.glob("*.blob"):
+        sha256 = blob.with_suffix(".sha256")
+        if not sha256.is_file() or sha256.read_text(errors="replace") != digest(blob):
+            blob.unlink(missing_ok=True)
+    return True
+
+
+def close_cache(folder):
+    """Notes the SHA-256 of the compiled models for the next open_cache; on a full disk they are made again then."""
+    with contextlib.suppress(OSError):
+        for blob in folder.glob("*.blob"):
+            sha256 = blob.with_suffix(".sha256")
+            if not sha256.exists() or sha256.stat().st_mtime_ns < blob.stat().st_mtime_ns:
+                sha256.write_text(digest(blob))
 
 
 class Classifier:
@@ -61,22 +115,26 @@ class Classifier:
       device: an OpenVINO device name.
       hint: "throughput" for many texts, "latency" for the answer to a few.
     The compiled model is kept in classifier.cache/ beside the IR, if that folder can be written to, for the next start.
+    Threads may share one; a process forked from its own may not.
     Attributes:
       labels: list of str, in the order of the probabilities.
       max_seq_length: int, in WordPieces, [CLS] and [SEP] among them; what is longer is cut, as in training.
-    Raises: OSError if a file can't be read; ValueError if it is not such an IR, is broken, or the device isn't there.
+    Raises: OSError if a file can't be read; ValueError if it is not such an IR, is broken, the device isn't there, or
+      there is no such hint.
     """
 
     def __init__(self, model, device="CPU", hint="throughput"):
+        if hint not in HINTS:
+            raise ValueError(f"hint {hint!r}: choose one of {', '.join(HINTS)}")
         core = ov.Core()
         network, (vocab, self.labels, do_lower_case, self.max_seq_length) = read_model(core, model)
         vocab = {token: i for i, token in enumerate(vocab)}
-        self._encode = load_tokenizer(vocab, do_lower_case)
+        self._encode = load_tokenizer(vocab, do_lower_case, self.max_seq_length - 2)
         self._frame = vocab["[CLS]"], vocab["[SEP]"]
         # Some CPUs would run it in bfloat16.
         config = {"PERFORMANCE_HINT": hint.upper(), "INFERENCE_PRECISION_HINT": "f32"}
         cache = Path(model).with_suffix(".cache")
-        if os.access(cache.parent, os.W_OK):
+        if open_cache(cache):
             config["CACHE_DIR"] = str(cache)
         try:
             compiled = core.compile_model(network, device, config)
@@ -85,6 +143,7 @@ class Classifier:
             raise ValueError(
                 f"device {device} cannot run {model}: {reason(error)}: the devices here are {devices}"
             ) from error
+        close_cache(cache)
         self._requests = ov.AsyncInferQueue(compiled, compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
         self._requests.set_callback(store)
         self._lock = threading.Lock()

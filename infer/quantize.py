@@ -13,7 +13,7 @@ import nncf
 import numpy as np
 import openvino as ov
 
-from infer.classifier import Classifier
+from infer.classifier import Classifier, save_classifier
 from inputs.reviews import read_examples
 from inputs.script import run
 
@@ -91,12 +91,14 @@ def main():
     parser.add_argument("--max_drop", type=float, default=0.005, help="of accuracy that INT8 may cost (default: 0.005)")
     args = parser.parse_args()
 
+    if args.output.suffix != ".xml" or args.output.resolve() == args.model.resolve():
+        parser.error(f"{args.output}: an IR's name ends with .xml, and is not that of the model itself")
     nncf.set_log_level("ERROR")
     try:
         network = quantize(args.model, args.data_dir, args.max_drop)
     except (OSError, ValueError) as error:
         sys.exit(str(error))
-    ov.save_model(network, args.output, compress_to_fp16=False)
+    save_classifier(network, args.output)
     results = measure({"FP32": args.model, "INT8": args.output}, *read_rows(args.data_dir / "test.jsonl"))
     drop = results["FP32"]["accuracy"] - results["INT8"]["accuracy"]
     if drop > args.max_drop:

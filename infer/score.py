@@ -9,7 +9,6 @@ OUTPUT.parts/ until OUTPUT is whole: given again, a command that was interrupted
 import argparse
 import contextlib
 import fcntl
-import hashlib
 import os
 import shutil
 import signal
@@ -21,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
-from infer.classifier import HINTS, WINDOW, Classifier, is_classifier
+from infer.classifier import HINTS, WINDOW, Classifier, digest, is_classifier
 from infer.tables import (
     DELIMITERS,
     SUFFIXES,
@@ -151,12 +150,6 @@ def remove(folder):
     for path in sorted(folder.iterdir(), key=lambda path: path.name == "manifest.txt"):
         path.unlink()
     folder.rmdir()
-
-
-def digest(path):
-    """Returns the SHA-256 of a file."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def score_parts(classifier, windows, parts, encode, bar):

@@ -15,7 +15,7 @@ from tokenizers import models
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
 MAX_INPUT_CHARS_PER_WORD = 200  # upstream's limit; Hugging Face's is 100
-MAX_WORDS = 200_000  # that are remembered, some 50 MB
+MAX_WORDS, MAX_REMEMBERED = 200_000, 32  # words of so many characters that are remembered, some 50 MB
 
 # Training ran on Python 3.7, which knows Unicode 11: a later character is unassigned there, so upstream drops it.
 UNICODE_VERSION = 11.0
@@ -103,17 +103,19 @@ def read_casing(vocab_file):
         sys.exit(f"{path}: cannot read do_lower_case from it: {error!r}")
 
 
-def load_tokenizer(vocab, do_lower_case=True):
+def load_tokenizer(vocab, do_lower_case=True, max_words=sys.maxsize):
     """Returns a function: list of texts to a list of their WordPiece ids, lists too, without special tokens.
 
-    `vocab` is read_vocab's. The function's ids equal bert.tokenization.FullTokenizer's on Python 3.7, on any text. A
-    literal "[SEP]" in a review is three ordinary words, as upstream.
+    `vocab` is read_vocab's. The function's ids equal bert.tokenization.FullTokenizer's on Python 3.7, on any text, as
+    far as its first `max_words` words. A literal "[SEP]" in a review is three ordinary words, as upstream.
     """
     wordpiece = models.WordPiece(vocab, unk_token="[UNK]", max_input_chars_per_word=MAX_INPUT_CHARS_PER_WORD)
-    # The longest piece that a word of the vocabulary begins with is the word.
-    pieces = Table(
-        lambda word: [vocab[word]] if word in vocab else [token.id for token in wordpiece.tokenize(word)], MAX_WORDS
-    )
+
+    def tokenize(word):
+        # The longest piece that a word of the vocabulary begins with is the word.
+        return [vocab[word]] if word in vocab else [token.id for token in wordpiece.tokenize(word)]
+
+    pieces = Table(tokenize, MAX_WORDS)
     functions = clean, strip_accents, set_apart, clean_and_set_apart
     cleaned, unaccented, apart, cleaned_apart = (Table(function, 0x110000) for function in functions)
 
@@ -126,8 +128,9 @@ def load_tokenizer(vocab, do_lower_case=True):
                 text = unicodedata.normalize("NFD", text.lower()).translate(unaccented)
             text = text.translate(apart)
         ids = []
-        for word in text.split():
-            ids += pieces[word[: MAX_INPUT_CHARS_PER_WORD + 1]]  # any longer is [UNK] too
+        for word in text.split(None, max_words)[:max_words]:
+            # Any longer word is [UNK] too.
+            ids += pieces[word] if len(word) <= MAX_REMEMBERED else tokenize(word[: MAX_INPUT_CHARS_PER_WORD + 1])
         return ids
 
     return lambda texts: [encode(text) for text in texts]
@@ -161,6 +164,8 @@ def to_batches(ids, frame, max_seq_length, batch_size):
       batch_size: int.
     Yields: (indices of the texts, [input_ids, input_mask, segment_ids], each int32 (batch, length)).
     """
+    if not ids:
+        return
     lengths = np.minimum([len(pieces) for pieces in ids], max_seq_length - 2)
     # The longest first: memory is reserved once, and the last to finish are short.
     order = np.argsort(-lengths, kind="stable")

@@ -42,6 +42,8 @@ def read_lines(path):
     Returns: list of str. Exits if the file cannot be read or is not UTF-8.
     """
     try:
+        if path == "-" and not sys.stdin:
+            sys.exit("-: standard input is closed")
         data = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
     except OSError as error:
         sys.exit(f"{path}: cannot read the reviews: {error.strerror}")
@@ -57,9 +59,13 @@ def read_examples(path):
     """
     try:
         with open(path, encoding="utf-8") as file:
-            return [json.loads(line) for line in file]
-    except ValueError as error:
-        sys.exit(f"{path}: not a file of examples, as `make reviews` writes: {error}")
+            rows = [json.loads(line) for line in file]
+        for number, row in enumerate(rows, 1):
+            if not isinstance(row["review"], str) or row["label"] not in range(len(LABELS)):
+                raise ValueError(f"line {number} has no text or no label")
+        return rows
+    except (ValueError, KeyError, TypeError) as error:
+        sys.exit(f"{path}: not a file of examples, as `make reviews` writes: {error!r}")
     except FileNotFoundError:
         sys.exit(f"{path}: no such file: --data_dir must hold train.jsonl and test.jsonl, as `make reviews` writes")
 

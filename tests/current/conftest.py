@@ -3,11 +3,10 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import openvino as ov
 import pytest
 
 from infer.bert import build_classifier
-from infer.classifier import write_info
+from infer.classifier import save_classifier, write_info
 
 ROOT = Path(__file__).parents[2]
 WORDS = "good bad film plot a dull brilliant thing of beauty it is not".split()
@@ -59,5 +58,5 @@ def classifier(tmp_path_factory):
     network = build_classifier(random_weights(), HEADS, head)
     write_info(network, VOCAB, ["Negative", "Positive"], True, LENGTH)
     path = tmp_path_factory.mktemp("classifier") / "classifier.xml"
-    ov.save_model(network, path, compress_to_fp16=False)
+    save_classifier(network, path)
     return path

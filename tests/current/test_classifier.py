@@ -1,13 +1,14 @@
 """One IR that is the classifier: texts in, probabilities out, in order, however they are batched."""
 
 import itertools
+import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import openvino as ov
 import pytest
-from conftest import LENGTH, WORDS, fails, run
+from conftest import HIDDEN, LENGTH, WORDS, fails, run
 
 from infer import Classifier
 from infer.classifier import WINDOW
@@ -52,6 +53,10 @@ def test_a_review_of_ten_million_characters_is_cut_too(classifier):
         start = " ".join(long[:1000].split())
         answer, expected = model.predict([long, start])
         np.testing.assert_array_equal(answer, expected)
+
+
+def test_no_texts_are_no_answers(classifier):
+    assert Classifier(classifier).predict_window([]).shape == (0, 2)
 
 
 def test_threads_and_generators_do_not_mix_their_answers(classifier):
@@ -106,6 +111,16 @@ def spoil_vocab(path):
     path.write_text(path.read_text().replace("&quot;[CLS]&quot;", "&quot;[CLS&quot;"))
 
 
+def swap_labels(path):
+    path.write_text(path.read_text().replace("Negative", "Positive", 1))
+
+
+def overwrite_weights(path):
+    data = bytearray(path.with_suffix(".bin").read_bytes())
+    data[1000:2000] = bytes(1000)
+    path.with_suffix(".bin").write_bytes(data)
+
+
 def cut_weights(path):
     path.with_suffix(".bin").write_bytes(path.with_suffix(".bin").read_bytes()[:100])
 
@@ -115,7 +130,9 @@ def cut_weights(path):
     [
         (corrupt, "not a classifier, or broken"),
         (forget_vocab, "not a classifier, or broken: no vocab in its rt_info"),
-        (spoil_vocab, "not a classifier, or broken: no [CLS] in its vocabulary"),
+        (spoil_vocab, "not a classifier, or broken: its .xml or .bin is not as it was written"),
+        (swap_labels, "not a classifier, or broken: its .xml or .bin is not as it was written"),
+        (overwrite_weights, "not a classifier, or broken: its .xml or .bin is not as it was written"),
         (cut_weights, "not a classifier, or broken"),
         (lambda path: path.with_suffix(".bin").unlink(), "classifier.bin: no such file"),
     ],
@@ -126,6 +143,62 @@ def test_a_broken_ir_is_one_clear_line(classifier, spoil, message, tmp_path):
     spoil(tmp_path / "classifier.xml")
     line = fails("-m", "infer", "-m", tmp_path / "classifier.xml", "good")
     assert message in line and "make classifier" in line
+
+
+def overwrite(cache):
+    (blob,) = cache.glob("*.blob")
+    embedding = cache.with_suffix(".bin").read_bytes()[4 * HIDDEN : 4 * HIDDEN * 2]
+    assert embedding in blob.read_bytes()
+    blob.write_bytes(blob.read_bytes().replace(embedding, embedding[::-1]))
+
+
+def cut(cache):
+    (blob,) = cache.glob("*.blob")
+    blob.write_bytes(blob.read_bytes()[:-50])
+
+
+def no_folder(cache):
+    shutil.rmtree(cache)
+    cache.write_text("a file")
+
+
+def dangling(cache):
+    shutil.rmtree(cache)
+    cache.symlink_to("nowhere")
+
+
+@pytest.mark.parametrize("spoil", [overwrite, cut, no_folder, dangling, shutil.rmtree])
+def test_a_compiled_model_that_is_broken_or_cannot_be_kept_changes_no_answer(classifier, spoil, tmp_path):
+    for suffix in (".xml", ".bin"):
+        shutil.copy(classifier.with_suffix(suffix), tmp_path)
+    texts = [*reviews(10), "xyzzy"]  # an [UNK], the second of the embeddings
+    expected = Classifier(tmp_path / "classifier.xml").predict_window(texts)
+    spoil(tmp_path / "classifier.cache")
+    done = run("-m", "infer", "-m", tmp_path / "classifier.xml", *texts)
+    assert done.returncode == 0 and done.stderr == ""
+    np.testing.assert_array_equal(Classifier(tmp_path / "classifier.xml").predict_window(texts), expected)
+
+
+NOBODY = """
+import os, sys
+from infer import Classifier
+Classifier(sys.argv[1])
+os.setuid(65534)
+print(Classifier(sys.argv[1]).predict_window(["good"]))
+"""
+
+
+def test_a_cache_of_somebody_else_is_left_alone(classifier, tmp_path):
+    """By a user who can read the classifier and what was compiled, and write neither."""
+    if os.getuid():
+        pytest.skip("becoming another user takes root")
+    for suffix in (".xml", ".bin"):
+        shutil.copy(classifier.with_suffix(suffix), tmp_path)
+    tmp_path.parents[0].chmod(0o755)
+    tmp_path.parents[1].chmod(0o755)
+    tmp_path.chmod(0o755)
+    done = run("-c", NOBODY, tmp_path / "classifier.xml")
+    assert done.returncode == 0 and done.stdout.startswith("[["), done.stderr
 
 
 def test_a_foreign_ir_is_refused_by_name(tmp_path):
@@ -142,6 +215,11 @@ def test_a_device_that_is_not_there_is_named_with_those_that_are(classifier, dev
     assert line.startswith(f"device {device} cannot run") and line.endswith("the devices here are CPU")
 
 
+def test_a_hint_that_there_is_not_is_named_as_such(classifier):
+    with pytest.raises(ValueError, match="hint 'fast': choose one of throughput, latency"):
+        Classifier(classifier, hint="fast")
+
+
 @pytest.mark.parametrize(
     "flag", [["--vocab_file", "vocab.txt"], ["--cased"], ["-l", "libcpu_extension.so"], ["--hint", "fast"]]
 )
@@ -152,7 +230,7 @@ def test_flags_that_it_does_not_take_are_an_error(classifier, flag):
 
 def test_the_vocabulary_travels_whole(classifier):
     info = ov.Core().read_model(classifier).get_rt_info(["classifier"]).astype(dict)
-    assert set(info) == {"vocab", "labels", "do_lower_case", "max_seq_length"}
+    assert set(info) == {"vocab", "labels", "do_lower_case", "max_seq_length", "sha256"}
     assert '"[CLS]"' in info["vocab"].astype(str) and "##s" in info["vocab"].astype(str)
 
 
