@@ -37,8 +37,9 @@ $(if $(and $(MIRROR),$(OFFLINE)),$(error MIRROR=$(MIRROR) and OFFLINE=1: one fet
 $(if $(OFFLINE),$(foreach goal,$(filter lock lock-% $(if $(ADVISORIES),,audit),$(MAKECMDGOALS)),\
 	$(error make $(goal) asks the package index: leave out OFFLINE=1$(if $(filter audit,$(goal)), or add ADVISORIES=file))))
 FORMATS = .csv .tsv .jsonl .parquet .txt
+WRITTEN = $(FORMATS:%=\%%) %.CSV %.TSV %.JSONL %.PARQUET %.TXT
 $(foreach goal,$(filter score,$(MAKECMDGOALS)),$(foreach name,INPUT OUTPUT,$(if $($(name)),\
-	$(if $(filter $(FORMATS:%=\%%),$($(name))),,$(error $(name)=$($(name)): must end with one of $(FORMATS))),\
+	$(if $(filter $(WRITTEN),$($(name))),,$(error $(name)=$($(name)): must end with one of $(FORMATS))),\
 	$(error make score: what to read and what to write are missing: add INPUT=reviews.csv OUTPUT=scored.csv)))\
 	$(if $(wildcard $(dir $(OUTPUT))),,$(error OUTPUT=$(OUTPUT): no such folder: make it first)))
 $(if $(filter bench,$(MAKECMDGOALS)),$(if $(shell [ $(MAX_SEQ_LENGTH) -le $(BENCH_LENGTH) ] && echo fits),,\

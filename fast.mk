@@ -20,9 +20,10 @@ $(INT8) &: $(CLASSIFIER) $(EXAMPLES) infer/quantize.py infer/classifier.py $(cal
 	  env CI=true $(CURRENT) -m infer.quantize $(B)/classifier.xml $(B)/int8.part/classifier.xml --data_dir=$(B)/reviews
 
 # What is scored is the user's own, wherever it lies: no stage of the build, so it leaves no record.
+score: export COLUMN := $(value TEXT_COLUMN)
 score: $(CLASSIFIER) | .tox/openvino-current.stamp  ## score INPUT=reviews.csv into OUTPUT=scored.csv, or other formats
 	@$(CURRENT) -m infer score -m $(B)/classifier.xml -d $(DEVICE) \
-	  $(if $(TEXT_COLUMN),--text_column='$(TEXT_COLUMN)') '$(INPUT)' '$(OUTPUT)'
+	  $(if $(value TEXT_COLUMN),--text_column="$$COLUMN") "$$INPUT" "$$OUTPUT"
 
 # The same held-out reviews by this and by others, side by side, each with the run's weights: the guide's graph, padded
 # to its 128, and what peers read. Their environment is made without tox, as torch comes from one of two files.

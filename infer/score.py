@@ -25,6 +25,8 @@ from infer.tables import (
     DELIMITERS,
     SUFFIXES,
     TEXT_COLUMN,
+    UNFIT,
+    check_values,
     choose,
     kind_of,
     open_source,
@@ -77,7 +79,7 @@ def check_paths(source, output):
         sys.exit(f"{output.parent}: cannot write to this folder: {error.strerror}")
 
 
-def check(path, read, kinds, strict):
+def check(path, read, kinds, strict, suffix):
     """Reads a file of reviews from end to end, and reports its bad rows.
 
     Args:
@@ -85,10 +87,10 @@ def check(path, read, kinds, strict):
       read: open_source's.
       kinds: {column: set of the kinds of its values}, added to if it is a .jsonl.
       strict: exit at the first bad row.
+      suffix: of the format to write, which has to hold every value.
     Returns: (number of rows of each window, number of bad rows). Raises: SystemExit, OSError.
     """
-    suffix = path.suffix.lower()
-    unit = "row" if suffix == ".parquet" else "line"
+    unit = "row" if path.suffix.lower() == ".parquet" else "line"
     sizes, bad = [], 0
 
     def report(number, why):
@@ -103,9 +105,14 @@ def check(path, read, kinds, strict):
         for window, texts in read(report):
             sizes.append(len(texts))
             bar.update(len(texts))
-            for row in window if suffix == ".jsonl" else ():
+            for row in window if path.suffix.lower() == ".jsonl" else ():
                 for name, value in row.items():
                     kinds.setdefault(name, set()).add(kind_of(value))
+            try:
+                if isinstance(window, pa.Table) and suffix not in (".parquet", ".txt"):
+                    check_values(window)
+            except UNFIT as error:
+                sys.exit(f"{path}: a value that {suffix} cannot hold: {error}: write a .parquet")
     if bad > REPORTED:
         print(f"{path}: and {bad - REPORTED} more bad rows: skipped", file=sys.stderr)
     return sizes, bad
@@ -186,7 +193,7 @@ def join(parts, suffix, schema, file):
 
 def score(args):
     """Scores args.input into args.output. Raises: SystemExit with what is wrong; OSError."""
-    source, output = args.input, args.output
+    source, output = args.input, args.output.resolve() if args.output.is_symlink() else args.output
     check_paths(source, output)
     model = Path(args.model)
     if model.is_file() and not is_classifier(model):
@@ -199,7 +206,7 @@ def score(args):
     columns, column, schema, read = open_source(source, args.text_column)
     kinds = {name: {"str"} if name == column else set() for name in columns}
     sha256 = digest(source)  # before anything is read from it that would have to be of the same file
-    sizes, bad = check(source, read, kinds, args.strict)
+    sizes, bad = check(source, read, kinds, args.strict, output.suffix.lower())
     if choose(source, list(kinds), args.text_column) != column:
         sys.exit(f"{source}: some rows have {TEXT_COLUMN!r} and some not: name the text with --text_column")
     schema = schema or to_schema(kinds)
@@ -210,11 +217,7 @@ def score(args):
 
     def encode(window, labels, probabilities):
         answers = dict(zip(added, [labels, *probabilities.T], strict=True))
-        try:
-            return (to_parquet if suffix == ".parquet" else to_text)(window, answers, schema, suffix)
-        except (pa.ArrowException, ValueError) as error:
-            remove(folder)
-            sys.exit(f"{source}: a value that {suffix} cannot hold: {error}: write a .parquet")
+        return (to_parquet if suffix == ".parquet" else to_text)(window, answers, schema, suffix)
 
     manifest = {
         "input": f"{sha256} {source.suffix.lower()}",
@@ -231,7 +234,11 @@ def score(args):
         if done:
             print(f"{folder}: going on after {done} of {sum(sizes)} rows", file=sys.stderr)
         with tqdm(desc="score", unit="row", total=sum(sizes), initial=done, disable=None) as bar:
-            score_parts(classifier, read(lambda number, why: None), parts, encode, bar)
+            try:
+                score_parts(classifier, read(lambda number, why: None), parts, encode, bar)
+            except UNFIT:
+                if digest(source) == sha256:
+                    raise
         after = source.stat()
         if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns) and digest(source) != sha256:
             remove(folder)

@@ -24,6 +24,11 @@ DELIMITERS = {".csv": ",", ".tsv": "\t"}
 TEXT_COLUMN = "review"
 MAX_LINE = MAX_FIELD = 2**25  # bytes, characters; what is longer is a bad row, so that no file fills the memory
 MAX_WINDOW = 2**24  # bytes of input that are predicted together
+MAX_READ_AGAIN = 2**27  # bytes of lines in all that follow a quote that is never closed
+MAX_DEPTH = 100  # of lists and objects in JSON, within what Python reads and writes
+SLICE = 64  # rows of a .parquet that are decoded at once: however small they are in it, they may be long
+UNFIT = (pa.ArrowException, ValueError, OverflowError)  # of a value that another format cannot hold
+LISTED = 20  # columns, in a message
 BOM = b"\xef\xbb\xbf"
 # The Arrow type of a JSON column by the kinds of its values; of any others, their JSON as text.
 ARROW_TYPES = (
@@ -80,6 +85,23 @@ def finite(number):
     return float(number)
 
 
+def unique(pairs):
+    """Returns the dict of a JSON object's pairs; raises ValueError if a key comes twice."""
+    row = dict(pairs)
+    if len(row) < len(pairs):
+        raise ValueError("a key that comes twice")
+    return row
+
+
+def is_deep(value):
+    """Tells whether lists and dicts are nested deeper than MAX_DEPTH in a value."""
+    level = [value]
+    for _ in range(MAX_DEPTH + 1):
+        level = [inner for outer in level for inner in (outer.values() if isinstance(outer, dict) else outer)]
+        level = [inner for inner in level if isinstance(inner, (dict, list))]
+    return bool(level)
+
+
 def read_jsonl(path):
     """Yields (line number, dict or what is wrong, bytes) of each line that is not blank."""
     for number, line in read_lines(path):
@@ -87,15 +109,19 @@ def read_jsonl(path):
             text = decode(line)
             if not text.strip():
                 continue
-            row = json.loads(text, parse_float=finite, parse_constant=finite)
+            row = json.loads(text, parse_float=finite, parse_constant=finite, object_pairs_hook=unique)
             if not isinstance(row, dict):
                 raise ValueError("no JSON object")
+            if text.count("[") + text.count("{") > MAX_DEPTH and is_deep(row):
+                raise RecursionError
             if "\\u" in text and not is_text(json.dumps(row, ensure_ascii=False)):
                 raise ValueError("not Unicode: half a surrogate pair")
             yield number, row, len(line)
         except json.JSONDecodeError as error:
             yield number, f"broken JSON: {error.msg} at column {error.colno}", 0
-        except (ValueError, RecursionError) as error:
+        except RecursionError:
+            yield number, f"nested deeper than {MAX_DEPTH}", 0
+        except ValueError as error:
             yield number, str(error), 0
 
 
@@ -103,7 +129,7 @@ def read_fields(path, delimiter):
     """Yields (number of its first line, list of fields or what is wrong, bytes) of each row of a CSV.
 
     After a row that is wrong it goes on with the next line, even if a quote was open: one that is never closed costs
-    its own row, not all that follow.
+    its own row, not all that follow; but for MAX_READ_AGAIN, so that a file of nothing else ends.
     """
     lines, held, ahead = read_lines(path), [], []  # held: the lines of this row; ahead: those to be read again
 
@@ -115,7 +141,7 @@ def read_fields(path, delimiter):
         return line.decode("utf-8", "surrogateescape")  # where the row ends is clear all the same
 
     csv.field_size_limit(MAX_FIELD)
-    rows = None
+    rows, read_again = None, 0
     while True:
         rows = rows or csv.reader(iter(feed, ""), delimiter=delimiter, strict=True)
         held.clear()
@@ -123,8 +149,13 @@ def read_fields(path, delimiter):
             fields = next(rows, None)
         except csv.Error as error:
             why = str(error).replace("unexpected end of data", "a quote that is never closed").split(" - ")[0]
+            rest = [line for line in held[1:] if line[1] != b""]
+            read_again += sum(len(line or b"") + 50 for _, line in rest)  # a line costs as much as so many bytes
+            if read_again <= MAX_READ_AGAIN:
+                ahead.extend(reversed(rest))
+            elif rest:
+                why = f"{why}, up to line {rest[-1][0]}"
             yield held[0][0], why, 0
-            ahead.extend(line for line in reversed(held[1:]) if line[1] != b"")
             rows = None
             continue
         if fields is None:
@@ -177,14 +208,25 @@ def is_whole(table):
         return False
 
 
+def read_tables(file):
+    """Yields the rows of a pq.ParquetFile as pa.Tables of up to WINDOW rows and some MAX_WINDOW bytes."""
+    groups = [file.metadata.row_group(i) for i in range(file.num_row_groups)]
+    widest = max((group.total_byte_size // max(group.num_rows, 1) for group in groups), default=0)
+    held, rows, size = [], 0, 0
+    for batch in file.iter_batches(max(1, min(SLICE, MAX_WINDOW // max(widest, 1)))):
+        if held and (rows + len(batch) > WINDOW or size + batch.nbytes > MAX_WINDOW):
+            yield pa.Table.from_batches(held)
+            held, rows, size = [], 0, 0
+        held, rows, size = [*held, batch], rows + len(batch), size + batch.nbytes
+    if held:
+        yield pa.Table.from_batches(held)
+
+
 def read_parquet(path, column, report):
     """Yields (pa.Table, texts) of a window each; calls `report` with the row and what is wrong of each bad one."""
-    with reading(path), pq.ParquetFile(path) as file:
-        groups = [file.metadata.row_group(i) for i in range(file.num_row_groups)]
-        widest = max((group.total_byte_size // max(group.num_rows, 1) for group in groups), default=0)
+    with reading(path), pq.ParquetFile(path, buffer_size=2**20) as file:
         first = 1
-        for batch in file.iter_batches(max(1, min(WINDOW, MAX_WINDOW // max(widest, 1)))):
-            table = pa.Table.from_batches([batch])
+        for table in read_tables(file):
             rows = range(len(table))
             whole = is_whole(table)
             broken = {i for i in rows if not (whole or is_whole(table[i : i + 1]))}
@@ -192,6 +234,9 @@ def read_parquet(path, column, report):
             for i in rows:
                 if texts[i] is None:
                     report(first + i, "not UTF-8" if i in broken else f"{column} is null")
+                elif len(texts[i]) > MAX_FIELD:
+                    report(first + i, f"longer than {MAX_FIELD} characters")
+                    texts[i] = None
             first += len(table)
             kept = [text for text in texts if text is not None]
             if len(kept) < len(texts):  # by slices: `filter` does not know every type
@@ -206,7 +251,8 @@ def choose(path, columns, asked):
         sys.exit(f"{path}: two columns are named {twice[0]!r}: rename one")
     wanted = asked or (TEXT_COLUMN if len(columns) != 1 else columns[0])
     if wanted not in columns:
-        sys.exit(f"{path}: no column {wanted!r}: name the text with --text_column: there are {', '.join(columns)}")
+        there = ", ".join(columns[:LISTED]) + ", …" * (len(columns) > LISTED)
+        sys.exit(f"{path}: no column {wanted!r}: name the text with --text_column: there are {there}")
     return wanted
 
 
@@ -243,6 +289,11 @@ def open_source(path, asked):
     if isinstance(columns, str):
         sys.exit(f"{path}: line {number}: {columns}: a {suffix} begins with a row of column names, in UTF-8")
     column = choose(path, columns, asked)
+    if not asked and len(columns) == 1 and (marks := [mark for mark in ",;\t|" if mark in column]):
+        sys.exit(
+            f"{path}: one column, {column!r}: are there {marks[0]!r} for {delimiter!r}? "
+            "Mend that, or name the column with --text_column"
+        )
     return columns, column, None, lambda report: group(read_csv(path, columns, delimiter), column, report)
 
 
@@ -288,8 +339,19 @@ def to_rows(table):
             column = pc.if_else(pc.is_finite(column), column, pa.scalar(None, kind))
         elif not (pa.types.is_integer(kind) or pa.types.is_boolean(kind) or pa.types.is_nested(kind)):
             column = column.cast(pa.string())
+            if pc.any(pc.starts_with(column, "<value out of range")).as_py():
+                raise ValueError(f"{field.name} is a {kind} out of range")
         table = table.set_column(i, field.name, column)
     return table.to_pylist()
+
+
+def check_values(table):
+    """Raises one of UNFIT if a value of a pa.Table has no text."""
+    kinds = pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean, pa.types.is_string
+    names = [field.name for field in table.schema if not any(is_kind(field.type) for is_kind in kinds)]
+    for row in to_rows(table.select(names)):
+        for value in row.values():
+            as_text(value)
 
 
 def to_csv(rows, suffix):
@@ -308,7 +370,7 @@ def to_text(window, added, schema, suffix):
       added: {column: list of str for the label, float32 array (rows,) for a probability}, the label first.
       schema: pa.Schema of the window, without what is added.
       suffix: of SUFFIXES.
-    Raises: pa.ArrowException, ValueError if a .parquet's value has no text.
+    Raises: one of UNFIT if a .parquet's value has no text.
     """
     # str of a float32 is the shortest decimal that reads back as the same.
     answers = zip(*([str(value) for value in values] for values in added.values()), strict=True)

@@ -53,3 +53,8 @@ def test_what_is_missing_is_one_clear_line(classifier, data_dir, tmp_path):
     assert "nowhere.xml: no such file" in fails(*quantize("nowhere.xml", data_dir))
     (data_dir / "train.jsonl").unlink()
     assert "train.jsonl: no such file" in fails(*quantize(classifier, data_dir))
+    (data_dir / "train.jsonl").write_text('{"review": "good"}\n')
+    assert "train.jsonl: not a file of examples" in fails(*quantize(classifier, data_dir))
+    onto_itself = run("-m", "infer.quantize", classifier, classifier, "--data_dir", data_dir)
+    assert onto_itself.returncode == 2 and "is not that of the model itself" in onto_itself.stderr
+    Classifier(classifier)

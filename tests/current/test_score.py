@@ -18,6 +18,7 @@ import pytest
 from conftest import LENGTH, ROOT, WORDS, fails, run
 
 import infer.score
+import infer.tables
 from infer import Classifier
 from infer.classifier import WINDOW
 from infer.score import locked, main
@@ -187,10 +188,13 @@ BAD = {
     ".tsv": (b"review\tn\ngood\t1\nbad 2\nfilm\t3\n", ["line 3: 1 fields, not 2"], ["good", "film"]),
     ".jsonl": (
         b'{"review": "good"}\n\n{"review": }\n{"review": null}\n{"text": 1}\n["review"]\n{"review": "\xff"}\n'
-        b'{"review": "\\ud800"}\n{"review": "a", "x": NaN}\n{"review": 5}\n' + b"[" * 100_000 + b'\n{"review": "plot"}',
+        b'{"review": "\\ud800"}\n{"review": "a", "x": NaN}\n{"review": 5}\n' + b"[" * 100_000 + b"\n"
+        b'{"review": "good", "x": ' + b'[{"y": ' * 60 + b"1" + b"}]" * 60 + b'}\n{"review": "a", "review": "b"}\n'
+        b'{"review": "plot"}',
         ["line 3: broken JSON: Expecting value at column 12", "line 4: review is NoneType, not text"]
         + ["line 5: no review", "line 6: no JSON object", "line 7: not UTF-8", "line 8: not Unicode: half a"]
-        + ["line 9: NaN is no number", "line 10: review is int, not text", "line 11: "],
+        + ["line 9: NaN is no number", "line 10: review is int, not text"]
+        + ["line 11: nested deeper than 100", "line 12: nested deeper than 100", "line 13: a key that comes twice"],
         ["good", "plot"],
     ),
     ".txt": (b"good\n\xe9\n\nplot\r\n", ["line 2: not UTF-8"], ["good", "", "plot"]),
@@ -229,6 +233,18 @@ def test_bad_rows_of_a_parquet_are_named_by_their_number(classifier, tmp_path, c
     ]
     assert "scored 2 rows, 2 bad rows skipped" in stdout
     assert [row["n"] for row in read(tmp_path / "out.csv")] == ["1", "4"]
+
+
+def test_quotes_that_are_never_closed_do_not_take_for_ever(classifier, tmp_path, capsys, monkeypatch):
+    """Each of these lines opens a quote, and closes and opens one if it stands in one."""
+    monkeypatch.setattr(infer.tables, "MAX_READ_AGAIN", 100_000)
+    source = tmp_path / "in.csv"
+    source.write_text("n,review\n1,good\n" + 'a","\n' * 1000 + "2,bad\n")
+    score(classifier, source, tmp_path / "out.csv")
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == f"{source}: line 3: a quote that is never closed: skipped"
+    assert lines[-1].endswith("a quote that is never closed, up to line 1003: skipped") and len(lines) < 10
+    assert [row["n"] for row in read(tmp_path / "out.csv")] == ["1"]
 
 
 def test_only_the_first_bad_rows_are_listed(classifier, tmp_path, capsys):
@@ -291,6 +307,9 @@ def test_what_cannot_be_done_is_one_clear_line(classifier, tmp_path):
         ("a,a\n", "two columns are named 'a'"),
         ("review,label\n", "has a column 'label' already: rename it, or write a .txt"),
         ("review,p_positive\n", "has a column 'p_positive' already"),
+        ("review;n\ngood;1\n", "one column, 'review;n': are there ';' for ','? Mend that, or name the column"),
+        ("review\tn\ngood\t1\n", "one column, 'review\\tn': are there '\\t' for ','?"),
+        (",".join(f"c{i}" for i in range(1000)) + "\n", "c18, c19, …"),
     ):
         (tmp_path / "wrong.csv").write_text(content)
         assert message in line(tmp_path / "wrong.csv", output)
@@ -314,14 +333,22 @@ def test_what_is_no_classifier_is_one_clear_line(classifier, tmp_path):
     assert "python -m infer score" in run("-m", "infer", "--help").stdout
 
 
-@pytest.mark.parametrize("value", [b"\xff", [b"a"], {"x": float("nan")}])
-def test_a_value_that_the_format_cannot_hold(classifier, value, tmp_path):
-    pq.write_table(pa.table({"review": ["good"], "value": [value]}), tmp_path / "in.parquet")
+FAR = pa.array([2**62], pa.timestamp("us"))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [[b"\xff"], [[b"a"]], [{"x": float("nan")}], FAR, pa.ListArray.from_arrays([0, 1], FAR)],
+    ids=["bytes", "nested bytes", "nested NaN", "far date", "nested far date"],
+)
+def test_a_value_that_the_format_cannot_hold(classifier, values, tmp_path):
+    pq.write_table(pa.table({"review": ["good"], "value": values}), tmp_path / "in.parquet")
     line = refused(classifier, tmp_path / "in.parquet", tmp_path / "out.csv")
     assert "in.parquet: a value that .csv cannot hold" in line and line.endswith("write a .parquet")
     assert [path.name for path in tmp_path.iterdir()] == ["in.parquet"]
     score(classifier, tmp_path / "in.parquet", tmp_path / "out.parquet")
-    assert str(read(tmp_path / "out.parquet")[0]["value"]) == str(value)
+    got, expected = (pq.read_table(tmp_path / f"{name}.parquet")["value"] for name in ("out", "in"))
+    assert str(got) == str(expected)
 
 
 # Kills itself with SIGKILL at the n-th call of a function of os, before or after it is done.
@@ -493,6 +520,19 @@ def test_a_line_that_does_not_end_is_one_bad_row(classifier, tmp_path, capsys):
     score(classifier, tmp_path / "in.txt", tmp_path / "out.txt")
     assert "in.txt: line 2: longer than 33554432 bytes: skipped" in capsys.readouterr().err
     assert len(read(tmp_path / "out.txt")) == 2
+
+
+def test_texts_that_are_small_only_in_the_file_fill_no_memory(classifier, tmp_path):
+    """A row group that says its rows are short: 1500 times one long text, kept once, among many short ones."""
+    reviews = ["good film " * 100_000] * 1500 + ["bad"] * 100_000
+    pq.write_table(
+        pa.table({"review": pa.array(reviews).dictionary_encode()}).cast(pa.schema([("review", pa.large_string())])),
+        tmp_path / "in.parquet",
+    )
+    assert (tmp_path / "in.parquet").stat().st_size < 2**22
+    done = run("-c", PEAK, *command(classifier, tmp_path / "in.parquet", tmp_path / "out.txt"))
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout.splitlines()[-1]) < 2**20, "KiB"
 
 
 PEAK = """

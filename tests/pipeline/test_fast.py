@@ -9,17 +9,19 @@ TINY = "PROFILE=tiny"
 
 
 def test_score_reads_and_writes_the_users_own_files(tiny, tmp_path):
-    source, output = tmp_path / "reviews.csv", tmp_path / "scored.jsonl"
-    source.write_text('id,the text\n7,"Creative, and surprising"\n8\n9,Absolutely awful\n')
+    source, output = tmp_path / "critic's.CSV", tmp_path / "scored.jsonl"
+    source.write_text('id,the critic\'s $text\n7,"Creative, and surprising"\n8\n9,Absolutely awful\n')
     given = f"INPUT={source}", f"OUTPUT={output}"
     printed = make_fails(tiny, "score", TINY, *given)
-    assert f"{source}: no column 'review': name the text with --text_column: there are id, the text" in printed
-    printed = make(tiny, "score", TINY, *given, "TEXT_COLUMN=the text")
+    assert (
+        f"{source}: no column 'review': name the text with --text_column: there are id, the critic's $text" in printed
+    )
+    printed = make(tiny, "score", TINY, *given, "TEXT_COLUMN=the critic's $text")
     assert printed == f"{output}: scored 2 rows, 1 bad row skipped\n"
     rows = [json.loads(line) for line in output.read_text().splitlines()]
     assert [row["id"] for row in rows] == ["7", "9"]
-    assert all(list(row) == ["id", "the text", "label", "p_negative", "p_positive"] for row in rows)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["reviews.csv", "scored.jsonl"]
+    assert all(list(row) == ["id", "the critic's $text", "label", "p_negative", "p_positive"] for row in rows)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["critic's.CSV", "scored.jsonl"]
     assert "all as recorded" in make(tiny, "verify", TINY)
 
     relative = make(tiny, "score", TINY, "INPUT=build/tiny/reviews/heldout.txt", f"OUTPUT={tmp_path}/scored.tsv")
