@@ -26,17 +26,25 @@ CJK += ((0x2B740, 0x2B81F), (0x2B820, 0x2CEAF), (0x2F800, 0x2FA1F))
 
 
 class Table(dict):
-    """A dict that is filled from a function as keys come up, and starts anew when it holds `limit` of them."""
+    """A dict that is filled from a function as keys come up."""
 
-    def __init__(self, function, limit):
+    def __init__(self, function):
         self.function = function
-        self.limit = limit
 
     def __missing__(self, key):
-        if len(self) >= self.limit:
-            self.clear()
         self[key] = value = self.function(key)
         return value
+
+
+class Words(Table):
+    """A Table that keeps no long words, and starts anew when it holds MAX_WORDS."""
+
+    def __missing__(self, word):
+        if len(word) > MAX_REMEMBERED:
+            return self.function(word)
+        if len(self) >= MAX_WORDS:
+            self.clear()
+        return super().__missing__(word)
 
 
 def category(char):
@@ -112,12 +120,13 @@ def load_tokenizer(vocab, do_lower_case=True, max_words=sys.maxsize):
     wordpiece = models.WordPiece(vocab, unk_token="[UNK]", max_input_chars_per_word=MAX_INPUT_CHARS_PER_WORD)
 
     def tokenize(word):
-        # The longest piece that a word of the vocabulary begins with is the word.
-        return [vocab[word]] if word in vocab else [token.id for token in wordpiece.tokenize(word)]
+        # The longest piece that a word of the vocabulary begins with is the word. Any of more characters is [UNK] too.
+        cut = word[: MAX_INPUT_CHARS_PER_WORD + 1]
+        return [vocab[cut]] if cut in vocab else [piece.id for piece in wordpiece.tokenize(cut)]
 
-    pieces = Table(tokenize, MAX_WORDS)
+    pieces = Words(tokenize)
     functions = clean, strip_accents, set_apart, clean_and_set_apart
-    cleaned, unaccented, apart, cleaned_apart = (Table(function, 0x110000) for function in functions)
+    cleaned, unaccented, apart, cleaned_apart = map(Table, functions)
 
     def encode(text):
         if text.isascii():
@@ -129,8 +138,7 @@ def load_tokenizer(vocab, do_lower_case=True, max_words=sys.maxsize):
             text = text.translate(apart)
         ids = []
         for word in text.split(None, max_words)[:max_words]:
-            # Any longer word is [UNK] too.
-            ids += pieces[word] if len(word) <= MAX_REMEMBERED else tokenize(word[: MAX_INPUT_CHARS_PER_WORD + 1])
+            ids += pieces[word]
         return ids
 
     return lambda texts: [encode(text) for text in texts]
