@@ -132,7 +132,8 @@ $(eval $(call download,$(REVIEWS_ARCHIVE),$(REVIEWS_FROM)))
 PRETRAINED = $(addprefix $(B)/pretrained/,bert_config.json vocab.txt bert_model.ckpt.index)
 pretrained: $(PRETRAINED)  ## weights as a TensorFlow 1 checkpoint, with vocab.txt and bert_config.json
 CONVERT = $(WEIGHTS_FORMAT) $(DOWNLOADS)/$(WEIGHTS_ARCHIVE)
-$(PRETRAINED) &: $(DOWNLOADS)/$(WEIGHTS_ARCHIVE) inputs/pretrained.py profiles/tiny.json \
+READERS = inputs/bert_config.py inputs/vocab.py inputs/checkpoint.py
+$(PRETRAINED) &: $(DOWNLOADS)/$(WEIGHTS_ARCHIVE) inputs/pretrained.py inputs/archive.py $(READERS) profiles/tiny.json \
 		$(call changed,$(B)/pretrained.record.json,$(CONVERT)) | .tox/tf1.stamp
 	$(RUN) --record=$(B)/pretrained.record.json --parameters='$(CONVERT)' --input $(filter-out FORCE,$^) \
 	  --output $(B)/pretrained -- $(TF1) -m inputs.pretrained $(CONVERT) $(B)/pretrained
@@ -155,10 +156,10 @@ SAMPLE = $(or $(DATA_DIR:%=aclimdb),$(CORPUS)) $(REVIEWS_SOURCE) --train_size=$(
 EXAMPLES = $(addprefix $(B)/reviews/,train.jsonl test.jsonl heldout.txt)
 reviews: $(EXAMPLES)  ## a seeded sample of reviews, to train on and to evaluate on
 # A folder's time changes with the files in it, not with theirs: hence the folders below DATA_DIR too.
-$(EXAMPLES) &: $(REVIEWS_SOURCE) $(if $(DATA_DIR),$(wildcard $(DATA_DIR)/*/*)) inputs/reviews.py \
+$(EXAMPLES) &: $(REVIEWS_SOURCE) $(if $(DATA_DIR),$(wildcard $(DATA_DIR)/*/*)) inputs/reviews.py inputs/archive.py \
 		$(call changed,$(B)/reviews.record.json,$(SAMPLE)) | .tox/tools.stamp
-	$(RUN) --record=$(B)/reviews.record.json --parameters='$(SAMPLE)' --input $(REVIEWS_SOURCE) inputs/reviews.py \
-	  --output $(B)/reviews -- $(TOOLS) -m inputs.reviews $(SAMPLE) $(B)/reviews
+	$(RUN) --record=$(B)/reviews.record.json --parameters='$(SAMPLE)' \
+	  --input $(REVIEWS_SOURCE) inputs/reviews.py inputs/archive.py --output $(B)/reviews -- $(TOOLS) -m inputs.reviews $(SAMPLE) $(B)/reviews
 
 # Two phases of fine-tuning: the same command, the second without dropout. `started` depends on all that a phase
 # reads, and holds its parameters as a record does: when something changed the phase starts from nothing, and otherwise

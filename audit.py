@@ -17,13 +17,25 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name, canonicalize_version
 from packaging.version import InvalidVersion, Version
 
+from inputs.archive import MAX_TEXT, open_zip, read_member
+from inputs.script import run
+
 COLUMNS = ("package", "version", "advisory", "fixed in", "accepted as")
+MAX_ADVISORIES = 1 << 30  # bytes, unpacked
+
+
+def read_text(path):
+    """Returns the text of a file; exits with one line if it is not UTF-8."""
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        sys.exit(f"{path}: not UTF-8")
 
 
 def read_pins(path):
     """Returns {package: version} of a requirements file whose every line is NAME==VERSION and its hashes."""
     pins = {}
-    for line in Path(path).read_text().splitlines():
+    for line in read_text(path).splitlines():
         if line.strip() and not line.startswith((" ", "#")):
             try:
                 requirement = Requirement(line.rstrip(" \\"))
@@ -39,7 +51,7 @@ def read_pins(path):
 def read_accepted(path):
     """Returns {advisory or NAME==VERSION: reason}, one a line of the file at `path`."""
     accepted = {}
-    for line in Path(path).read_text().splitlines():
+    for line in read_text(path).splitlines():
         if line.strip() and not line.startswith("#"):
             what, _, reason = line.partition(" ")
             if not reason.strip():
@@ -54,21 +66,37 @@ def read_advisories(path):
     Source of the format: https://ossf.github.io/osv-schema
     """
     try:
-        if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
-                files = [archive.read(name) for name in archive.namelist() if name.endswith(".json")]
-        else:
-            files = [Path(path).read_bytes()]
-        found = [json.loads(file) for file in files]
+        found = [json.loads(data) for data in read_json_files(path)]
         advisories = [advisory for one in found for advisory in (one if isinstance(one, list) else [one])]
-        known = [advisory for advisory in advisories if advisory["id"] and not advisory.get("withdrawn")]
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        if not all(is_advisory(advisory) for advisory in advisories):
+            sys.exit(f"{path}: not a file of advisories in OSV's format: there is one without an id")
+        known = [advisory for advisory in advisories if not advisory.get("withdrawn")]
+    except (OSError, ValueError, RecursionError) as error:
         sys.exit(f"{path}: not a file of advisories: {error}")
-    except (TypeError, KeyError):
-        sys.exit(f"{path}: not a file of advisories in OSV's format: there is one without an id")
     if not known:
         sys.exit(f"{path}: no advisories in it")
     return known
+
+
+def read_json_files(path):
+    """Yields the bytes of a file, or of each .json in a zip; raises ValueError if one or all of them are too large."""
+    with open(path, "rb") as file:
+        if not zipfile.is_zipfile(file):
+            file.seek(0)
+            yield file.read(MAX_ADVISORIES)
+            return
+    left = MAX_ADVISORIES
+    with open_zip(path) as archive:
+        for name in archive.namelist():
+            if name.endswith(".json"):
+                yield (data := read_member(archive, name, min(left, MAX_TEXT)))
+                left -= len(data)
+
+
+def is_advisory(value):
+    """Tells whether a value of JSON is an advisory as far as its names go."""
+    names = [value.get("id"), *(value.get("aliases") or [])] if isinstance(value, dict) else [None]
+    return all(isinstance(name, str) and name and name.isprintable() for name in names)
 
 
 def is_affected(version, affected):
@@ -107,7 +135,7 @@ def match(pins, advisories):
                     yield package, version, [advisory["id"], *advisory.get("aliases", [])], fixed_in(version, affected)
         except InvalidVersion as error:
             sys.exit(f"{advisory['id']}: {error}: compare {package} {version} with it by hand, and take it out")
-        except (AttributeError, KeyError, TypeError):
+        except (AttributeError, KeyError, TypeError, ValueError):
             sys.exit(f"{advisory['id']}: not in OSV's format: correct it, or take it out")
 
 
@@ -194,4 +222,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

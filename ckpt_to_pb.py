@@ -46,8 +46,8 @@ def main():
         sys.exit(f"{meta_graph}: no such file: copy it along with the checkpoint, or give another with --meta_graph")
     try:
         graph_def = freeze(FLAGS.init_checkpoint, meta_graph)
-    except (OSError, AssertionError, KeyError, ValueError, tf.errors.OpError) as error:
-        reason = str(error).splitlines()[0]
+    except Exception as error:  # TensorFlow lets through whatever a broken graph led it to
+        reason = (str(error) or type(error).__name__).splitlines()[0]
         sys.exit(f"{meta_graph}: not the graph of a checkpoint that run_classifier.py trained ({reason})")
     part = FLAGS.output_file + ".part"
     with open(part, "wb") as file:

@@ -7,24 +7,28 @@ import numpy as np
 
 from inputs.checkpoint import read_checkpoint
 from inputs.flags import FLAGS, flags, run
+from inputs.reviews import LABELS
 
 flags.DEFINE_string("init_checkpoint", None, "The fine-tuned checkpoint.")
 flags.DEFINE_string("output_dir", ".", "Where to write weight.npy (labels, hidden) and bias.npy (labels,).")
 
-HEAD = {"output_weights": "weight.npy", "output_bias": "bias.npy"}
+HEAD = {"output_weights": ("weight.npy", 2), "output_bias": ("bias.npy", 1)}  # and their dimensions
 
 
 def main():
     if not FLAGS.init_checkpoint:
         sys.exit("--init_checkpoint is required")
     variables = read_checkpoint(FLAGS.init_checkpoint)
-    for name in HEAD:
+    for name, (_, ndim) in HEAD.items():
         if name not in variables:
             sys.exit(f"{FLAGS.init_checkpoint}: no {name}: not a fine-tuned checkpoint")
-    for name, file_name in HEAD.items():
+        if variables[name].dtype != np.float32 or variables[name].ndim != ndim or len(variables[name]) != len(LABELS):
+            found = f"{variables[name].dtype} of shape {variables[name].shape}"
+            sys.exit(f"{FLAGS.init_checkpoint}: {name} is {found}: not a classifier of {len(LABELS)} labels")
+    for name, (file_name, _) in HEAD.items():
         path = os.path.join(FLAGS.output_dir, file_name)
         with open(path + ".part", "wb") as file:
-            np.save(file, variables[name])
+            np.save(file, variables[name], allow_pickle=False)
         os.replace(path + ".part", path)
         print(f"{path}: {name} {variables[name].shape}")
 

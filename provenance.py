@@ -32,7 +32,12 @@ INTERRUPTED = 128 + signal.SIGINT  # as a shell has it
 
 def walk(folder):
     """Yields the files below a folder in a set order, but for what is half-made, OpenVINO's and Make's own."""
+    seen = set()
     for parent, folders, names in os.walk(folder, followlinks=True):
+        if (real := os.path.realpath(parent)) in seen:  # a link back would lead round and round
+            folders.clear()
+            continue
+        seen.add(real)
         folders[:] = sorted(name for name in folders if not name.endswith((".part", ".cache")))
         for path in (os.path.join(parent, name) for name in sorted(names) if name != "started"):
             if os.path.isfile(path) and not path.endswith(".part"):
@@ -50,13 +55,19 @@ def expand(path):
     return index + data + meta if index and data else []
 
 
+def name_of(path):
+    """Returns a path as records have it: absolute, or relative to the checkout if it is in it, which so can move."""
+    return os.path.abspath(path).removeprefix(CHECKOUT + os.sep)
+
+
 def digests(paths):
-    """Returns {path: SHA-256, None if unreadable}; paths in the checkout are relative to it, so that it can move."""
+    """Returns {path as records have it: SHA-256, None if unreadable}."""
     found = {}
     for path in tqdm(paths, desc="sha256", unit="file", delay=1, leave=False, disable=None):  # None: terminals only
-        found[name := os.path.abspath(path).removeprefix(CHECKOUT + os.sep)] = None
-        with contextlib.suppress(OSError), open(path, "rb") as file:
-            found[name] = hashlib.file_digest(file, "sha256").hexdigest()
+        found[name := name_of(path)] = None
+        if os.path.isfile(path):  # a device or a pipe might never end
+            with contextlib.suppress(OSError), open(path, "rb") as file:
+                found[name] = hashlib.file_digest(file, "sha256").hexdigest()
     return found
 
 
@@ -221,14 +232,27 @@ def read_record(path):
     advice = "make the stage again or restore it"
     try:
         record = json.loads(Path(path).read_text(encoding="utf-8", errors="surrogateescape"))
+        sealed = isinstance(record, dict) and seal(record)
     except (OSError, ValueError, RecursionError) as error:
         return None, f"{path}: unreadable or not JSON ({error}): {advice}"
     needed = ("stage", "inputs", "outputs", "sha256")
     if lacking := [key for key in needed if not isinstance(record, dict) or key not in record]:
         return None, f"{path}: lacks {', '.join(lacking)}: {advice}"
-    if record["sha256"] != seal(record):
+    if record["sha256"] != sealed:
         return None, f"{path}: edited by hand since it was written: {advice}"
+    stage, files = record["stage"], (record["inputs"], record["outputs"])
+    if not isinstance(stage, str) or not stage.isprintable() or not all(map(is_paths, files)):
+        return None, f"{path}: names what is no file: {advice}"
     return record, None
+
+
+def is_paths(found):
+    """Tells whether a value of JSON is {path: SHA-256}, its paths such as a file can have, as they are written here."""
+    with contextlib.suppress(UnicodeEncodeError):
+        return isinstance(found, dict) and all(
+            path == name_of(os.path.join(CHECKOUT, path)) and b"\0" not in os.fsencode(path) for path in found
+        )
+    return False
 
 
 def verify(folder):

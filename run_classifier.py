@@ -19,9 +19,11 @@ from bert import run_classifier as upstream  # defines upstream's flags
 from bert import run_classifier_with_tfhub as upstream_hub  # defines --bert_hub_module_handle
 from tqdm import tqdm
 
+from inputs.bert_config import read_bert_config
 from inputs.checkpoint import read_checkpoint
 from inputs.hub import read_module
 from inputs.reviews import LABELS, read_examples
+from inputs.vocab import read_vocab
 
 # Upstream's flags that have no meaning here: refuse them rather than ignore them.
 for name in "task_name use_tpu tpu_name tpu_zone gcp_project master num_tpu_cores iterations_per_loop".split():
@@ -196,19 +198,14 @@ def read_checkpoint_model():
     for path in (FLAGS.bert_config_file, FLAGS.vocab_file):
         if not os.path.isfile(path):
             sys.exit(f"{path}: no such file")
-    try:
-        bert_config = modeling.BertConfig.from_json_file(FLAGS.bert_config_file)
-        tokenizer = tokenization.FullTokenizer(FLAGS.vocab_file, FLAGS.do_lower_case)
-    except UnicodeDecodeError:
-        sys.exit(f"{FLAGS.vocab_file}: not UTF-8: not a vocab.txt")
-    except (ValueError, AttributeError) as error:
-        sys.exit(f"{FLAGS.bert_config_file}: not a bert_config.json: {error}")
-    if len(tokenizer.vocab) != bert_config.vocab_size:
+    bert_config = modeling.BertConfig(**read_bert_config(FLAGS.bert_config_file))
+    tokens = len(read_vocab(FLAGS.vocab_file))
+    if tokens != bert_config.vocab_size:
         sys.exit(
-            f"{FLAGS.vocab_file}: {len(tokenizer.vocab)} entries, but {FLAGS.bert_config_file} has vocab_size "
+            f"{FLAGS.vocab_file}: {tokens} entries, but {FLAGS.bert_config_file} has vocab_size "
             f"{bert_config.vocab_size}: they belong to different models"
         )
-    return bert_config, tokenizer
+    return bert_config, tokenization.FullTokenizer(FLAGS.vocab_file, FLAGS.do_lower_case)
 
 
 def read_features(split, tokenizer):

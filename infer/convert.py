@@ -25,6 +25,7 @@ from inputs.reviews import LABELS
 from inputs.script import run
 
 OUTPUT = "bert/pooler/dense/Tanh"
+MAX_LENGTH = 1 << 16  # BERT's is 512
 TOLERANCE = 1e-5  # in probability, between the classifier and the encoder as the frontend converts it
 
 
@@ -50,17 +51,18 @@ def convert_encoder(pb):
     try:
         with silent_stderr():
             encoder = frontend.convert(frontend.load(str(pb)))
+        inputs = {port.any_name.removesuffix(":0"): port for port in encoder.inputs}  # the frontend adds a :0
+        outputs = [port.any_name for port in encoder.outputs]
     except (RuntimeError, GeneralFailure, OpConversionFailure) as error:
         sys.exit(f"{pb}: not a whole frozen graph, or of operations unknown here ({reason(error)}): make pb again")
-    inputs = {port.any_name.removesuffix(":0"): port for port in encoder.inputs}  # the frontend adds a :0
-    if not {*INPUTS} <= {*inputs} or not encoder.outputs[0].any_name.startswith(OUTPUT):
+    if not {*INPUTS} <= {*inputs} or not outputs[0].startswith(OUTPUT):
         sys.exit(f"{pb}: no {INPUTS[0]} or {OUTPUT} in it: not an encoder that ckpt_to_pb.py froze")
     for name in inputs.keys() - {*INPUTS}:  # label_ids, which only the loss reads
         encoder.remove_parameter(inputs[name].get_node())
     for name in INPUTS:
         inputs[name].set_names({name})
     shape = inputs[INPUTS[0]].partial_shape
-    if shape.rank != 2 or shape[1].is_dynamic:
+    if shape.rank != 2 or shape[1].is_dynamic or not 3 <= shape[1].get_length() <= MAX_LENGTH:
         sys.exit(f"{pb}: {INPUTS[0]} has no shape (batch, length): not an encoder that ckpt_to_pb.py froze")
     encoder.reshape({name: [1, shape[1]] for name in INPUTS})
     return encoder

@@ -1,11 +1,15 @@
 """Ids to probabilities: the encoder on OpenVINO, the head and the softmax in NumPy."""
 
+import io
 import sys
 from pathlib import Path
 
 import numpy as np
 import openvino as ov
 
+from inputs.reviews import LABELS
+
+MAX_HEAD = 1 << 24  # bytes of an .npy; two labels of BERT-Large take 8 thousand
 INPUTS = ("IteratorGetNext:0", "IteratorGetNext:1", "IteratorGetNext:3")  # input_ids, input_mask, segment_ids
 
 
@@ -16,25 +20,34 @@ def softmax(logits):
 
 
 def load_head(folder, hidden_size):
-    """Reads weight.npy (labels, hidden) and bias.npy (labels,) as export_fc.py wrote them.
+    """Reads weight.npy (labels, hidden) and bias.npy (labels,) as export_fc.py wrote them; nothing in them is run.
 
-    Raises: SystemExit if one is missing, is not such an array, or belongs to an encoder of another hidden size.
+    Raises: SystemExit if one is missing, is not such an array of finite numbers, or belongs to an encoder of another
+      hidden size.
     """
     arrays = []
     for name, ndim in (("weight.npy", 2), ("bias.npy", 1)):
         path = Path(folder, name)
         try:
-            array = np.load(path, allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            sys.exit(f"{path}: cannot read the classifier head: {error}: make it with `make fc`")
+            with open(path, "rb") as file:
+                data = file.read(MAX_HEAD + 1)
+            if len(data) > MAX_HEAD:
+                raise ValueError(f"more than {MAX_HEAD} bytes")
+            # Not np.load, which would take a zip or a pickle too.
+            array = np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
+        except Exception as error:  # its header is parsed as Python, so whatever that raises
+            why = (str(error) or type(error).__name__).splitlines()[0]
+            sys.exit(f"{path}: cannot read the classifier head: {why}: make it with `make fc`")
         if array.ndim != ndim or array.dtype != np.float32:
             sys.exit(f"{path}: {array.dtype} of shape {array.shape} is not a classifier head: make it with `make fc`")
+        if not np.isfinite(array).all():
+            sys.exit(f"{path}: some of it is no number: make it with `make fc`, of another checkpoint")
         arrays.append(array)
     weight, bias = arrays
-    if weight.shape[1] != hidden_size or weight.shape[0] != bias.shape[0]:
+    if weight.shape != (len(LABELS), hidden_size) or bias.shape != (len(LABELS),):
         sys.exit(
-            f"{folder}: hidden size {hidden_size}, but weight.npy is {weight.shape} and bias.npy {bias.shape}: "
-            "they belong to different models"
+            f"{folder}: hidden size {hidden_size} and {len(LABELS)} labels, but weight.npy is {weight.shape} and "
+            f"bias.npy {bias.shape}: they belong to different models"
         )
     return weight, bias
 
@@ -63,8 +76,10 @@ def load_encoder(model, device="CPU", extension=None):
     try:
         network = core.read_model(model)
         shapes = [tuple(network.input(name).shape) for name in INPUTS]
-        if len(network.inputs) != 3 or len(set(shapes)) != 1 or shapes[0][0] != 1:
+        if len(network.inputs) != 3 or len(set(shapes)) != 1 or shapes[0][:-1] != (1,):
             raise RuntimeError(f"its inputs are of shapes {shapes}")
+        if len(network.output(0).shape) != 2:
+            raise RuntimeError(f"its output is of shape {network.output(0).shape}")
     except (RuntimeError, ValueError) as error:
         sys.exit(f"{model}: not the IR of this encoder, or broken: {reason(error)}: make it with `make ir`")
     try:
@@ -93,6 +108,8 @@ def load_classifier(model, device="CPU", extension=None):
 
     def predict(features):
         pooled = request.infer(dict(zip(INPUTS, features, strict=False)))[encoder.output(0)]
+        if not np.isfinite(pooled).all():
+            sys.exit(f"{model}: it computes what is no number: make it with `make ir`, or take another checkpoint")
         return softmax(pooled @ weight.T + bias)[0]
 
     return predict, encoder.input(INPUTS[0]).shape[1]

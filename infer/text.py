@@ -13,7 +13,9 @@ import numpy as np
 import unicodedataplus
 from tokenizers import models
 
-SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
+from inputs.vocab import SPECIAL_TOKENS, read_vocab
+
+__all__ = ["SPECIAL_TOKENS", "load_tokenizer", "read_casing", "read_vocab", "to_batches", "to_features"]
 MAX_INPUT_CHARS_PER_WORD = 200  # upstream's limit; Hugging Face's is 100
 MAX_WORDS, MAX_REMEMBERED = 200_000, 32  # words of so many characters that are remembered, some 50 MB
 
@@ -79,24 +81,6 @@ def set_apart(code_point):
     return f" {char} " if punctuation else char
 
 
-def read_vocab(path):
-    """Reads vocab.txt, a token a line, as {token: id}.
-
-    Raises: SystemExit if it can't be read or lacks a special token.
-    """
-    try:
-        lines = Path(path).read_text(encoding="utf-8").removesuffix("\n").split("\n")
-    except OSError as error:
-        sys.exit(f"{path}: cannot read the vocabulary: {error.strerror}")
-    except UnicodeDecodeError:
-        sys.exit(f"{path}: not UTF-8: not a BERT vocabulary")
-    vocab = {token.strip(): i for i, token in enumerate(lines)}
-    missing = [token for token in SPECIAL_TOKENS if token not in vocab]
-    if missing:
-        sys.exit(f"{path}: no {missing[0]} in it: not a BERT vocabulary")
-    return vocab
-
-
 def read_casing(vocab_file):
     """Returns do_lower_case of the tokenizer_config.json beside a vocabulary; without one, True.
 
@@ -104,10 +88,13 @@ def read_casing(vocab_file):
     """
     path = Path(vocab_file).with_name("tokenizer_config.json")
     try:
-        return bool(json.loads(path.read_text(encoding="utf-8"))["do_lower_case"])
+        do_lower_case = json.loads(path.read_text(encoding="utf-8"))["do_lower_case"]
+        if not isinstance(do_lower_case, bool):
+            raise TypeError("neither true nor false")
+        return do_lower_case
     except FileNotFoundError:
         return True
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         sys.exit(f"{path}: cannot read do_lower_case from it: {error!r}")
 
 

@@ -18,17 +18,18 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-import zipfile
 from pathlib import Path
 
 import tenacity
 from tqdm import tqdm
 
+from inputs.archive import BadArchive, member_blocks, open_zip
 from inputs.redirect import opener
 from inputs.script import run
 
 ATTEMPTS = 5  # in a row that bring nothing, after 1, 2, 4 and 8 s
 BLOCK = 1 << 20
+MAX_MEMBER = 1 << 31  # bytes of a zip's member that is checked
 ELSEWHERE = "try again later, or take it from elsewhere with MIRROR="
 
 
@@ -42,12 +43,17 @@ def read_checksums(checksums, name):
     Raises: SystemExit if there are none, or a line is no checksum.
     """
     expected = {}
-    for line in Path(checksums).read_text().splitlines():
+    try:
+        lines = Path(checksums).read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError:
+        sys.exit(f"{checksums}: not UTF-8: not a list of checksums")
+    for line in lines:
         if line.strip() and not line.startswith("#"):
             try:
                 checksum, entry = line.split()
                 algorithm, digest = checksum.split(":")
-                hashlib.new(algorithm)
+                if len(digest) != 2 * hashlib.new(algorithm).digest_size:
+                    raise ValueError
             except ValueError:
                 sys.exit(f"{checksums}: '{line}' is not 'algorithm:digest  archive': mend it")
             archive, _, member = entry.partition("/")
@@ -61,10 +67,11 @@ def find_fault(path, name, expected, checksums):
     for member, (algorithm, want) in expected.items():
         got = hashlib.new(algorithm)
         try:
-            with open(path, "rb") if member is None else zipfile.ZipFile(path).open(member) as file:
-                while block := file.read(BLOCK):
+            with open(path, "rb") if member is None else open_zip(path) as file:
+                blocks = iter(lambda file=file: file.read(BLOCK), b"")
+                for block in blocks if member is None else member_blocks(file, member, MAX_MEMBER):
                     got.update(block)
-        except Exception as error:  # zipfile lets through whatever the broken bytes led to
+        except (BadArchive, OSError) as error:
             return f"{name}: not the archive that {checksums} lists ({error})"
         if got.hexdigest() != want:
             entry = f"{name}/{member}" if member else name

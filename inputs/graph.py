@@ -3,12 +3,15 @@
 Runs in the openvino environment, on TensorBoard's copy of the format: TensorFlow itself is not imported.
 """
 
+import os
 import sys
 
 from google.protobuf.message import DecodeError
 from tensorboard.compat.proto.graph_pb2 import GraphDef
 
 INPUTS, OUTPUT = "IteratorGetNext", "bert/pooler/dense/Tanh"
+MAX_BYTES = 1 << 31  # protobuf's own limit
+MAX_LENGTH = 1 << 16  # BERT's is 512
 
 
 def read_length(path):
@@ -18,16 +21,18 @@ def read_length(path):
     """
     graph_def = GraphDef()
     try:
+        if os.path.getsize(path) >= MAX_BYTES:
+            raise ValueError(f"more than {MAX_BYTES} bytes")
         with open(path, "rb") as file:
             graph_def.ParseFromString(file.read())
-    except (OSError, DecodeError) as error:
+    except (OSError, ValueError, DecodeError) as error:
         sys.exit(f"{path}: not a whole frozen graph ({error}): make pb again, or give another")
     nodes = {node.name: node for node in graph_def.node}
     for name in (INPUTS, OUTPUT):
         if name not in nodes:
             sys.exit(f"{path}: no {name} in it: not an encoder that ckpt_to_pb.py froze")
     shapes = nodes[INPUTS].attr["output_shapes"].list.shape
-    if not shapes or len(shapes[0].dim) != 2 or shapes[0].dim[1].size < 3:
+    if not shapes or len(shapes[0].dim) != 2 or not 3 <= shapes[0].dim[1].size <= MAX_LENGTH:
         sys.exit(f"{path}: {INPUTS} has no shape (batch, length): not an encoder that ckpt_to_pb.py froze")
     return shapes[0].dim[1].size
 

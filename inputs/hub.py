@@ -22,8 +22,11 @@ from bert import modeling
 from tensorflow_hub.compressed_module_resolver import _module_dir as cached  # where a URL's module lies
 from tensorflow_hub.resolver import UnsupportedHandleError
 
+from inputs.bert_config import read_bert_config
+from inputs.checkpoint import read_checkpoint
 from inputs.redirect import opener
 from inputs.script import run
+from inputs.vocab import read_vocab
 
 tf.compat.v1.logging.set_verbosity(tf.compat.v1.logging.ERROR)
 absl.logging.set_verbosity(absl.logging.ERROR)
@@ -122,32 +125,35 @@ def inspect_module(handle, folder, config):
     missing = set(TOKENS) - set(spec.get_input_info_dict("tokens"))
     if missing or "pooled_output" not in spec.get_output_info_dict("tokens"):
         sys.exit(f"{handle}: its 'tokens' lacks {', '.join(sorted(missing)) or 'pooled_output'}: not a BERT module")
-    with tf.Graph().as_default(), tf.compat.v1.Session(config=config) as session:
-        module = hub.Module(spec)
-        info = session.run(module(signature="tokenization_info", as_dict=True))
-    vocab_file = info["vocab_file"].decode()
-    if not os.path.isfile(vocab_file):
-        sys.exit(no_module(handle, f"{vocab_file} is missing"))
-    shapes = {name: variable.shape.as_list() for name, variable in module.variable_map.items()}
-    try:  # TensorFlow compares a checksum with every variable it reads
-        variables = tf.train.load_checkpoint(os.path.join(folder, "variables", "variables"))
-        for name in shapes:
-            variables.get_tensor(name)
-    except BROKEN as error:
+    try:
+        with tf.Graph().as_default(), tf.compat.v1.Session(config=config) as session:
+            module = hub.Module(spec)
+            info = session.run(module(signature="tokenization_info", as_dict=True))
+        vocab_file, do_lower_case = info["vocab_file"].decode(), bool(info["do_lower_case"])
+        shapes = {name: variable.shape.as_list() for name, variable in module.variable_map.items()}
+        (vocab_size, hidden_size), (positions, _), (types, _) = (
+            shapes[f"bert/embeddings/{name}_embeddings"] for name in ("word", "position", "token_type")
+        )
+        inner = [shape for name, shape in shapes.items() if re.search(r"layer_\d+/intermediate/dense/bias$", name)]
+        ((inner_size,), *_) = inner
+        if not os.path.realpath(vocab_file).startswith(os.path.realpath(folder) + os.sep):
+            raise ValueError(f"its vocabulary is {vocab_file}, not in it")
+        if len(read_vocab(vocab_file)) != vocab_size:
+            raise ValueError(f"{vocab_file} has not as many tokens as it has embeddings, {vocab_size}")
+        missing = set(shapes) - set(read_checkpoint(os.path.join(folder, "variables", "variables")))
+        if missing:
+            raise ValueError(f"no variable {min(missing)}")
+    except (Exception, SystemExit) as error:  # TensorFlow lets through whatever a broken graph led it to
         sys.exit(no_module(handle, error))
-    (vocab_size, hidden_size), (positions, _), (types, _) = (
-        shapes[f"bert/embeddings/{name}_embeddings"] for name in ("word", "position", "token_type")
-    )
-    inner = [shape for name, shape in shapes.items() if re.search(r"layer_\d+/intermediate/dense/bias$", name)]
     config = {
         "hidden_size": hidden_size,
-        "intermediate_size": inner[0][0],
+        "intermediate_size": inner_size,
         "max_position_embeddings": positions,
         "num_hidden_layers": len(inner),
         "type_vocab_size": types,
         "vocab_size": vocab_size,
     }
-    return vocab_file, bool(info["do_lower_case"]), config
+    return vocab_file, do_lower_case, config
 
 
 def describe_module(handle, output_dir, timeout):
@@ -169,7 +175,7 @@ def export_module(pretrained_dir, output_dir):
     input_ids, input_mask, segment_ids, each (batch, length), to float32 pooled_output (batch, hidden) and
     sequence_output (batch, length, hidden)) and "tokenization_info" (to vocab_file, do_lower_case).
     """
-    bert_config = modeling.BertConfig.from_json_file(os.path.join(pretrained_dir, "bert_config.json"))
+    bert_config = modeling.BertConfig(**read_bert_config(os.path.join(pretrained_dir, "bert_config.json")))
     vocab_file = os.path.join(pretrained_dir, "vocab.txt")
 
     def module_fn(is_training):

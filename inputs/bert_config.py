@@ -1,0 +1,105 @@
+"""bert_config.json: read and checked before a model is built of it. Standard library only, on Python 3.7 as well."""
+
+import functools
+import json
+import math
+import operator
+import sys
+
+SIZES = (
+    "vocab_size",
+    "hidden_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "intermediate_size",
+    "max_position_embeddings",
+    "type_vocab_size",
+)
+RATES = {"hidden_dropout_prob": 0.1, "attention_probs_dropout_prob": 0.1, "initializer_range": 0.02}  # upstream's
+ACTIVATIONS = ("gelu", "linear", "relu", "tanh")  # of bert.modeling.get_activation
+MAX_BYTES = 1 << 20
+MAX_WEIGHTS = 500_000_000  # TensorFlow's graphs end at 2 GiB; BERT-Large has 335 million
+MAX_LAYERS = 128
+
+
+def read_bert_config(path):
+    """Reads a bert_config.json. Returns and raises: as parse_bert_config, SystemExit also if it can't be read."""
+    try:
+        with open(path, "rb") as file:
+            return parse_bert_config(file.read(MAX_BYTES + 1), path)
+    except OSError as error:
+        sys.exit(f"{path}: cannot read the configuration: {error.strerror}")
+
+
+def parse_bert_config(data, path):
+    """Returns the arguments of bert.modeling.BertConfig, a dict, from the bytes of a JSON file; the rest is left out.
+
+    Raises: SystemExit, with one line, if it is not JSON, lacks a size, or no model that fits into memory can have them.
+    """
+    try:
+        if len(data) > MAX_BYTES:
+            raise ValueError(f"more than {MAX_BYTES} bytes")
+        return check(json.loads(data.decode("utf-8")))
+    except (ValueError, RecursionError) as error:
+        sys.exit(f"{path}: not a bert_config.json: {error}")
+
+
+def check(content):
+    """Returns what parse_bert_config does, of what the JSON holds; raises ValueError with what is wrong with it."""
+    if not isinstance(content, dict):
+        raise ValueError("no JSON object")
+    if set(SIZES) - set(content):
+        raise ValueError("no " + min(set(SIZES) - set(content)))
+    config = {name: content[name] for name in SIZES}
+    for name, value in config.items():
+        if type(value) is not int or value < 1:
+            raise ValueError(f"{name} is {shown(value)}, not a positive whole number")
+    for name, default in RATES.items():
+        config[name] = value = content.get(name, default)
+        if type(value) not in (int, float) or not math.isfinite(value) or not 0 <= value < 1:
+            raise ValueError(f"{name} is {shown(value)}, not a number of at least 0 and less than 1")
+    config["hidden_act"] = content.get("hidden_act", "gelu")
+    if config["hidden_act"] not in ACTIVATIONS:
+        raise ValueError("hidden_act is {}, not one of {}".format(shown(config["hidden_act"]), ", ".join(ACTIVATIONS)))
+    if config["hidden_size"] % config["num_attention_heads"]:
+        raise ValueError("hidden_size is no multiple of num_attention_heads")
+    if config["num_hidden_layers"] > MAX_LAYERS or count_weights(config) > MAX_WEIGHTS:
+        raise ValueError(f"more than {MAX_LAYERS} layers or {MAX_WEIGHTS} weights")
+    return config
+
+
+def shown(value):
+    """Returns a value of JSON, which may be of any length, in few characters."""
+    text = json.dumps(value)
+    return text if len(text) <= 40 else text[:40] + "…"
+
+
+def shapes(config):
+    """Returns {variable: shape} of google-research/bert's encoder, of a configuration that parse_bert_config returned.
+
+    Source: bert.modeling.BertModel.
+    """
+    hidden, inner = config["hidden_size"], config["intermediate_size"]
+    found = {
+        "bert/embeddings/word_embeddings": (config["vocab_size"], hidden),
+        "bert/embeddings/token_type_embeddings": (config["type_vocab_size"], hidden),
+        "bert/embeddings/position_embeddings": (config["max_position_embeddings"], hidden),
+    }
+    kernels = {"bert/pooler/dense": (hidden, hidden)}
+    norms = ["bert/embeddings/LayerNorm"]
+    for scope in (f"bert/encoder/layer_{i}/" for i in range(config["num_hidden_layers"])):
+        kernels.update({scope + "attention/self/" + name: (hidden, hidden) for name in ("query", "key", "value")})
+        kernels[scope + "attention/output/dense"] = (hidden, hidden)
+        kernels[scope + "intermediate/dense"] = (hidden, inner)
+        kernels[scope + "output/dense"] = (inner, hidden)
+        norms += [scope + "attention/output/LayerNorm", scope + "output/LayerNorm"]
+    for name, shape in kernels.items():
+        found[name + "/kernel"], found[name + "/bias"] = shape, shape[1:]
+    for name in norms:
+        found[name + "/gamma"] = found[name + "/beta"] = (hidden,)
+    return found
+
+
+def count_weights(config):
+    """Returns the number of weights of the encoder, without building anything of its size."""
+    return sum(functools.reduce(operator.mul, shape) for shape in shapes(config).values())
