@@ -19,6 +19,22 @@ def softmax(logits):
     return exponentials / exponentials.sum(axis=-1, keepdims=True)
 
 
+def read_npy(path):
+    """Returns the array in an .npy file of at most MAX_HEAD bytes; raises whatever NumPy does, if it is none.
+
+    Not np.load: that takes zips and pickles too, and reserves as much memory as the header claims.
+    """
+    with open(path, "rb") as file:
+        data = file.read(MAX_HEAD + 1)
+    if len(data) > MAX_HEAD:
+        raise ValueError(f"more than {MAX_HEAD} bytes")
+    file = io.BytesIO(data)
+    if np.lib.format.read_magic(file) != (1, 0):
+        raise ValueError("not of .npy's version 1.0")
+    shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(file)
+    return np.ndarray(shape, dtype, data, file.tell(), order="F" if fortran_order else "C")
+
+
 def load_head(folder, hidden_size):
     """Reads weight.npy (labels, hidden) and bias.npy (labels,) as export_fc.py wrote them; nothing in them is run.
 
@@ -29,13 +45,8 @@ def load_head(folder, hidden_size):
     for name, ndim in (("weight.npy", 2), ("bias.npy", 1)):
         path = Path(folder, name)
         try:
-            with open(path, "rb") as file:
-                data = file.read(MAX_HEAD + 1)
-            if len(data) > MAX_HEAD:
-                raise ValueError(f"more than {MAX_HEAD} bytes")
-            # Not np.load, which would take a zip or a pickle too.
-            array = np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
-        except Exception as error:  # its header is parsed as Python, so whatever that raises
+            array = read_npy(path)
+        except Exception as error:  # the header is parsed as Python, so whatever that raises
             why = (str(error) or type(error).__name__).splitlines()[0]
             sys.exit(f"{path}: cannot read the classifier head: {why}: make it with `make fc`")
         if array.ndim != ndim or array.dtype != np.float32:

