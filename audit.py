@@ -53,7 +53,7 @@ def read_accepted(path):
     accepted = {}
     for line in read_text(path).splitlines():
         if line.strip() and not line.startswith("#"):
-            what, _, reason = line.partition(" ")
+            what, _, reason = line.strip().partition(" ")
             if not reason.strip():
                 sys.exit(f"{path}: {what} is accepted for no reason: add one behind it")
             accepted[what] = reason.strip()

@@ -32,6 +32,8 @@ def read_npy(path):
     if np.lib.format.read_magic(file) != (1, 0):
         raise ValueError("not of .npy's version 1.0")
     shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(file)
+    if dtype.hasobject:
+        raise ValueError("it holds Python objects")
     return np.ndarray(shape, dtype, data, file.tell(), order="F" if fortran_order else "C")
 
 

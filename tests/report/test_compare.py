@@ -6,6 +6,9 @@ import shutil
 
 import pytest
 from conftest import CONFIG, GUIDES, ROOT, call, fails, run, write_events, write_record
+from tensorboard.compat.proto.event_pb2 import Event
+from tensorboard.compat.proto.graph_pb2 import GraphDef
+from tensorboard.summary.writer.record_writer import RecordWriter
 
 from report import ablation
 from report.compare import main
@@ -165,6 +168,21 @@ def test_an_event_file_cut_short_is_read_as_far_as_it_goes(tmp_path):
     assert scalars["loss"][0] == (1, 2) and dropout == {}
 
 
+def test_an_event_file_that_is_none_is_one_line(build):
+    path = build / "result2" / "events.out.tfevents.1"
+    for other in path.parent.glob("events*"):
+        other.unlink()
+    empty = GraphDef()
+    empty.node.add(name="dropout/rate", op="Const")
+    for graph in (b"\xff", empty.SerializeToString()):
+        with open(path, "wb") as file:
+            RecordWriter(file).write(Event(graph_def=graph, wall_time=1).SerializeToString())
+        line = fails(main, build, "--profile=made-up")
+        assert line.startswith(f"{path.parent}/events.out.tfevents.*: broken: ")
+    path.write_bytes(bytes(9999))
+    assert "no loss in them" in fails(main, build, "--profile=made-up")
+
+
 def test_event_files_without_a_loss_are_refused(build):
     for path in (build / "result2").glob("events*"):
         path.unlink()
@@ -198,6 +216,9 @@ def test_what_is_missing_is_one_line_with_its_target(build, missing, target):
     assert not (build / "compare").exists()
 
 
+GUIDES_FORM = "(%s, array([0.5, 0.5], dtype=float32), 'Negative')\n"
+
+
 @pytest.mark.parametrize(
     ("name", "text", "complaint"),
     [
@@ -205,8 +226,12 @@ def test_what_is_missing_is_one_line_with_its_target(build, missing, target):
         ("result1/eval_results.txt", "eval_accuracy = 0.5\n", "lacks auc"),
         ("predict/openvino.txt", GUIDES + "Killed\n", "line 5 is not a prediction"),
         ("predict/openvino.txt", "\n", "no predictions in it"),
+        ("predict/openvino.txt", GUIDES_FORM % "__import__('os').mkdir('film')", "line 1 is not a prediction"),
+        ("predict/openvino.txt", GUIDES_FORM % "7", "line 1 is not a prediction"),
+        ("predict/openvino.txt", GUIDES_FORM % ("(" * 99_999), "line 1 is not a prediction"),
         ("predict/openvino.txt", GUIDES[:100].split("\n")[0] + "\n", "not the reviews of"),
         ("pretrained/bert_config.json", "{", "not JSON"),
+        ("pretrained/bert_config.json", "[" * 99_999, "not JSON"),
         ("result1.record.json", "[]", "lacks command"),
         ("reviews.record.json", None, "not a record of inputs.reviews"),
     ],
