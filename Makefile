@@ -132,7 +132,7 @@ $(eval $(call download,$(REVIEWS_ARCHIVE),$(REVIEWS_FROM)))
 PRETRAINED = $(addprefix $(B)/pretrained/,bert_config.json vocab.txt bert_model.ckpt.index)
 pretrained: $(PRETRAINED)  ## weights as a TensorFlow 1 checkpoint, with vocab.txt and bert_config.json
 CONVERT = $(WEIGHTS_FORMAT) $(DOWNLOADS)/$(WEIGHTS_ARCHIVE)
-READERS = inputs/bert_config.py inputs/vocab.py inputs/checkpoint.py
+READERS = inputs/bert_config.py inputs/checkpoint.py inputs/vocab.py
 $(PRETRAINED) &: $(DOWNLOADS)/$(WEIGHTS_ARCHIVE) inputs/pretrained.py inputs/archive.py $(READERS) profiles/tiny.json \
 		$(call changed,$(B)/pretrained.record.json,$(CONVERT)) | .tox/tf1.stamp
 	$(RUN) --record=$(B)/pretrained.record.json --parameters='$(CONVERT)' --input $(filter-out FORCE,$^) \
@@ -180,8 +180,9 @@ TRAIN1 = $(TRAIN) $(if $(HUB_MODULE),,--init_checkpoint=$(B)/pretrained/bert_mod
 TRAIN2 = $(TRAIN) --init_checkpoint=$(PHASE1) \
 	--learning_rate=$(LEARNING_RATE2) --num_train_epochs=$(EPOCHS2) --output_dir=$(B)/result2
 SHARED = inputs/checkpoint.py inputs/flags.py
+TRAINER = inputs/hub.py inputs/bert_config.py inputs/vocab.py $(SHARED)
 
-# A length that the model has no positions for is found before the older results go.
+# A model that is none, and a length that it has no positions for, are found before the older results go.
 CONFIG = $(if $(HUB_MODULE),$(B)/module/bert_config.json,$(BERT_CONFIG_FILE))
 fits = positions=$$(grep -o '"max_position_embeddings": *[0-9]*' $(CONFIG) | grep -o '[0-9]*$$'); \
 	[ "$${positions:-$(MAX_SEQ_LENGTH)}" -ge $(MAX_SEQ_LENGTH) ] || \
@@ -192,9 +193,10 @@ FOLLOWS = $(addprefix $(B)/,bert-finetune.pb bert-finetune.xml bert-finetune.bin
 	mo.log pb.record.json fc.record.json ir.record.json ablation compare compare.record.json \
 	classifier.xml classifier.bin classifier.cache classifier.record.json int8 int8.record.json bench \
 	$(foreach name,tensorflow tensorflow.record.json openvino.txt openvino.record.json,predict/$(name) heldout/$(name)))
-$(B)/result1/started: run_classifier.py inputs/hub.py $(SHARED) $(BERT) $(if $(HUB_MODULE),,$(PRETRAINED)) \
+$(B)/result1/started: run_classifier.py $(TRAINER) $(BERT) $(if $(HUB_MODULE),,$(PRETRAINED)) \
 		$(EXAMPLES) $(call changed,$(B)/result1/started,$(TRAIN1))
 	@$(fits)
+	$(if $(HUB_MODULE),,@$(TOOLS) -m inputs.bert_config $(BERT_CONFIG_FILE) $(VOCAB_FILE))
 	@rm -rf $(B)/result1 $(B)/result2 $(B)/result1.record.json $(B)/result2.record.json $(FOLLOWS)
 	@mkdir -p $(@D) && echo '"parameters": "$(strip $(TRAIN1))"' > $@
 $(B)/result2/started: $(B)/run_classifier.py $(B)/result1/eval_results.txt \
@@ -206,7 +208,7 @@ $(B)/result2/started: $(B)/run_classifier.py $(B)/result1/eval_results.txt \
 PRETRAINED_FROM = $(if $(HUB_MODULE),$(if $(MODULE),$(HUB_MODULE),$(TFHUB_CACHE_DIR)),$(B)/pretrained)
 result1: $(B)/result1/eval_results.txt  ## fine-tune and evaluate, with dropout
 $(B)/result1/eval_results.txt: $(B)/result1/started $(call changed,$(B)/result1.record.json) | .tox/tf1.stamp
-	$(RUN) --record=$(B)/result1.record.json --input run_classifier.py inputs/hub.py $(SHARED) $(BERT) $(PRETRAINED_FROM) \
+	$(RUN) --record=$(B)/result1.record.json --input run_classifier.py $(TRAINER) $(BERT) $(PRETRAINED_FROM) \
 	  $(B)/reviews --output $(B)/result1 -- $(TF1) run_classifier.py $(TRAIN1)
 
 PATCH = run_classifier.py patches/disable-dropout.patch
@@ -216,7 +218,7 @@ $(B)/run_classifier.py: $(PATCH) $(call changed,$(B)/patch.record.json) | .tox/t
 
 result2: $(B)/result2/eval_results.txt  ## fine-tune again without dropout, and evaluate
 $(B)/result2/eval_results.txt: $(B)/result2/started $(call changed,$(B)/result2.record.json) | .tox/tf1.stamp
-	$(RUN) --record=$(B)/result2.record.json --input $(B)/run_classifier.py inputs/hub.py $(SHARED) $(BERT) $(PHASE1) \
+	$(RUN) --record=$(B)/result2.record.json --input $(B)/run_classifier.py $(TRAINER) $(BERT) $(PHASE1) \
 	  $(B)/reviews --output $(B)/result2 -- $(TF1) $(B)/run_classifier.py $(TRAIN2)
 
 # Freeze the encoder, export the head, convert the encoder with the Model Optimizer: of result2, or of what is given.

@@ -19,11 +19,10 @@ from bert import run_classifier as upstream  # defines upstream's flags
 from bert import run_classifier_with_tfhub as upstream_hub  # defines --bert_hub_module_handle
 from tqdm import tqdm
 
-from inputs.bert_config import read_bert_config
+from inputs.bert_config import read_both
 from inputs.checkpoint import read_checkpoint
 from inputs.hub import read_module
 from inputs.reviews import LABELS, read_examples
-from inputs.vocab import read_vocab
 
 # Upstream's flags that have no meaning here: refuse them rather than ignore them.
 for name in "task_name use_tpu tpu_name tpu_zone gcp_project master num_tpu_cores iterations_per_loop".split():
@@ -198,13 +197,7 @@ def read_checkpoint_model():
     for path in (FLAGS.bert_config_file, FLAGS.vocab_file):
         if not os.path.isfile(path):
             sys.exit(f"{path}: no such file")
-    bert_config = modeling.BertConfig(**read_bert_config(FLAGS.bert_config_file))
-    tokens = len(read_vocab(FLAGS.vocab_file))
-    if tokens != bert_config.vocab_size:
-        sys.exit(
-            f"{FLAGS.vocab_file}: {tokens} entries, but {FLAGS.bert_config_file} has vocab_size "
-            f"{bert_config.vocab_size}: they belong to different models"
-        )
+    bert_config = modeling.BertConfig(**read_both(FLAGS.bert_config_file, FLAGS.vocab_file))
     return bert_config, tokenization.FullTokenizer(FLAGS.vocab_file, FLAGS.do_lower_case)
 
 

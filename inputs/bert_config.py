@@ -1,10 +1,16 @@
-"""bert_config.json: read and checked before a model is built of it. Standard library only, on Python 3.7 as well."""
+"""bert_config.json: read and checked before a model is built of it. Standard library only, on Python 3.7 as well.
+
+`python -m inputs.bert_config bert_config.json vocab.txt` says in one line if they are not what they should be, or don't
+fit each other.
+"""
 
 import functools
 import json
 import math
 import operator
 import sys
+
+from inputs.vocab import read_vocab
 
 SIZES = (
     "vocab_size",
@@ -29,6 +35,15 @@ def read_bert_config(path):
             return parse_bert_config(file.read(MAX_BYTES + 1), path)
     except OSError as error:
         sys.exit(f"{path}: cannot read the configuration: {error.strerror}")
+
+
+def read_both(config_file, vocab_file):
+    """Returns what read_bert_config does; exits with one line if the vocabulary is broken, or of another model."""
+    config, tokens = read_bert_config(config_file), len(read_vocab(vocab_file))
+    if tokens != config["vocab_size"]:
+        sizes = "{} entries, but {} has vocab_size {}".format(tokens, config_file, config["vocab_size"])
+        sys.exit(f"{vocab_file}: {sizes}: they belong to different models")
+    return config
 
 
 def parse_bert_config(data, path):
@@ -103,3 +118,7 @@ def shapes(config):
 def count_weights(config):
     """Returns the number of weights of the encoder, without building anything of its size."""
     return sum(functools.reduce(operator.mul, shape) for shape in shapes(config).values())
+
+
+if __name__ == "__main__":
+    read_both(*sys.argv[1:])
