@@ -52,10 +52,10 @@ def read_checksums(checksums, name):
             try:
                 checksum, entry = line.split()
                 algorithm, digest = checksum.split(":")
-                if len(digest) != 2 * hashlib.new(algorithm).digest_size:
+                if not digest or len(digest) != 2 * hashlib.new(algorithm).digest_size:
                     raise ValueError
-            except ValueError:
-                sys.exit(f"{checksums}: '{line}' is not 'algorithm:digest  archive': mend it")
+            except (ValueError, TypeError):  # of hashlib, too
+                sys.exit(f"{checksums}: {line!r} is not 'algorithm:digest  archive': mend it")
             archive, _, member = entry.partition("/")
             if archive == name:
                 expected[member or None] = (algorithm, digest)
