@@ -10,7 +10,6 @@ import argparse
 import json
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -81,9 +80,8 @@ def read_advisories(path):
 def read_json_files(path):
     """Yields the bytes of a file, or of each .json in a zip; raises ValueError if one or all of them are too large."""
     with open(path, "rb") as file:
-        if not zipfile.is_zipfile(file):
-            file.seek(0)
-            yield file.read(MAX_ADVISORIES)
+        if (start := file.read(2)) != b"PK":
+            yield start + file.read(MAX_ADVISORIES)
             return
     left = MAX_ADVISORIES
     with open_zip(path) as archive:

@@ -3,7 +3,7 @@
 import json
 import zipfile
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import audit
@@ -54,6 +54,8 @@ def test_any_json_is_read_as_advisories_or_refused(tmp_path_factory, content):
 
 
 @given(st.binary(max_size=400) | st.text(max_size=200).map(str.encode))
+@example(b"PK\5\6" + bytes(18))
+@example(b"PK\6\7\xff\xff\xff\xff" + bytes(12) + b"PK\5\6" + bytes(18))
 def test_any_bytes_are_read_or_refused(tmp_path_factory, data):
     path = spill(tmp_path_factory.getbasetemp(), data)
     answer_or_line(lambda: audit.read_advisories(path))
