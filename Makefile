@@ -159,7 +159,8 @@ reviews: $(EXAMPLES)  ## a seeded sample of reviews, to train on and to evaluate
 $(EXAMPLES) &: $(REVIEWS_SOURCE) $(if $(DATA_DIR),$(wildcard $(DATA_DIR)/*/*)) inputs/reviews.py inputs/archive.py \
 		$(call changed,$(B)/reviews.record.json,$(SAMPLE)) | .tox/tools.stamp
 	$(RUN) --record=$(B)/reviews.record.json --parameters='$(SAMPLE)' \
-	  --input $(REVIEWS_SOURCE) inputs/reviews.py inputs/archive.py --output $(B)/reviews -- $(TOOLS) -m inputs.reviews $(SAMPLE) $(B)/reviews
+	  --input $(REVIEWS_SOURCE) inputs/reviews.py inputs/archive.py --output $(B)/reviews -- \
+	  $(TOOLS) -m inputs.reviews $(SAMPLE) $(B)/reviews
 
 # Two phases of fine-tuning: the same command, the second without dropout. `started` depends on all that a phase
 # reads, and holds its parameters as a record does: when something changed the phase starts from nothing, and otherwise

@@ -55,7 +55,7 @@ def convert_encoder(pb):
         outputs = [port.any_name for port in encoder.outputs]
     except (RuntimeError, GeneralFailure, OpConversionFailure) as error:
         sys.exit(f"{pb}: not a whole frozen graph, or of operations unknown here ({reason(error)}): make pb again")
-    if not {*INPUTS} <= {*inputs} or not outputs[0].startswith(OUTPUT):
+    if not {*INPUTS} <= {*inputs} or not outputs or not outputs[0].startswith(OUTPUT):
         sys.exit(f"{pb}: no {INPUTS[0]} or {OUTPUT} in it: not an encoder that ckpt_to_pb.py froze")
     for name in inputs.keys() - {*INPUTS}:  # label_ids, which only the loss reads
         encoder.remove_parameter(inputs[name].get_node())
@@ -64,7 +64,10 @@ def convert_encoder(pb):
     shape = inputs[INPUTS[0]].partial_shape
     if shape.rank != 2 or shape[1].is_dynamic or not 3 <= shape[1].get_length() <= MAX_LENGTH:
         sys.exit(f"{pb}: {INPUTS[0]} has no shape (batch, length): not an encoder that ckpt_to_pb.py froze")
-    encoder.reshape({name: [1, shape[1]] for name in INPUTS})
+    try:
+        encoder.reshape({name: [1, shape[1]] for name in INPUTS})
+    except RuntimeError as error:
+        sys.exit(f"{pb}: not the graph of one encoder ({reason(error)}): make pb again")
     return encoder
 
 
