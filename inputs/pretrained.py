@@ -82,7 +82,8 @@ def read_tensors(data, config):
     try:
         variables = to_variables(load(data))
     except Exception as error:  # SafetensorError, or NumPy's for a type that it doesn't have
-        raise BadArchive(f"not a whole safetensors file: {error or type(error).__name__}") from error
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise BadArchive(f"not a whole safetensors file: {reason}") from error
     check_variables(variables, config)
     others = set(variables) - set(shapes(config))
     if others:
