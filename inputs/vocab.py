@@ -32,8 +32,8 @@ def parse_vocab(data, path):
         sys.exit(f"{path}: not UTF-8: not a BERT vocabulary")
     vocab = {}
     for i, line in enumerate(lines if lines[-1] else lines[:-1]):
-        token = line.strip()
-        if not line.strip(" \t\r"):  # a line separator of Unicode's is a token of some, and a blank one for upstream
+        token = line.strip() or line  # a line separator of Unicode's is a token of some
+        if not line.strip(" \t\r"):
             sys.exit(f"{path}: line {i + 1} is blank: not a whole BERT vocabulary")
         if token in vocab:
             sys.exit(f"{path}: line {i + 1} is line {vocab[token] + 1} again: not a whole BERT vocabulary")

@@ -383,8 +383,8 @@ def test_a_vocabulary_that_lies_is_one_clear_line(data, message, tmp_path):
 
 def test_a_vocabulary_is_read_as_upstream_reads_it(tmp_path):
     """With Windows' line ends, blanks around a token, and a token that Unicode takes for a line's end."""
-    (tmp_path / "vocab.txt").write_bytes("\r\n".join([*VOCAB, " film2 ", "\u2028", "\x85x"]).encode())
-    assert list(read_vocab(tmp_path / "vocab.txt").items())[-4:] == [("mask", 13), ("film2", 14), ("", 15), ("x", 16)]
+    (tmp_path / "vocab.txt").write_bytes("\r\n".join([*VOCAB, " film2 ", "\u2028", "\u2029", "\x85x"]).encode())
+    assert list(read_vocab(tmp_path / "vocab.txt").values()) == list(range(18))
 
 
 class Marked:
