@@ -9,6 +9,7 @@ import subprocess
 import numpy as np
 import pytest
 from conftest import ROOT, clean_environment, make, make_fails
+from tensorboard.compat.proto.graph_pb2 import GraphDef
 
 TINY = "PROFILE=tiny"
 ENVIRONMENTS = ("openvino", "openvino-current")
@@ -87,16 +88,31 @@ def test_what_does_not_belong_together_makes_no_classifier(tiny, tmp_path):
     assert os.stat(build / "classifier.xml").st_mtime_ns == before
 
 
-def test_a_head_that_is_not_a_number_makes_no_classifier(tiny, tmp_path):
-    build = tiny / "build/tiny"
-    make(tiny, "predict", TINY)
+def spoil_head(build, folder):
     weight = np.load(build / "weight.npy")
     weight[0, 0] = np.nan
-    np.save(tmp_path / "weight.npy", weight)
-    shutil.copy(build / "bias.npy", tmp_path)
+    np.save(folder / "weight.npy", weight)
+    return "weight.npy: some of it is no number: make it with `make fc`, of another checkpoint"
+
+
+def spoil_encoder(build, folder):
+    graph = GraphDef.FromString((build / "bert-finetune.pb").read_bytes())
+    (bias,) = [node.attr["value"].tensor for node in graph.node if node.name == "bert/pooler/dense/bias"]
+    bias.tensor_content = np.full(bias.tensor_shape.dim[0].size, np.nan, np.float32).tobytes()
+    (folder / "bert-finetune.pb").write_bytes(graph.SerializeToString())
+    return "bert-finetune.pb: not google-research/bert's computation: probabilities differ by nan"
+
+
+@pytest.mark.parametrize("spoil", [spoil_head, spoil_encoder])
+def test_what_is_not_a_number_makes_no_classifier(spoil, tiny, tmp_path):
+    build = tiny / "build/tiny"
+    make(tiny, "predict", TINY)
+    for name in ("weight.npy", "bias.npy", "bert-finetune.pb"):
+        shutil.copy(build / name, tmp_path)
+    message = spoil(build, tmp_path)
     python = ROOT / ".tox/openvino-current/bin/python"
-    command = [python, "-m", "infer.convert", "classifier", build / "bert-finetune.pb", tmp_path / "classifier.xml"]
-    given = [f"--head_dir={tmp_path}", f"--vocab_file={build}/pretrained/vocab.txt"]
-    done = subprocess.run([*command, *given], cwd=ROOT, env=clean_environment(), capture_output=True, text=True)
-    assert done.returncode == 1 and "probabilities differ by nan" in done.stderr
+    command = [python, "-m", "infer.convert", "classifier", tmp_path / "bert-finetune.pb", tmp_path / "classifier.xml"]
+    given = f"--vocab_file={build}/pretrained/vocab.txt"
+    done = subprocess.run([*command, given], cwd=ROOT, env=clean_environment(), capture_output=True, text=True)
+    assert done.returncode == 1 and done.stderr == f"{tmp_path}/{message}\n"
     assert not (tmp_path / "classifier.xml").exists()
