@@ -23,6 +23,10 @@ MAX_TEXT = 1 << 24  # bytes of a vocabulary, a configuration, an advisory
 class BadArchive(ValueError):
     """An archive that is broken, or has what ours have not; the message is one line, without its path."""
 
+    def __init__(self, message):
+        # A member's name may have line ends in it, or what a terminal obeys.
+        super().__init__("".join(char if char.isprintable() else "\ufffd" for char in message))
+
 
 @contextlib.contextmanager
 def reading():

@@ -132,6 +132,13 @@ def test_a_members_path_leads_nowhere(name, tmp_path):
     assert os.listdir(tmp_path) == ["film.zip"]
 
 
+def test_a_members_name_is_said_in_one_line_and_tells_the_terminal_nothing(tmp_path):
+    zipped(tmp_path / "film.zip", "film\n\x1b[2J.txt", bytes(2000))
+    with pytest.raises(BadArchive) as error, open_zip(tmp_path / "film.zip") as opened:
+        read_member(opened, opened.namelist()[0], 1000)
+    assert str(error.value) == "film\ufffd\ufffd[2J.txt has 2000 bytes, more than 1000"
+
+
 REVIEW = "aclImdb/train/pos/1_9.txt"
 
 
