@@ -172,6 +172,11 @@ def read_csv(path, columns, delimiter):
         yield number, fields if isinstance(fields, str) else dict(zip(columns, fields, strict=True)), size
 
 
+def shown(name):
+    """Returns a column's name, which a file may set to anything, in one line that tells a terminal nothing."""
+    return name if name.isprintable() else ascii(name)
+
+
 def group(rows, column, report):
     """Yields (rows, texts) of a window each; calls `report` with the line and what is wrong of each bad row."""
     window, total = [], 0
@@ -179,7 +184,8 @@ def group(rows, column, report):
         if isinstance(row, str):
             report(number, row)
         elif not isinstance(row.get(column), str):
-            report(number, f"{column} is {type(row[column]).__name__}, not text" if column in row else f"no {column}")
+            what, there = shown(column), column in row
+            report(number, f"{what} is {type(row[column]).__name__}, not text" if there else f"no {what}")
         else:
             window.append(row)
             total += size
@@ -195,7 +201,7 @@ def reading(path):
     """Exits with one line if pyarrow cannot read the .parquet."""
     try:
         yield
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # the last of a column's name
         sys.exit(f"{path}: not a whole .parquet file: {str(error).splitlines()[0]}")
 
 
@@ -233,7 +239,7 @@ def read_parquet(path, column, report):
             texts = [None if i in broken else value.as_py() for i, value in enumerate(table.column(column))]
             for i in rows:
                 if texts[i] is None:
-                    report(first + i, "not UTF-8" if i in broken else f"{column} is null")
+                    report(first + i, "not UTF-8" if i in broken else f"{shown(column)} is null")
                 elif len(texts[i]) > MAX_FIELD:
                     report(first + i, f"longer than {MAX_FIELD} characters")
                     texts[i] = None
@@ -251,7 +257,7 @@ def choose(path, columns, asked):
         sys.exit(f"{path}: two columns are named {twice[0]!r}: rename one")
     wanted = asked or (TEXT_COLUMN if len(columns) != 1 else columns[0])
     if wanted not in columns:
-        there = ", ".join(columns[:LISTED]) + ", …" * (len(columns) > LISTED)
+        there = ", ".join(map(shown, columns[:LISTED])) + ", …" * (len(columns) > LISTED)
         sys.exit(f"{path}: no column {wanted!r}: name the text with --text_column: there are {there}")
     return wanted
 

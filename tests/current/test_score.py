@@ -310,11 +310,15 @@ def test_what_cannot_be_done_is_one_clear_line(classifier, tmp_path):
         ("review;n\ngood;1\n", "one column, 'review;n': are there ';' for ','? Mend that, or name the column"),
         ("review\tn\ngood\t1\n", "one column, 'review\\tn': are there '\\t' for ','?"),
         (",".join(f"c{i}" for i in range(1000)) + "\n", "c18, c19, …"),
+        ('"a\nb","\x1b[2J"\n', "there are 'a\\nb', '\\x1b[2J'"),
     ):
         (tmp_path / "wrong.csv").write_text(content)
         assert message in line(tmp_path / "wrong.csv", output)
     (tmp_path / "wrong.parquet").write_text("PAR1")
     assert "wrong.parquet: not a whole .parquet file" in line(tmp_path / "wrong.parquet", output)
+    pq.write_table(pa.table({"review": ["good"]}), tmp_path / "wrong.parquet")
+    (tmp_path / "wrong.parquet").write_bytes((tmp_path / "wrong.parquet").read_bytes().replace(b"review", b"r\xffview"))
+    assert "wrong.parquet: not a whole .parquet file: 'utf-8' codec" in line(tmp_path / "wrong.parquet", output)
     pq.write_table(pa.table({"review": [1]}), tmp_path / "ints.parquet")
     assert "column 'review' is int64, not text" in line(tmp_path / "ints.parquet", output)
     assert not output.exists() and not (tmp_path / "out.csv.parts").exists()
