@@ -135,9 +135,16 @@ def execute(command, stage, stdout, stderr):
     # A background shell hands down that SIGINT is ignored; a handler here would end that for the command.
     numbers = [number for number in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(number) != signal.SIG_IGN]
     before = {number: signal.signal(number, handle) for number in numbers}
+    # In the midst of Python's own start it would end in a traceback: sitecustomize.py, where it is on the path as under
+    # Make, lets it through.
+    read_first = getattr(sys.modules.get("sitecustomize"), "__file__", os.devnull)
+    is_python = any(os.path.basename(word).startswith("python") for word in command)
+    held = [signal.SIGINT] if is_python and os.path.dirname(os.path.realpath(read_first)) == CHECKOUT else []
+    signal.pthread_sigmask(signal.SIG_BLOCK, held)
     process = subprocess.Popen(command, stdout=stdout, stderr=stderr, env=os.environ | {"STAGE": stage})
-    if signal.SIGTERM in received:  # before there was a process
-        process.terminate()
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, held)
+    for number in set(received):  # before there was a process
+        process.send_signal(number)
     code = process.wait()
     for number in before:
         signal.signal(number, before[number])

@@ -7,6 +7,8 @@ first: it stands on the PYTHONPATH that the Makefile exports.
 import os
 import signal
 
-# A background shell hands down that SIGINT is ignored.
-if "STAGE" in os.environ and signal.getsignal(signal.SIGINT) == signal.default_int_handler:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+if "STAGE" in os.environ:
+    # A background shell hands down that SIGINT is ignored.
+    if signal.getsignal(signal.SIGINT) == signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])  # which provenance.py holds back until here
