@@ -7,7 +7,7 @@ from absl import app
 
 from inputs import script
 
-tf.compat.v1.logging.set_verbosity(tf.compat.v1.logging.ERROR)
+tf.compat.v1.logging.set_verbosity(tf.compat.v1.logging.FATAL)  # an error is raised too, and then said in a line
 
 flags = tf.compat.v1.flags
 FLAGS = flags.FLAGS

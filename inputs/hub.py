@@ -28,7 +28,7 @@ from inputs.redirect import opener
 from inputs.script import run
 from inputs.vocab import read_vocab
 
-tf.compat.v1.logging.set_verbosity(tf.compat.v1.logging.ERROR)
+tf.compat.v1.logging.set_verbosity(tf.compat.v1.logging.FATAL)
 absl.logging.set_verbosity(absl.logging.ERROR)
 
 TOKENS = ("input_ids", "input_mask", "segment_ids")
