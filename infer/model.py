@@ -87,6 +87,9 @@ def load_encoder(model, device="CPU", extension=None):
     if not Path(model).with_suffix(".bin").is_file():
         sys.exit(f"{Path(model).with_suffix('.bin')}: no such file: it belongs beside {model}")
     try:
+        with open(model, "rb") as file:
+            if file.read(1) != b"<":  # other formats' parsers would be tried on it, and print what is in it
+                raise ValueError("it is no XML")
         network = core.read_model(model)
         shapes = [tuple(network.input(name).shape) for name in INPUTS]
         if len(network.inputs) != 3 or len(set(shapes)) != 1 or shapes[0][:-1] != (1,):

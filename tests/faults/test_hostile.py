@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import json
 import os
+import re
 import shutil
 import struct
 import subprocess
@@ -13,7 +14,7 @@ import zipfile
 
 import numpy as np
 import pytest
-from conftest import ROOT, copy_checkout, make_fails
+from conftest import ROOT, copy_checkout, make_fails, start
 
 TINY = "PROFILE=tiny"
 TOOLS = ROOT / ".tox/tools/bin/python"
@@ -163,9 +164,61 @@ def test_a_head_that_is_a_pickle_is_not_run(checkout, tmp_path):
 
 
 @pytest.mark.parametrize(
+    "spoil", [lambda data: b"", lambda data: os.urandom(4096), lambda data: data[: len(data) // 2]]
+)
+@pytest.mark.parametrize("name", ["bert-finetune.xml", "bert-finetune.bin", "classifier.xml", "classifier.bin"])
+def test_irs_that_are_broken(name, spoil, checkout, tmp_path):
+    path = checkout / "build/tiny" / name
+    shutil.copy2(path, tmp_path)
+    path.write_bytes(spoil(path.read_bytes()))
+    xml = f"build/tiny/{path.stem}.xml: not "
+    if path.stem == "classifier":
+        (tmp_path / "in.txt").write_text("good\n")
+        refused(checkout, xml, "score", f"INPUT={tmp_path}/in.txt", f"OUTPUT={tmp_path}/out.csv")
+        assert not list(tmp_path.glob("out*"))
+    else:
+        refused(checkout, xml, "predict")
+    shutil.copy2(tmp_path / name, path)
+
+
+def test_a_csv_of_all_that_is_wrong_is_scored_where_it_is_not(checkout, tmp_path):
+    rows = {
+        2: b"good,2",
+        3: b"a nul \0 in it,3",
+        4: b"caf\xe9,4",
+        5: b"\xff\xfe" + "good,5".encode("utf-16-le"),
+        6: b"x" * 10_000_000 + b",6",
+        7: b"\x1b[2J,7,too many",
+        8: b"x" * (1 << 26) + b",8",
+        9: b'"good ""film""",9',
+        10: b'"never closed,10',
+        11: b"good,11",
+    }
+    (tmp_path / "in.csv").write_bytes(b"review,id\n" + b"\n".join(rows.values()) + b"\n")
+    given = [f"INPUT={tmp_path}/in.csv", f"OUTPUT={tmp_path}/out.jsonl"]
+    process = start(checkout, "score", *given, TINY)
+    stdout, stderr = process.communicate()
+    assert process.returncode == 0 and "scored 5 rows, 5 bad rows skipped" in stdout, stderr
+    assert [json.loads(line)["id"] for line in open(tmp_path / "out.jsonl")] == ["2", "3", "6", "9", "11"]
+    reported = dict(re.findall(r"in.csv: line (\d+): (.*): skipped", stderr))
+    assert {int(number): reason.split(" bytes")[0] for number, reason in reported.items()} == {
+        4: "not UTF-8",
+        5: "not UTF-8",
+        7: "3 fields, not 2",
+        8: "longer than 33554432",
+        10: "a quote that is never closed",
+    }
+
+
+def reordered(text):
+    return text.replace("[CLS]", "[XXX]").replace("[SEP]", "[CLS]").replace("[XXX]", "[SEP]")
+
+
+@pytest.mark.parametrize(
     "variable, spoil, message",
     [
         ("VOCAB_FILE", lambda text: text.replace("[CLS]", "[XXX]").replace("[SEP]", "[CLS]"), "no [SEP] in it"),
+        ("VOCAB_FILE", reordered, "not in a BERT vocabulary's order: [PAD], [UNK], [CLS], [SEP]"),
         ("VOCAB_FILE", lambda text: text.replace("\nfilm\n", "\nmovie\n"), "again: not a whole BERT vocabulary"),
         ("VOCAB_FILE", lambda text: text.replace("\nfilm\n", "\n"), "they belong to different models"),
         ("BERT_CONFIG_FILE", lambda text: text.replace(": 30522", ": 3052200000"), "more than 128 layers or"),
