@@ -178,7 +178,7 @@ def to_batch(ids, lengths, frame):
     Returns: list of input_ids, input_mask, segment_ids, each int32 (batch, length).
     """
     features = np.zeros((3, len(ids), lengths.max() + 2), np.int32)
-    for row, mask, pieces, length in zip(*features[:2], ids, lengths, strict=True):
+    for row, mask, pieces, length in zip(*features[:2], ids, lengths):
         row[0], row[1 : length + 1], row[length + 1] = frame[0], pieces[:length], frame[1]
         mask[: length + 2] = 1
     return list(features)
