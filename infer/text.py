@@ -1,7 +1,7 @@
 """Text to ids: the very ids of google-research/bert's FullTokenizer, at many times its speed.
 
-Its rules are put into tables of characters, applied by str.translate, and Hugging Face's WordPiece is asked once for
-a word that comes up again and again. Source of the rules: google-research/bert's tokenization.py.
+Its rules are put into tables of characters, applied by str.translate, and what stands between two spaces again and
+again is remembered; WordPiece is Hugging Face's. Source of the rules: google-research/bert's tokenization.py.
 """
 
 import json
@@ -17,7 +17,8 @@ from inputs.vocab import SPECIAL_TOKENS, read_vocab
 
 __all__ = ["SPECIAL_TOKENS", "load_tokenizer", "read_casing", "read_vocab", "to_batches", "to_features"]
 MAX_INPUT_CHARS_PER_WORD = 200  # upstream's limit; Hugging Face's is 100
-MAX_WORDS, MAX_REMEMBERED = 200_000, 32  # words of so many characters that are remembered, some 50 MB
+MAX_CHUNKS, MAX_CHUNK = 200_000, 32  # of so many characters that are remembered
+MAX_SPLIT = 1 << 14  # characters of a text that is split into chunks
 
 # Training ran on Python 3.7, which knows Unicode 11: a later character is unassigned there, so upstream drops it.
 UNICODE_VERSION = 11.0
@@ -38,15 +39,16 @@ class Table(dict):
         return value
 
 
-class Words(Table):
-    """A Table that keeps no long words, and starts anew when it holds MAX_WORDS."""
+class Chunks(Table):
+    """A Table that keeps no long chunks, and starts anew when it holds MAX_CHUNKS."""
 
-    def __missing__(self, word):
-        if len(word) > MAX_REMEMBERED:
-            return self.function(word)
-        if len(self) >= MAX_WORDS:
-            self.clear()
-        return super().__missing__(word)
+    def __missing__(self, chunk):
+        value = self.function(chunk)
+        if len(chunk) <= MAX_CHUNK:
+            if len(self) >= MAX_CHUNKS:
+                self.clear()
+            self[chunk] = value
+        return value
 
 
 def category(char):
@@ -101,23 +103,20 @@ def read_casing(vocab_file):
 def load_tokenizer(vocab, do_lower_case=True, max_words=sys.maxsize):
     """Returns a function: list of texts to a list of their WordPiece ids, lists too, without special tokens.
 
-    `vocab` is read_vocab's. The function's ids equal bert.tokenization.FullTokenizer's on Python 3.7, on any text, as
-    far as its first `max_words` words. A literal "[SEP]" in a review is three ordinary words, as upstream.
+    `vocab` is read_vocab's. The function's ids equal bert.tokenization.FullTokenizer's on Python 3.7, on any text, at
+    least as far as its first `max_words` words. A literal "[SEP]" in a review is three ordinary words, as upstream.
     """
     wordpiece = models.WordPiece(vocab, unk_token="[UNK]", max_input_chars_per_word=MAX_INPUT_CHARS_PER_WORD)
-
-    def tokenize(word):
-        # The longest piece that a word of the vocabulary begins with is the word. Any of more characters is [UNK] too.
-        cut = word[: MAX_INPUT_CHARS_PER_WORD + 1]
-        return [vocab[cut]] if cut in vocab else [piece.id for piece in wordpiece.tokenize(cut)]
-
-    pieces = Words(tokenize)
     functions = clean, strip_accents, set_apart, clean_and_set_apart
     cleaned, unaccented, apart, cleaned_apart = map(Table, functions)
 
-    def encode(text):
+    def tokenize(text):
         if text.isascii():
-            text = (text.lower() if do_lower_case else text).translate(cleaned_apart)
+            text = text.lower() if do_lower_case else text
+            # The longest piece that a word of the vocabulary begins with is the word.
+            if text.isalnum() and text in vocab:
+                return [vocab[text]]
+            text = text.translate(cleaned_apart)
         else:
             text = text.translate(cleaned)
             if do_lower_case:
@@ -125,7 +124,19 @@ def load_tokenizer(vocab, do_lower_case=True, max_words=sys.maxsize):
             text = text.translate(apart)
         ids = []
         for word in text.split(None, max_words)[:max_words]:
-            ids += pieces[word]
+            word = word[: MAX_INPUT_CHARS_PER_WORD + 1]  # any of more characters is [UNK] too
+            ids += [vocab[word]] if word in vocab else [piece.id for piece in wordpiece.tokenize(word)]
+        return ids
+
+    chunks = Chunks(tokenize)
+
+    def encode(text):
+        if len(text) > MAX_SPLIT:
+            return tokenize(text)
+        ids = []
+        # No rule looks beyond a space.
+        for chunk in text.split(" "):
+            ids += chunks[chunk]
         return ids
 
     return lambda texts: [encode(text) for text in texts]

@@ -59,7 +59,7 @@ def test_ids_equal_full_tokenizers(do_lower_case, tmp_path):
     tokens += ["##" + letter for letter in letters]
     vocab_file = tmp_path / "vocab.txt"
     vocab_file.write_text("\n".join(tokens) + "\n", encoding="utf-8")
-    texts = HARD + all_code_points() + random_texts(random.Random(0), 20_000)
+    texts = HARD + [" ".join(HARD) * 30] + all_code_points() + random_texts(random.Random(0), 20_000)
     done = subprocess.run(
         [
             ROOT / ".tox/tf1/bin/python",
