@@ -145,7 +145,6 @@ class Classifier:
             ) from error
         close_cache(cache)
         self._requests = ov.AsyncInferQueue(compiled, compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
-        self._requests.set_callback(store)
         self._lock = threading.Lock()
 
     def predict(self, texts):
@@ -164,10 +163,18 @@ class Classifier:
         """Returns float32 probabilities (texts, labels) of a list of str."""
         probabilities = np.empty((len(texts), len(self.labels)), np.float32)
         with self._lock:
+            answering = {}  # {request: indices of the texts that it was given}
             for chosen, features in self.batches(texts):
-                # Shared, not copied: so the request's userdata has to keep them alive.
-                self._requests.start_async(features, (probabilities, chosen, features), share_inputs=True)
+                # Answers are taken here and not by callbacks, each of which would have to wait for Python's lock.
+                i = self._requests.get_idle_request_id()
+                if i in answering:
+                    probabilities[answering[i]] = self._requests[i].get_output_tensor(0).data
+                answering[i] = chosen
+                # Shared, not copied: so the request's userdata, which is features, has to keep them alive.
+                self._requests.start_async(features, features, share_inputs=True)
             self._requests.wait_all()
+            for i, chosen in answering.items():
+                probabilities[chosen] = self._requests[i].get_output_tensor(0).data
         return probabilities
 
     def batches(self, texts):
@@ -180,9 +187,3 @@ class Classifier:
             if not isinstance(text, str):
                 raise TypeError(f"text {i} is {type(text).__name__}, not str")
         return to_batches(self._encode(texts), self._frame, self.max_seq_length, BATCH_SIZE)
-
-
-def store(request, userdata):
-    """Keeps a batch's answers where the texts stood: AsyncInferQueue's callback."""
-    probabilities, chosen, _ = userdata
-    probabilities[chosen] = request.get_output_tensor(0).data
