@@ -44,6 +44,24 @@ def first_token(x):
     return op.slice(x, constant([0]), constant([1]), constant([1]), constant([1]))
 
 
+def attend_from_first(x, query, bias, weights, num_heads, scope):
+    """Attention of [CLS] alone: (batch, length, hidden) to (batch, 1, hidden).
+
+    softmax(q (x K + k)') (x V + v) is softmax((q K') x') x V + v, as q k' is the same for every token: so neither keys
+    nor values are computed of all of them.
+    """
+    hidden = len(weights[f"{scope}/key/kernel"])
+    key, value = (weights[f"{scope}/{name}/kernel"].reshape(hidden, num_heads, -1) for name in ("key", "value"))
+    scale = np.float32(key.shape[-1] ** -0.5)
+    query = op.transpose(op.reshape(query, constant([0, num_heads, -1]), True), constant([1, 0, 2]))
+    asked = op.matmul(query, constant(key.transpose(1, 2, 0) * scale, np.float32), False, False)
+    scores = op.add(op.matmul(op.transpose(asked, constant([1, 0, 2])), x, False, True), bias)
+    mixed = op.transpose(op.matmul(op.softmax(scores, -1), x, False, False), constant([1, 0, 2]))
+    context = op.matmul(mixed, constant(value.transpose(1, 0, 2), np.float32), False, False)
+    context = op.reshape(op.transpose(context, constant([1, 0, 2])), constant([0, 1, hidden]), True)
+    return op.add(context, constant(weights[f"{scope}/value/bias"], np.float32))
+
+
 def embed(input_ids, segment_ids, weights):
     """Returns (batch, length, hidden): word, segment and position embeddings, added and normalised."""
     words, segments, positions = (
@@ -58,11 +76,13 @@ def embed(input_ids, segment_ids, weights):
 def encode(x, bias, weights, num_heads, scope, is_last):
     """One transformer layer: (batch, length, hidden) to the same, or to (batch, 1, hidden) if it is the last."""
     asking = first_token(x) if is_last else x
-    query, key, value = (
-        split_heads(dense(tokens, weights, f"{scope}/attention/self/{name}"), num_heads)
-        for name, tokens in (("query", asking), ("key", x), ("value", x))
-    )
-    context = join_heads(op.scaled_dot_product_attention(query, key, value, bias))
+    query = dense(asking, weights, f"{scope}/attention/self/query")
+    if is_last:
+        context = attend_from_first(x, query, bias, weights, num_heads, f"{scope}/attention/self")
+    else:
+        key, value = (dense(x, weights, f"{scope}/attention/self/{name}") for name in ("key", "value"))
+        heads = [split_heads(tokens, num_heads) for tokens in (query, key, value)]
+        context = join_heads(op.scaled_dot_product_attention(*heads, op.unsqueeze(bias, constant(1))))
     attended = op.add(dense(context, weights, f"{scope}/attention/output/dense"), asking)
     attended = layer_norm(attended, weights, f"{scope}/attention/output/LayerNorm")
     # google-research/bert's gelu is the tanh approximation.
@@ -88,7 +108,7 @@ def build_classifier(weights, num_heads, head):
     input_ids, input_mask, segment_ids = inputs
     x = embed(input_ids, segment_ids, weights)
     padding = op.subtract(constant(1, np.float32), op.convert(input_mask, "f32"))
-    bias = op.unsqueeze(op.multiply(padding, constant(MASKED, np.float32)), constant([1, 2]))
+    bias = op.unsqueeze(op.multiply(padding, constant(MASKED, np.float32)), constant(1))
     num_layers = sum(name.endswith("/attention/self/query/kernel") for name in weights)
     for i in range(num_layers):
         x = encode(x, bias, weights, num_heads, f"encoder/layer_{i}", is_last=i == num_layers - 1)
