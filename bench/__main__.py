@@ -28,7 +28,7 @@ CORES = len(os.sched_getaffinity(0))
 TRIED_ON, TRIES = 640, 2  # reviews, to choose a setting, and how often
 SLOW = 500  # reviews, for what pads all to one length
 WORKERS = tuple(dict.fromkeys((1, CORES)))
-SORTED = {"throughput": ["", "sorted"]}
+SORTED = {"throughput": ["sorted"]}
 INTER_OP = {"throughput": [str(workers) for workers in WORKERS]}
 GRAPHS = {  # one review is nothing to share among workers
     suffix: {
@@ -47,8 +47,10 @@ CONTENDERS = {
         ("openvino-int8", "(d) infer, INT8", "openvino-current", "openvino", "int8/classifier.xml", {}, False),
         ("onnxruntime", "(e) ONNX Runtime", "bench", "onnxruntime", "bench/peers", GRAPHS[""], True),
         ("onnxruntime-int8", "(e) the same, INT8", "bench", "onnxruntime", "bench/peers", GRAPHS["-int8"], False),
-        ("transformers", "(f) transformers, PyTorch", "bench", "torch", "bench/peers", SORTED, True),
-        ("optimum", "(g) Optimum, OpenVINO", "bench", "optimum-intel", "bench/peers/openvino", SORTED, True),
+        ("transformers", "(f) transformers, PyTorch", "bench", "torch", "bench/peers", {}, True),
+        ("transformers-sorted", "(f) the same, sorted", "bench", "torch", "bench/peers", SORTED, True),
+        ("optimum", "(g) Optimum, OpenVINO", "bench", "optimum-intel", "bench/peers/openvino", {}, True),
+        ("optimum-sorted", "(g) the same, sorted", "bench", "optimum-intel", "bench/peers/openvino", SORTED, True),
     )
 }
 SLOW_ONES = ("guide", "tensorflow")
@@ -104,6 +106,9 @@ def choose(folder, name, count):
     """Returns ({task: the best setting or ""}, {task: {setting: its best rate}}) of a contender."""
     chosen, tried = {"throughput": "", "latency": ""}, {}
     for task, settings in CONTENDERS[name]["settings"].items():
+        if len(settings) == 1:
+            chosen[task] = settings[0]
+            continue
         tried[task] = dict.fromkeys(settings, 0)
         for setting in settings * TRIES:
             found = measure(folder, name, task, min(count, TRIED_ON), setting)

@@ -203,6 +203,8 @@ LOADERS = {
     "onnxruntime": onnxruntime,
     "onnxruntime-int8": onnxruntime,
     "transformers": transformers,
+    "transformers-sorted": transformers,
     "optimum": optimum,
+    "optimum-sorted": optimum,
 }
 TOKENIZERS = {"openvino": load_encode, "tensorflow": load_full_tokenizer, "transformers": load_fast_tokenizer}

@@ -153,8 +153,8 @@ def to_markdown(results):
             f"FP32 to {TOLERANCE:g} in probability, or there would be no table. Where a contender can be set, each "
             f"setting was tried on {results['tried_on']} reviews and the best one measured; bench.json has them all. "
             "ONNX Runtime's are GRAPH,WORKERS: the graph as exported, or with its optimizer's fusions for BERT, and "
-            "how many workers share the threads. The pipelines' is the order of the reviews, as they come or "
-            "sorted, the longest first. TensorFlow's is the number of inter-op threads.\n",
+            "how many workers share the threads. TensorFlow's is the number of inter-op threads. The pipelines get "
+            "the reviews as they come, in batches of 32, as a user calls them, and sorted, the longest first.\n",
             answers_table(contenders),
             "## Text to ids\n",
             table(["", "texts/s", "infer is × as fast", "FullTokenizer's ids"], tokenizers, "lr"),
