@@ -111,9 +111,12 @@ def main():
         labels, answers = LABELS, predict_as_the_guide(args, reviews)
 
     probabilities = []
-    for review, answer in zip(reviews, answers, strict=True):
-        probabilities.append(answer)
-        print((review, answer, labels[answer.argmax()]))
+    try:
+        for review, answer in zip(reviews, answers, strict=True):
+            probabilities.append(answer)
+            print((review, answer, labels[answer.argmax()]))
+    except FloatingPointError as error:
+        sys.exit(f"{args.model}: {error}")
     if args.reference:
         print(compare(np.array(probabilities), args.reference))
 

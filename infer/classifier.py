@@ -12,7 +12,7 @@ import numpy as np
 import openvino as ov
 
 from infer.model import reason
-from infer.text import load_tokenizer, to_batches
+from infer.text import SPECIAL_TOKENS, load_tokenizer, to_batches
 
 INFO = "classifier"  # the section of rt_info
 KEYS = ("vocab", "labels", "do_lower_case", "max_seq_length")
@@ -63,20 +63,38 @@ def is_classifier(path):
         return False
 
 
+def check_info(network, vocab, labels, do_lower_case, max_seq_length):
+    """Raises ValueError if the values of KEYS are not of their types, or don't fit the ov.Model."""
+    for names in (vocab, labels):
+        if not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
+            raise ValueError("its vocab or labels are no list of names")
+    if missing := {*SPECIAL_TOKENS} - {*vocab}:
+        raise ValueError(f"no {min(missing)} in its vocab")
+    if not isinstance(do_lower_case, bool) or not isinstance(max_seq_length, int) or max_seq_length < 3:
+        raise ValueError("its do_lower_case or max_seq_length makes no sense")
+    shapes = [str(port.partial_shape) for port in (*network.inputs, *network.outputs)]
+    if shapes != ["[?,?]"] * 3 + [f"[?,{len(labels)}]"]:
+        raise ValueError(f"it takes and gives {' '.join(shapes)}, not three of ids and {len(labels)} probabilities")
+
+
 def read_model(core, path):
-    """Returns the ov.Model at `path` and the values of KEYS; raises OSError or ValueError, as Classifier."""
+    """Returns the ov.Model at `path` and the values of KEYS; raises OSError or ValueError, as Classifier.
+
+    What is not as it was written is not given to OpenVINO, which may end the process over it.
+    """
     for file in (Path(path), Path(path).with_suffix(".bin")):
         if not file.is_file():
             raise FileNotFoundError(f"{file}: no such file: make it with `make classifier`")
     try:
-        network = core.read_model(path)
-        for key in (*KEYS, SEAL):
-            if not network.has_rt_info([INFO, key]):
-                raise ValueError(f"no {key} in its rt_info")
         found, written = seal(path)
+        if not written:
+            raise ValueError(f"no {SEAL} in its rt_info")
         if found != written:
             raise ValueError("its .xml or .bin is not as it was written")
-        return network, [json.loads(network.get_rt_info([INFO, key]).astype(str)) for key in KEYS]
+        network = core.read_model(path)
+        info = [json.loads(network.get_rt_info([INFO, key]).astype(str)) for key in KEYS]
+        check_info(network, *info)
+        return network, info
     except (RuntimeError, ValueError) as error:
         raise ValueError(
             f"{path}: not a classifier, or broken: {reason(error)}: make it with `make classifier`"
@@ -151,7 +169,7 @@ class Classifier:
         """Yields, for each of an iterable of str, float32 probabilities (labels,), in their order.
 
         Reads WINDOW texts at a time, so any number of them takes the same memory.
-        Raises: TypeError if `texts` is one str, or one of them is none.
+        Raises: TypeError if `texts` is one str, or one of them is none; FloatingPointError if an answer is no number.
         """
         if isinstance(texts, str):
             raise TypeError("predict takes an iterable of texts: put the one into a list")
@@ -160,7 +178,7 @@ class Classifier:
             yield from self.predict_window(window)
 
     def predict_window(self, texts):
-        """Returns float32 probabilities (texts, labels) of a list of str."""
+        """Returns float32 probabilities (texts, labels) of a list of str; raises as predict."""
         probabilities = np.empty((len(texts), len(self.labels)), np.float32)
         with self._lock:
             answering = {}  # {request: indices of the texts that it was given}
@@ -175,6 +193,8 @@ class Classifier:
             self._requests.wait_all()
             for i, chosen in answering.items():
                 probabilities[chosen] = self._requests[i].get_output_tensor(0).data
+        if not np.isfinite(probabilities).all():
+            raise FloatingPointError("the classifier computes what is no number: make it of another checkpoint")
         return probabilities
 
     def batches(self, texts):

@@ -121,6 +121,8 @@ def convert_classifier(pb, head_dir, vocab_file):
         classifier = build_classifier(weights, num_heads, head)
     except (KeyError, ValueError, RuntimeError) as error:
         sys.exit(f"{pb}: not the graph of google-research/bert: {reason(error)}")
+    if broken := [name for name, array in weights.items() if not np.isfinite(array).all()]:
+        sys.exit(f"{pb}: some of {broken[0]} is no number: freeze another checkpoint")
     if len(vocab) != vocab_size:
         sys.exit(f"{vocab_file}: {len(vocab)} entries, but {pb} has {vocab_size}: they belong to different models")
     difference = largest_difference(classifier, encoder, head, vocab_size)

@@ -1,6 +1,7 @@
 """One IR that is the classifier: texts in, probabilities out, in order, however they are batched."""
 
 import itertools
+import json
 import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
@@ -8,10 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import openvino as ov
 import pytest
-from conftest import HIDDEN, LENGTH, WORDS, fails, run
+from conftest import HEADS, HIDDEN, LENGTH, VOCAB, WORDS, fails, random_weights, run
 
 from infer import Classifier
-from infer.classifier import WINDOW
+from infer.bert import build_classifier
+from infer.classifier import WINDOW, save_classifier, write_info
 
 
 def reviews(count):
@@ -103,8 +105,8 @@ def corrupt(path):
     path.write_bytes(path.read_bytes()[:-200])
 
 
-def forget_vocab(path):
-    path.write_text(path.read_text().replace("<vocab ", "<words "))
+def unseal(path):
+    path.write_text(path.read_text().replace("<sha256 ", "<digest "))
 
 
 def spoil_vocab(path):
@@ -128,12 +130,12 @@ def cut_weights(path):
 @pytest.mark.parametrize(
     "spoil, message",
     [
-        (corrupt, "not a classifier, or broken"),
-        (forget_vocab, "not a classifier, or broken: no vocab in its rt_info"),
+        (corrupt, "not a classifier, or broken: its .xml or .bin is not as it was written"),
+        (unseal, "not a classifier, or broken: no sha256 in its rt_info"),
         (spoil_vocab, "not a classifier, or broken: its .xml or .bin is not as it was written"),
         (swap_labels, "not a classifier, or broken: its .xml or .bin is not as it was written"),
         (overwrite_weights, "not a classifier, or broken: its .xml or .bin is not as it was written"),
-        (cut_weights, "not a classifier, or broken"),
+        (cut_weights, "not a classifier, or broken: its .xml or .bin is not as it was written"),
         (lambda path: path.with_suffix(".bin").unlink(), "classifier.bin: no such file"),
     ],
 )
@@ -143,6 +145,46 @@ def test_a_broken_ir_is_one_clear_line(classifier, spoil, message, tmp_path):
     spoil(tmp_path / "classifier.xml")
     line = fails("-m", "infer", "-m", tmp_path / "classifier.xml", "good")
     assert message in line and "make classifier" in line
+
+
+@pytest.mark.parametrize(
+    "key, value, message",
+    [
+        ("vocab", {"[CLS]": 0}, "its vocab or labels are no list of names"),
+        ("vocab", [*WORDS, 5], "its vocab or labels are no list of names"),
+        ("vocab", ["[PAD]", "[UNK]", "[CLS]", *WORDS], r"no \[SEP\] in its vocab"),
+        ("labels", "Negative", "its vocab or labels are no list of names"),
+        ("labels", ["Negative", "Neutral", "Positive"], r"\[\?,2\], not three of ids and 3 probabilities"),
+        ("do_lower_case", "no", "makes no sense"),
+        ("max_seq_length", 2, "makes no sense"),
+        ("max_seq_length", "48", "makes no sense"),
+    ],
+)
+def test_what_was_written_wrongly_is_named(classifier, key, value, message, tmp_path):
+    """As by a program of one's own, so its seal fits."""
+    network = ov.Core().read_model(classifier)
+    network.set_rt_info(json.dumps(value), ["classifier", key])
+    save_classifier(network, tmp_path / "classifier.xml")
+    with pytest.raises(ValueError, match=f"not a classifier, or broken: .*{message}"):
+        Classifier(tmp_path / "classifier.xml")
+
+
+def test_an_answer_that_is_no_number_is_none(tmp_path):
+    weights = random_weights()
+    weights["embeddings/word_embeddings"][VOCAB.index("dull")] = np.nan
+    head = np.ones((2, HIDDEN), np.float32), np.zeros(2, np.float32)
+    network = build_classifier(weights, HEADS, head)
+    write_info(network, VOCAB, ["Negative", "Positive"], True, LENGTH)
+    save_classifier(network, tmp_path / "classifier.xml")
+    model = Classifier(tmp_path / "classifier.xml")
+    assert len(model.predict_window(["good", "bad"])) == 2
+    with pytest.raises(FloatingPointError, match="computes what is no number"):
+        list(model.predict(["good", "dull"]))
+    line = fails("-m", "infer", "-m", tmp_path / "classifier.xml", "good", "dull")
+    assert line.startswith(f"{tmp_path}/classifier.xml: the classifier computes what is no number")
+    (tmp_path / "in.txt").write_text("good\ndull\n")
+    score = "-m", "infer", "score", "-m", tmp_path / "classifier.xml", tmp_path / "in.txt", tmp_path / "out.txt"
+    assert fails(*score) == line
 
 
 def overwrite(cache):
@@ -204,7 +246,7 @@ def test_a_cache_of_somebody_else_is_left_alone(classifier, tmp_path):
 def test_a_foreign_ir_is_refused_by_name(tmp_path):
     x = ov.opset13.parameter([1], np.float32)
     ov.save_model(ov.Model([ov.opset13.relu(x)], [x]), tmp_path / "foreign.xml")
-    with pytest.raises(ValueError, match="not a classifier, or broken: no vocab in its rt_info"):
+    with pytest.raises(ValueError, match="not a classifier, or broken: no sha256 in its rt_info"):
         Classifier(tmp_path / "foreign.xml")
     assert "not the IR of this encoder" in fails("-m", "infer", "-m", tmp_path / "foreign.xml", "good")
 
