@@ -23,6 +23,7 @@ from tqdm import tqdm
 from infer.classifier import HINTS, WINDOW, Classifier, digest, is_classifier
 from infer.tables import (
     DELIMITERS,
+    MAX_KEYS,
     SUFFIXES,
     TEXT_COLUMN,
     UNFIT,
@@ -66,10 +67,12 @@ def check_paths(source, output):
             sys.exit(f"{path}: unknown extension {path.suffix!r}: choose one of {', '.join(SUFFIXES)}")
     if not source.is_file():
         sys.exit(f"{source}: no such file")
-    if source.resolve() == output.resolve() or (output.exists() and output.samefile(source)):
+    if output.exists() and output.samefile(source):
         sys.exit(f"{output}: is the input: give the output another name")
-    if output.is_dir():
-        sys.exit(f"{output}: is a folder: give the name of a file in it")
+    if output.is_symlink():
+        sys.exit(f"{output}: a link that leads to itself: give the output another name")
+    if output.exists() and not output.is_file():
+        sys.exit(f"{output}: is a folder or a device: give the name of a file")
     with open(source, "rb"):
         pass
     try:
@@ -193,7 +196,8 @@ def join(parts, suffix, schema, file):
 
 def score(args):
     """Scores args.input into args.output. Raises: SystemExit with what is wrong; OSError."""
-    source, output = args.input, args.output.resolve() if args.output.is_symlink() else args.output
+    source = args.input
+    output = Path(os.path.realpath(args.output)) if args.output.is_symlink() else args.output
     check_paths(source, output)
     model = Path(args.model)
     if model.is_file() and not is_classifier(model):
@@ -209,6 +213,8 @@ def score(args):
     sizes, bad = check(source, read, kinds, args.strict, output.suffix.lower())
     if choose(source, list(kinds), args.text_column) != column:
         sys.exit(f"{source}: some rows have {TEXT_COLUMN!r} and some not: name the text with --text_column")
+    if source.suffix.lower() == ".jsonl" and len(kinds) > MAX_KEYS and output.suffix.lower() not in (".jsonl", ".txt"):
+        sys.exit(f"{source}: {len(kinds)} different keys, too many for the columns of a table: write a .jsonl or .txt")
     schema = schema or to_schema(kinds)
     added = {"label": pa.string()} | {f"p_{label.lower()}": pa.float32() for label in classifier.labels}
     suffix, folder = output.suffix.lower(), output.with_name(output.name + ".parts")
@@ -236,6 +242,8 @@ def score(args):
         with tqdm(desc="score", unit="row", total=sum(sizes), initial=done, disable=None) as bar:
             try:
                 score_parts(classifier, read(lambda number, why: None), parts, encode, bar)
+            except FloatingPointError as error:
+                sys.exit(f"{model}: {error}")
             except UNFIT:
                 if digest(source) == sha256:
                     raise

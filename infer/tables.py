@@ -11,6 +11,7 @@ import itertools
 import json
 import math
 import sys
+from collections import Counter
 from types import SimpleNamespace
 
 import pyarrow as pa
@@ -29,6 +30,7 @@ MAX_DEPTH = 100  # of lists and objects in JSON, within what Python reads and wr
 SLICE = 64  # rows of a .parquet that are decoded at once: however small they are in it, they may be long
 UNFIT = (pa.ArrowException, ValueError, OverflowError)  # of a value that another format cannot hold
 LISTED = 20  # columns, in a message
+MAX_KEYS = 10_000  # of a .jsonl that becomes a table, where every row has every column
 BOM = b"\xef\xbb\xbf"
 # The Arrow type of a JSON column by the kinds of its values; of any others, their JSON as text.
 ARROW_TYPES = (
@@ -201,7 +203,7 @@ def reading(path):
     """Exits with one line if pyarrow cannot read the .parquet."""
     try:
         yield
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # the last of a column's name
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # the last of a name
         sys.exit(f"{path}: not a whole .parquet file: {str(error).splitlines()[0]}")
 
 
@@ -253,7 +255,7 @@ def read_parquet(path, column, report):
 
 def choose(path, columns, asked):
     """Returns the text column: the one asked for, `review`, or the only one; exits if there is none such."""
-    if twice := [name for name in columns if columns.count(name) > 1]:
+    if twice := [name for name, count in Counter(columns).items() if count > 1]:
         sys.exit(f"{path}: two columns are named {twice[0]!r}: rename one")
     wanted = asked or (TEXT_COLUMN if len(columns) != 1 else columns[0])
     if wanted not in columns:
