@@ -82,7 +82,8 @@ def read_model(core, path):
 
     What is not as it was written is not given to OpenVINO, which may end the process over it.
     """
-    for file in (Path(path), Path(path).with_suffix(".bin")):
+    path = Path(path)
+    for file in (path, path.with_suffix(".bin") if path.name else path):
         if not file.is_file():
             raise FileNotFoundError(f"{file}: no such file: make it with `make classifier`")
     try:
@@ -133,7 +134,7 @@ class Classifier:
       device: an OpenVINO device name.
       hint: "throughput" for many texts, "latency" for the answer to a few.
     The compiled model is kept in classifier.cache/ beside the IR, if that folder can be written to, for the next start.
-    Threads may share one; a process forked from its own may not.
+    Threads may share one; processes may not, each makes its own.
     Attributes:
       labels: list of str, in the order of the probabilities.
       max_seq_length: int, in WordPieces, [CLS] and [SEP] among them; what is longer is cut, as in training.
@@ -163,13 +164,14 @@ class Classifier:
             ) from error
         close_cache(cache)
         self._requests = ov.AsyncInferQueue(compiled, compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
-        self._lock = threading.Lock()
+        self._lock, self._process = threading.Lock(), os.getpid()
 
     def predict(self, texts):
         """Yields, for each of an iterable of str, float32 probabilities (labels,), in their order.
 
         Reads WINDOW texts at a time, so any number of them takes the same memory.
-        Raises: TypeError if `texts` is one str, or one of them is none; FloatingPointError if an answer is no number.
+        Raises: TypeError if `texts` is one str, or one of them is none; FloatingPointError if an answer is no number;
+          RuntimeError in a process forked from its own.
         """
         if isinstance(texts, str):
             raise TypeError("predict takes an iterable of texts: put the one into a list")
@@ -179,6 +181,8 @@ class Classifier:
 
     def predict_window(self, texts):
         """Returns float32 probabilities (texts, labels) of a list of str; raises as predict."""
+        if os.getpid() != self._process:  # OpenVINO's threads are not forked, so it would wait for ever
+            raise RuntimeError("a Classifier does not survive a fork: make one in each process")
         probabilities = np.empty((len(texts), len(self.labels)), np.float32)
         with self._lock:
             answering = {}  # {request: indices of the texts that it was given}

@@ -72,6 +72,44 @@ def test_threads_and_generators_do_not_mix_their_answers(classifier):
     np.testing.assert_array_equal([[next(first), next(second)] for _ in range(10)], np.stack(expected[:2], 1)[:10])
 
 
+def test_a_generator_given_up_and_texts_that_raise_leave_it_usable(classifier):
+    model = Classifier(classifier)
+    texts = reviews(100)
+    expected = model.predict_window(texts)
+
+    def breaking():
+        yield from texts
+        raise KeyError("ours")
+
+    for _ in range(3):
+        next(model.predict(texts))
+        with pytest.raises(KeyError, match="ours"):
+            list(model.predict(breaking()))
+    np.testing.assert_array_equal(model.predict_window(texts), expected)
+
+
+FORK = """
+import os, signal, sys
+from infer import Classifier
+model = Classifier(sys.argv[1])
+expected = model.predict_window(["good"])
+child = os.fork()
+if not child:
+    signal.alarm(60)
+    try:
+        model.predict_window(["good"])
+    except RuntimeError as error:
+        print(error, flush=True)
+    os._exit(int(abs(Classifier(sys.argv[1]).predict_window(["good"]) - expected).max() > 1e-6))
+sys.exit(os.waitpid(child, 0)[1])
+"""
+
+
+def test_a_forked_process_is_told_to_make_its_own(classifier):
+    done = run("-c", FORK, classifier)
+    assert (done.returncode, done.stdout) == (0, "a Classifier does not survive a fork: make one in each process\n")
+
+
 def test_padding_and_the_other_tokens_of_a_batch_change_nothing(classifier):
     """The graph's own inputs: free batch and length, the mask hides what is padding."""
     compiled = ov.Core().compile_model(classifier, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
@@ -249,6 +287,12 @@ def test_a_foreign_ir_is_refused_by_name(tmp_path):
     with pytest.raises(ValueError, match="not a classifier, or broken: no sha256 in its rt_info"):
         Classifier(tmp_path / "foreign.xml")
     assert "not the IR of this encoder" in fails("-m", "infer", "-m", tmp_path / "foreign.xml", "good")
+
+
+@pytest.mark.parametrize("path", ["", ".", "/", "no/such.xml"])
+def test_a_path_of_no_file_is_named_as_such(path):
+    with pytest.raises(FileNotFoundError, match="no such file: make it with"):
+        Classifier(path)
 
 
 @pytest.mark.parametrize("device", ["NPU.7", "nonsense"])
