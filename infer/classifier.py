@@ -1,6 +1,7 @@
 """Texts to probabilities with one IR: from infer import Classifier; Classifier("classifier.xml").predict(texts)"""
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -44,14 +45,27 @@ def seal(path):
     return sha256.hexdigest().encode(), written
 
 
-def save_classifier(network, path):
-    """Writes an ov.Model that has write_info's rt_info as an IR that read_model reads.
+def save_model(network, path):
+    """Writes an ov.Model as an IR, its numbers as they are.
 
     Args:
       path: Path, .xml; its .bin lands beside it.
+    Raises: OSError if that fails, as on a full disk, which OpenVINO itself does not name; no half of it stays.
     """
+    try:
+        ov.save_model(network, path, compress_to_fp16=False)
+    except RuntimeError as error:
+        for half in (path, path.with_suffix(".bin")):
+            with contextlib.suppress(OSError):
+                half.unlink()
+        why = f"cannot write the IR ({reason(error)}): is there room for it, and may it be written there?"
+        raise OSError(errno.EIO, why, str(path)) from error
+
+
+def save_classifier(network, path):
+    """Writes an ov.Model that has write_info's rt_info as an IR that read_model reads: save_model, and its seal."""
     network.set_rt_info(NO_SEAL, [INFO, SEAL])
-    ov.save_model(network, path, compress_to_fp16=False)
+    save_model(network, path)
     path.write_bytes(path.read_bytes().replace(NO_SEAL.encode(), seal(path)[0]))
 
 

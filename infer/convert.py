@@ -18,7 +18,7 @@ import openvino as ov
 from openvino.frontend import FrontEndManager, GeneralFailure, OpConversionFailure
 
 from infer.bert import build_classifier
-from infer.classifier import save_classifier, write_info
+from infer.classifier import save_classifier, save_model, write_info
 from infer.model import INPUTS, load_head, reason, softmax
 from infer.text import read_casing, read_vocab
 from inputs.reviews import LABELS
@@ -148,7 +148,7 @@ def main():
     if args.output.suffix != ".xml":
         parser.error(f"{args.output}: an IR's name ends with .xml")
     if args.what == "encoder":
-        ov.save_model(convert_encoder(args.pb), args.output, compress_to_fp16=False)
+        save_model(convert_encoder(args.pb), args.output)
     elif args.vocab_file:
         head_dir = args.head_dir or Path(args.pb).parent
         save_classifier(convert_classifier(args.pb, head_dir, args.vocab_file), args.output)

@@ -1,3 +1,4 @@
+import contextlib
 import subprocess
 import sys
 from pathlib import Path
@@ -25,6 +26,19 @@ def fails(*command, **options):
     assert done.returncode > 0, done.stdout
     (line,) = done.stderr.splitlines()
     return line
+
+
+@contextlib.contextmanager
+def mounted(folder, *options):
+    """A tmpfs of its own at `folder`, which takes root."""
+    folder.mkdir()
+    done = subprocess.run(["mount", "-t", "tmpfs", *options, "tmpfs", folder], capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(f"mounting a tmpfs takes root: {done.stderr.strip()}")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", folder], check=True)
 
 
 def random_weights():

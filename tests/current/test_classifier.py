@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import openvino as ov
 import pytest
-from conftest import HEADS, HIDDEN, LENGTH, VOCAB, WORDS, fails, random_weights, run
+from conftest import HEADS, HIDDEN, LENGTH, VOCAB, WORDS, fails, mounted, random_weights, run
 
 from infer import Classifier
 from infer.bert import build_classifier
@@ -279,6 +279,30 @@ def test_a_cache_of_somebody_else_is_left_alone(classifier, tmp_path):
     tmp_path.chmod(0o755)
     done = run("-c", NOBODY, tmp_path / "classifier.xml")
     assert done.returncode == 0 and done.stdout.startswith("[["), done.stderr
+
+
+def test_a_full_disk_holds_no_half_classifier(classifier, tmp_path):
+    network = ov.Core().read_model(classifier)
+    with mounted(tmp_path / "disk", "-o", "size=20k") as disk:
+        with pytest.raises(OSError, match="is there room for it.*classifier.xml"):
+            save_classifier(network, disk / "classifier.xml")
+        assert not list(disk.iterdir())
+    with pytest.raises(OSError, match="may it be written there"):
+        save_classifier(network, classifier / "below" / "classifier.xml")
+
+
+def test_a_cache_on_a_full_disk_changes_no_answer(classifier, tmp_path):
+    expected = Classifier(classifier).predict_window(["good"])
+    files = [classifier, classifier.with_suffix(".bin")]
+    room = sum(file.stat().st_size for file in files) // 1024 + 24
+    with mounted(tmp_path / "disk", "-o", f"size={room}k") as disk:
+        for file in files:
+            shutil.copy(file, disk)
+        for _ in range(2):
+            done = run("-m", "infer", "-m", disk / "classifier.xml", "good")
+            assert done.returncode == 0 and done.stderr == ""
+            np.testing.assert_array_equal(Classifier(disk / "classifier.xml").predict_window(["good"]), expected)
+        assert not list(disk.glob("*/*.blob"))
 
 
 def test_a_foreign_ir_is_refused_by_name(tmp_path):

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import LENGTH, ROOT, WORDS, fails, run
+from conftest import LENGTH, ROOT, WORDS, fails, mounted, run
 
 import infer.score
 import infer.tables
@@ -485,19 +485,6 @@ def test_an_input_that_changes_meanwhile_is_no_right_answer(classifier, many, tm
     monkeypatch.setattr(Classifier, "predict_window", growing)
     assert "in.csv: has changed while it was scored" in refused(classifier, source, output)
     assert [path.name for path in tmp_path.iterdir()] == ["in.csv"]
-
-
-@contextlib.contextmanager
-def mounted(folder, *options):
-    """A tmpfs of its own at `folder`, which takes root."""
-    folder.mkdir()
-    done = subprocess.run(["mount", "-t", "tmpfs", *options, "tmpfs", folder], capture_output=True, text=True)
-    if done.returncode:
-        pytest.skip(f"mounting a tmpfs takes root: {done.stderr.strip()}")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", folder], check=True)
 
 
 # Room for some parts of it, or for all of them but not for the output too.
