@@ -67,7 +67,7 @@ endif
 export PYTHON3_7 = $(file <.tox/python3.7.txt)
 export PYTHON3_11 = $(file <.tox/python3.11.txt)
 
-.PHONY: help pretrained hub-module reviews result1 result2 pb fc ir predict heldout variants ablation compare \
+.PHONY: help pretrained hub-module reviews features result1 result2 pb fc ir predict heldout variants ablation compare \
 	classifier int8 score bench tensorboard verify test test-faults old-stack clean FORCE
 help:  ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' Makefile fast.mk supply.mk
@@ -162,16 +162,32 @@ $(EXAMPLES) &: $(REVIEWS_SOURCE) $(if $(DATA_DIR),$(wildcard $(DATA_DIR)/*/*)) i
 	  --input $(REVIEWS_SOURCE) inputs/reviews.py inputs/archive.py --output $(B)/reviews -- \
 	  $(TOOLS) -m inputs.reviews $(SAMPLE) $(B)/reviews
 
+# A model that is none, and a length that it has no positions for, are found before anything older goes.
+CONFIG = $(if $(HUB_MODULE),$(B)/module/bert_config.json,$(BERT_CONFIG_FILE))
+fits = positions=$$(grep -o '"max_position_embeddings": *[0-9]*' $(CONFIG) | grep -o '[0-9]*$$'); \
+	[ "$${positions:-$(MAX_SEQ_LENGTH)}" -ge $(MAX_SEQ_LENGTH) ] || \
+	{ echo "MAX_SEQ_LENGTH=$(MAX_SEQ_LENGTH): the model has only $$positions positions" >&2; exit 1; }
+
+BERT = $(VOCAB_FILE) $(if $(HUB_MODULE),$(MODULE),$(BERT_CONFIG_FILE))
+ENCODE = $(B)/reviews $(B)/features --vocab_file=$(VOCAB_FILE) --max_seq_length=$(MAX_SEQ_LENGTH)
+ENCODER = inputs/features.py inputs/reviews.py inputs/vocab.py infer/text.py
+FEATURES = $(B)/features/features.json
+features: $(FEATURES)  ## the ids of the reviews, in TFRecord files, for both phases
+$(FEATURES): $(EXAMPLES) $(BERT) $(ENCODER) $(call changed,$(B)/features.record.json,$(ENCODE) $(CONFIG)) | .tox/tf1.stamp
+	@$(fits)
+	$(if $(HUB_MODULE),,@$(TOOLS) -m inputs.bert_config $(BERT_CONFIG_FILE) $(VOCAB_FILE))
+	$(RUN) --record=$(B)/features.record.json --parameters='$(ENCODE) $(CONFIG)' \
+	  --input $(filter-out FORCE,$^) --output $(B)/features -- $(TF1) -m inputs.features $(ENCODE)
+
 # Two phases of fine-tuning: the same command, the second without dropout. `started` depends on all that a phase
 # reads, and holds its parameters as a record does: when something changed the phase starts from nothing, and otherwise
 # goes on from its last checkpoint.
 
-BERT = $(VOCAB_FILE) $(if $(HUB_MODULE),$(MODULE),$(BERT_CONFIG_FILE))
 CASED = $(shell grep -sl '"do_lower_case": *false' $(dir $(VOCAB_FILE))tokenizer_config.json)
 MODEL = $(if $(HUB_MODULE),--bert_hub_module_handle=$(HUB_MODULE),--vocab_file=$(VOCAB_FILE) \
 	--bert_config_file=$(BERT_CONFIG_FILE) $(if $(CASED),--do_lower_case=false)) \
 	$(if $(filter-out 0,$(DETERMINISTIC)),--deterministic)
-TRAIN = --do_train=true --do_eval=true --data_dir=$(B)/reviews $(MODEL) --max_seq_length=$(MAX_SEQ_LENGTH) \
+TRAIN = --do_train=true --do_eval=true --data_dir=$(B)/features $(MODEL) --max_seq_length=$(MAX_SEQ_LENGTH) \
 	--train_batch_size=$(TRAIN_BATCH_SIZE) --save_checkpoints_steps=$(SAVE_CHECKPOINTS_STEPS) \
 	--random_seed=$(RANDOM_SEED)
 PHASE1 = $(B)/result1/model.ckpt-$(STEPS)
@@ -181,13 +197,7 @@ TRAIN1 = $(TRAIN) $(if $(HUB_MODULE),,--init_checkpoint=$(B)/pretrained/bert_mod
 TRAIN2 = $(TRAIN) --init_checkpoint=$(PHASE1) \
 	--learning_rate=$(LEARNING_RATE2) --num_train_epochs=$(EPOCHS2) --output_dir=$(B)/result2
 SHARED = inputs/checkpoint.py inputs/flags.py
-TRAINER = inputs/hub.py inputs/bert_config.py inputs/vocab.py $(SHARED)
-
-# A model that is none, and a length that it has no positions for, are found before the older results go.
-CONFIG = $(if $(HUB_MODULE),$(B)/module/bert_config.json,$(BERT_CONFIG_FILE))
-fits = positions=$$(grep -o '"max_position_embeddings": *[0-9]*' $(CONFIG) | grep -o '[0-9]*$$'); \
-	[ "$${positions:-$(MAX_SEQ_LENGTH)}" -ge $(MAX_SEQ_LENGTH) ] || \
-	{ echo "MAX_SEQ_LENGTH=$(MAX_SEQ_LENGTH): the model has only $$positions positions" >&2; exit 1; }
+TRAINER = inputs/features.py inputs/hub.py inputs/bert_config.py inputs/vocab.py $(SHARED)
 
 # What follows from a phase goes with it, so that the results of two parameter sets never lie in one folder.
 FOLLOWS = $(addprefix $(B)/,bert-finetune.pb bert-finetune.xml bert-finetune.bin weight.npy bias.npy \
@@ -195,9 +205,7 @@ FOLLOWS = $(addprefix $(B)/,bert-finetune.pb bert-finetune.xml bert-finetune.bin
 	classifier.xml classifier.bin classifier.cache classifier.record.json int8 int8.record.json bench \
 	$(foreach name,tensorflow tensorflow.record.json openvino.txt openvino.record.json,predict/$(name) heldout/$(name)))
 $(B)/result1/started: run_classifier.py $(TRAINER) $(BERT) $(if $(HUB_MODULE),,$(PRETRAINED)) \
-		$(EXAMPLES) $(call changed,$(B)/result1/started,$(TRAIN1))
-	@$(fits)
-	$(if $(HUB_MODULE),,@$(TOOLS) -m inputs.bert_config $(BERT_CONFIG_FILE) $(VOCAB_FILE))
+		$(FEATURES) $(call changed,$(B)/result1/started,$(TRAIN1))
 	@rm -rf $(B)/result1 $(B)/result2 $(B)/result1.record.json $(B)/result2.record.json $(FOLLOWS)
 	@mkdir -p $(@D) && echo '"parameters": "$(strip $(TRAIN1))"' > $@
 $(B)/result2/started: $(B)/run_classifier.py $(B)/result1/eval_results.txt \
@@ -210,7 +218,7 @@ PRETRAINED_FROM = $(if $(HUB_MODULE),$(if $(MODULE),$(HUB_MODULE),$(TFHUB_CACHE_
 result1: $(B)/result1/eval_results.txt  ## fine-tune and evaluate, with dropout
 $(B)/result1/eval_results.txt: $(B)/result1/started $(call changed,$(B)/result1.record.json) | .tox/tf1.stamp
 	$(RUN) --record=$(B)/result1.record.json --input run_classifier.py $(TRAINER) $(BERT) $(PRETRAINED_FROM) \
-	  $(B)/reviews --output $(B)/result1 -- $(TF1) run_classifier.py $(TRAIN1)
+	  $(B)/features --output $(B)/result1 -- $(TF1) run_classifier.py $(TRAIN1)
 
 PATCH = run_classifier.py patches/disable-dropout.patch
 $(B)/run_classifier.py: $(PATCH) $(call changed,$(B)/patch.record.json) | .tox/tools.stamp
@@ -220,7 +228,7 @@ $(B)/run_classifier.py: $(PATCH) $(call changed,$(B)/patch.record.json) | .tox/t
 result2: $(B)/result2/eval_results.txt  ## fine-tune again without dropout, and evaluate
 $(B)/result2/eval_results.txt: $(B)/result2/started $(call changed,$(B)/result2.record.json) | .tox/tf1.stamp
 	$(RUN) --record=$(B)/result2.record.json --input $(B)/run_classifier.py $(TRAINER) $(BERT) $(PHASE1) \
-	  $(B)/reviews --output $(B)/result2 -- $(TF1) $(B)/run_classifier.py $(TRAIN2)
+	  $(B)/features --output $(B)/result2 -- $(TF1) $(B)/run_classifier.py $(TRAIN2)
 
 # Freeze the encoder, export the head, convert the encoder with the Model Optimizer: of result2, or of what is given.
 

@@ -21,8 +21,9 @@ from tqdm import tqdm
 
 from inputs.bert_config import read_both
 from inputs.checkpoint import read_checkpoint
+from inputs.features import describe, input_fn_builder, read_features
 from inputs.hub import read_module
-from inputs.reviews import LABELS, read_examples
+from inputs.reviews import LABELS
 
 # Upstream's flags that have no meaning here: refuse them rather than ignore them.
 for name in "task_name use_tpu tpu_name tpu_zone gcp_project master num_tpu_cores iterations_per_loop".split():
@@ -152,7 +153,7 @@ class Progress(tf.estimator.SessionRunHook):
 
 
 def read_model():
-    """Returns (BertConfig or, of a TF Hub module, None; FullTokenizer) of the flags.
+    """Returns (BertConfig or, of a TF Hub module, None; path of vocab.txt; do_lower_case) of the flags.
 
     Raises: SystemExit if the flags mix the two ways, a file is missing, or config, vocabulary and --max_seq_length
       don't fit each other.
@@ -161,9 +162,10 @@ def read_model():
         sys.exit("--output_dir is required")
     if FLAGS.bert_hub_module_handle:
         bert_config = None
-        tokenizer, max_position_embeddings = read_hub_model()
+        vocab_file, do_lower_case, max_position_embeddings = read_hub_model()
     else:
-        bert_config, tokenizer = read_checkpoint_model()
+        bert_config = read_checkpoint_model()
+        vocab_file, do_lower_case = FLAGS.vocab_file, FLAGS.do_lower_case
         max_position_embeddings = bert_config.max_position_embeddings
     if not 2 < FLAGS.max_seq_length <= max_position_embeddings:
         sys.exit(
@@ -172,11 +174,11 @@ def read_model():
         )
     if FLAGS.init_checkpoint:
         read_checkpoint(FLAGS.init_checkpoint)
-    return bert_config, tokenizer
+    return bert_config, vocab_file, do_lower_case
 
 
 def read_hub_model():
-    """The notebook's way: returns (FullTokenizer, the model's positions) of --bert_hub_module_handle."""
+    """The notebook's way: returns (vocab.txt, do_lower_case, positions) of --bert_hub_module_handle."""
     for name in ("bert_config_file", "vocab_file"):
         if FLAGS[name].value:
             sys.exit(f"--{name} and --bert_hub_module_handle: give one; the module has a {name[:-5]} of its own")
@@ -186,29 +188,23 @@ def read_hub_model():
             f"--init_checkpoint={FLAGS.init_checkpoint} and --bert_hub_module_handle: give one; beside a module, "
             "only a checkpoint that was fine-tuned from it will do"
         )
-    return tokenization.FullTokenizer(vocab_file, do_lower_case), config["max_position_embeddings"]
+    return vocab_file, do_lower_case, config["max_position_embeddings"]
 
 
 def read_checkpoint_model():
-    """The guide's way: returns (BertConfig, FullTokenizer) of --bert_config_file and --vocab_file."""
+    """The guide's way: returns the BertConfig of --bert_config_file, which --vocab_file belongs to."""
     for name in ("bert_config_file", "vocab_file"):
         if not FLAGS[name].value:
             sys.exit(f"--{name} is required, or --bert_hub_module_handle in its place")
     for path in (FLAGS.bert_config_file, FLAGS.vocab_file):
         if not os.path.isfile(path):
             sys.exit(f"{path}: no such file")
-    bert_config = modeling.BertConfig(**read_both(FLAGS.bert_config_file, FLAGS.vocab_file))
-    return bert_config, tokenization.FullTokenizer(FLAGS.vocab_file, FLAGS.do_lower_case)
+    return modeling.BertConfig(**read_both(FLAGS.bert_config_file, FLAGS.vocab_file))
 
 
-def read_features(split, tokenizer):
-    """Reads DATA_DIR/split.jsonl as upstream's InputFeatures, each list padded to max_seq_length."""
-    rows = read_examples(os.path.join(FLAGS.data_dir, split + ".jsonl"))
-    return to_features(((row["review"], row["label"]) for row in rows), tokenizer)
-
-
-def to_features(reviews, tokenizer):
-    """Turns (text, label id) pairs into a list of upstream's InputFeatures."""
+def to_features(reviews, vocab_file, do_lower_case):
+    """Turns (text, label id) pairs into a list of upstream's InputFeatures, by upstream's FullTokenizer."""
+    tokenizer = tokenization.FullTokenizer(vocab_file, do_lower_case)
     examples = [upstream.InputExample(guid=None, text_a=text, label=label) for text, label in reviews]
     return upstream.convert_examples_to_features(examples, range(len(LABELS)), FLAGS.max_seq_length, tokenizer)
 
@@ -254,30 +250,27 @@ def forget_half_saved():
         os.remove(os.path.join(FLAGS.output_dir, "checkpoint"))
 
 
-def train(estimator, features, num_train_steps):
-    """Trains up to `num_train_steps`, from the last checkpoint in output_dir where there is one."""
+def train(estimator, files, num_train_steps):
+    """Trains on TFRecord files up to `num_train_steps`, from the last checkpoint in output_dir where there is one."""
     forget_half_saved()
     done = 0
     if tf.train.latest_checkpoint(FLAGS.output_dir):
         done = int(estimator.get_variable_value("global_step"))
         print(f"resuming {FLAGS.output_dir} at step {done} of {num_train_steps}", flush=True)
-    whole_input_fn = upstream.input_fn_builder(features, FLAGS.max_seq_length, is_training=True, drop_remainder=False)
-
-    def input_fn(params):
-        # The order is seeded, so a resumed run goes on with the batches it has not seen.
-        return whole_input_fn(params).skip(done)
-
+    # The order is seeded, so a resumed run goes on with the batches it has not seen.
+    input_fn = input_fn_builder(files, FLAGS.max_seq_length, is_training=True, random_seed=FLAGS.random_seed, skip=done)
     progress = Progress("train", FLAGS.train_batch_size, num_train_steps, done)
     estimator.train(input_fn, max_steps=num_train_steps, hooks=[progress])
 
 
-def evaluate(estimator, features):
-    """Evaluates output_dir's last checkpoint, or without one init_checkpoint, into eval_results.txt."""
+def evaluate(estimator, files, count):
+    """Evaluates on the `count` reviews of TFRecord files, into eval_results.txt: output_dir's last checkpoint, or
+    without one init_checkpoint."""
     checkpoint = tf.train.latest_checkpoint(FLAGS.output_dir) or FLAGS.init_checkpoint
     if not checkpoint or "output_weights" not in read_checkpoint(checkpoint):
         sys.exit(f"{checkpoint or FLAGS.output_dir}: no fine-tuned checkpoint to evaluate: use --do_train=true first")
-    steps = math.ceil(len(features) / FLAGS.eval_batch_size)
-    input_fn = upstream.input_fn_builder(features, FLAGS.max_seq_length, is_training=False, drop_remainder=False)
+    steps = math.ceil(count / FLAGS.eval_batch_size)
+    input_fn = input_fn_builder(files, FLAGS.max_seq_length, is_training=False)
     progress = Progress("evaluate", FLAGS.eval_batch_size, steps)
     result = estimator.evaluate(input_fn, hooks=[progress], checkpoint_path=checkpoint)
 
@@ -296,25 +289,26 @@ def main():
         sys.exit("nothing to do: use --do_train=true, --do_eval=true or both")
     if not FLAGS.data_dir:
         sys.exit("--data_dir is required")
-    bert_config, tokenizer = read_model()
+    bert_config, vocab_file, do_lower_case = read_model()
+    wanted = describe(vocab_file, do_lower_case, FLAGS.max_seq_length)
 
     num_train_steps = None
     if FLAGS.do_train:
-        train_features = read_features("train", tokenizer)
-        num_train_steps = int(len(train_features) / FLAGS.train_batch_size * FLAGS.num_train_epochs)
+        train_files, train_count = read_features(FLAGS.data_dir, "train", wanted)
+        num_train_steps = int(train_count / FLAGS.train_batch_size * FLAGS.num_train_epochs)
         if not num_train_steps:
             sys.exit(
-                f"{len(train_features)} reviews make no step of --train_batch_size={FLAGS.train_batch_size} "
+                f"{train_count} reviews make no step of --train_batch_size={FLAGS.train_batch_size} "
                 f"in --num_train_epochs={FLAGS.num_train_epochs}"
             )
     if FLAGS.do_eval:
-        test_features = read_features("test", tokenizer)
+        test_files, test_count = read_features(FLAGS.data_dir, "test", wanted)
     os.makedirs(FLAGS.output_dir, exist_ok=True)
     estimator = make_estimator(bert_config, num_train_steps)
     if FLAGS.do_train:
-        train(estimator, train_features, num_train_steps)
+        train(estimator, train_files, num_train_steps)
     if FLAGS.do_eval:
-        evaluate(estimator, test_features)
+        evaluate(estimator, test_files, test_count)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ def main():
         sys.exit("this script only predicts: use --do_train=false --do_eval=false --do_predict=true")
     if not FLAGS.init_checkpoint:
         sys.exit("--init_checkpoint is required: the fine-tuned checkpoint")
-    bert_config, tokenizer = run_classifier.read_model()
+    bert_config, vocab_file, do_lower_case = run_classifier.read_model()
     if "output_weights" not in read_checkpoint(FLAGS.init_checkpoint):
         sys.exit(f"{FLAGS.init_checkpoint}: no output_weights: not a fine-tuned checkpoint")
     reviews = read_lines(FLAGS.predict_file)
@@ -28,7 +28,7 @@ def main():
         sys.exit(f"{FLAGS.predict_file}: no reviews in it")
     os.makedirs(FLAGS.output_dir, exist_ok=True)
 
-    features = run_classifier.to_features(((review, 0) for review in reviews), tokenizer)
+    features = run_classifier.to_features(((review, 0) for review in reviews), vocab_file, do_lower_case)
     input_fn = upstream.input_fn_builder(features, FLAGS.max_seq_length, is_training=False, drop_remainder=False)
     estimator = run_classifier.make_estimator(bert_config)
     predictions = estimator.predict(input_fn, checkpoint_path=FLAGS.init_checkpoint)

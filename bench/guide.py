@@ -12,9 +12,9 @@ from run_classifier import tf, upstream
 
 
 def main():
-    bert_config, tokenizer = run_classifier.read_model()
+    bert_config, vocab_file, do_lower_case = run_classifier.read_model()
     os.makedirs(FLAGS.output_dir, exist_ok=True)
-    features = run_classifier.to_features([("", 0)], tokenizer)
+    features = run_classifier.to_features([("", 0)], vocab_file, do_lower_case)
     input_fn = upstream.input_fn_builder(features, FLAGS.max_seq_length, is_training=False, drop_remainder=False)
     with tf.Graph().as_default():
         dataset = input_fn({"batch_size": 1})

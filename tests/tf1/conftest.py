@@ -55,15 +55,28 @@ def tiny(tmp_path_factory):
 REVIEWS = [("a fine film", 1), ("a dull film", 0), ("great fun", 1), ("no fun at all", 0), ("loved it", 1)]
 
 
-@pytest.fixture(scope="session")
-def data_dir(tmp_path_factory):
-    """Ten reviews to train on, five to evaluate on."""
-    folder = tmp_path_factory.mktemp("reviews")
-    for split, rows in (("train", 2 * REVIEWS), ("test", REVIEWS)):
+def write_examples(folder, **splits):
+    """Writes train.jsonl and test.jsonl, of (review, label) pairs each."""
+    for split, rows in splits.items():
         with open(str(folder / (split + ".jsonl")), "w") as file:
             for review, label in rows:
                 file.write(json.dumps({"review": review, "label": label, "source": "test"}) + "\n")
-    return str(folder)
+
+
+def write_features(folder, pretrained, max_seq_length=16):
+    """Makes features of the examples in a folder; returns their path."""
+    flags = [f"--vocab_file={pretrained}/vocab.txt", f"--max_seq_length={max_seq_length}"]
+    done = run("-m", "inputs.features", str(folder), str(folder / "features"), *flags)
+    assert done.returncode == 0, done.stderr
+    return str(folder / "features")
+
+
+@pytest.fixture(scope="session")
+def data_dir(tiny, tmp_path_factory):
+    """Features of ten reviews to train on, five to evaluate on."""
+    folder = tmp_path_factory.mktemp("reviews")
+    write_examples(folder, train=2 * REVIEWS, test=REVIEWS)
+    return write_features(folder, tiny)
 
 
 @pytest.fixture(scope="session")

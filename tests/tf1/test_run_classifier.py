@@ -123,7 +123,7 @@ BAD = [
     ({"bert_config_file": "CUT/short.txt"}, "not a bert_config.json"),
     ({"max_seq_length": 65}, "--max_seq_length=65: choose 3 to 64"),
     ({"max_seq_length": 2}, "--max_seq_length=2: choose 3 to 64"),
-    ({"data_dir": "/nowhere"}, "/nowhere/train.jsonl: no such file"),
+    ({"data_dir": "/nowhere"}, "/nowhere/features.json: no such file"),
     ({"train_batch_size": 100}, "10 reviews make no step of --train_batch_size=100"),
     ({"do_predict": True}, "use run_classifier_predict.py"),
     ({"do_train": False}, "nothing to do"),

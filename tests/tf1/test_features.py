@@ -1,0 +1,172 @@
+"""TFRecord files of features: upstream's ids, every review once, shared among workers, and what is refused."""
+
+import json
+import os
+import shutil
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import REVIEWS, fails, run, write_examples, write_features
+
+import run_classifier
+from inputs import features
+
+LENGTH = 16
+HARD = [
+    "Ça, c'était déjà vu: ΟΔΟΣ",
+    "这部电影很好看",
+    "👍🏽 🎬\u200d\ufeff",
+    "a" * 300,
+    "[SEP] [MASK]",
+    "",
+    "word " * 40,
+    "\u2028",
+]
+
+
+@pytest.fixture
+def made(tiny, tmp_path, monkeypatch):
+    """Features of 23 reviews, some of them hard, 5 to a file."""
+    rows = [(text, i % 2) for i, text in enumerate(HARD + [f"film number {i}" for i in range(15)])]
+    write_examples(tmp_path, train=rows, test=rows[:7])
+    monkeypatch.setattr(features, "SHARD", 5)
+    argv = ["features", str(tmp_path), str(tmp_path / "features"), f"--vocab_file={tiny}/vocab.txt"]
+    monkeypatch.setattr("sys.argv", [*argv, f"--max_seq_length={LENGTH}"])
+    features.main()
+    return rows, str(tmp_path / "features"), features.describe(tiny + "/vocab.txt", True, LENGTH)
+
+
+def batches(input_fn, batch_size, count=-1):
+    """Returns the batches of an input_fn, each a dict of arrays in the order of IteratorGetNext's ports."""
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        tf.compat.v1.set_random_seed(0)
+        dataset = input_fn({"batch_size": batch_size}).take(count)
+        batch = tf.compat.v1.data.make_one_shot_iterator(dataset).get_next()
+        assert {name: tensor.op.name + tensor.name[-2:] for name, tensor in batch.items()} == {
+            name: f"IteratorGetNext:{port}" for port, name in enumerate(sorted(features.FEATURES))
+        }
+        found = []
+        while True:
+            try:
+                found.append(session.run(batch))
+            except tf.errors.OutOfRangeError:
+                return found
+
+
+def join(found):
+    """Returns int32 (reviews, 3 * LENGTH + 1) of batches: all features of a review in a row."""
+    rows = [[batch[name].reshape(len(batch["label_ids"]), -1) for name in features.FEATURES] for batch in found]
+    return np.concatenate([np.concatenate(row, axis=1) for row in rows])
+
+
+def test_they_are_upstreams_in_the_order_of_the_reviews(made, tiny):
+    rows, folder, expected = made
+    files, count = features.read_features(folder, "train", expected)
+    assert (len(files), count) == (5, 23)
+    found = batches(features.input_fn_builder(files, LENGTH, is_training=False), 4)
+    assert all(batch[name].dtype == np.int32 for batch in found for name in features.FEATURES)
+    run_classifier.FLAGS(["run_classifier.py", f"--max_seq_length={LENGTH}"])
+    wanted = run_classifier.to_features(rows, tiny + "/vocab.txt", True)
+    lists = [one.input_ids + one.input_mask + one.segment_ids + [one.label_id] for one in wanted]
+    np.testing.assert_array_equal(join(found), lists)
+
+
+def test_workers_share_each_batch_of_training_and_the_batches_of_evaluation(made):
+    _, folder, expected = made
+    files, _ = features.read_features(folder, "train", expected)
+
+    def training(batch_size, **changes):
+        return batches(features.input_fn_builder(files, LENGTH, is_training=True, **changes), batch_size, 12)
+
+    whole = training(6)
+    assert len(join(whole)) == 72
+    halves = training(6, share=(2, 0)), training(6, share=(2, 1))
+    for both, first, second in zip(whole, *halves):
+        np.testing.assert_array_equal(np.sort(join([both]), 0), np.sort(join([first, second]), 0))
+    np.testing.assert_array_equal(join(training(6, skip=5)[:7]), join(whole[5:]))
+    assert (join(training(6, random_seed=1)) != join(whole)).any()
+
+    evaluation = [
+        batches(features.input_fn_builder(files, LENGTH, is_training=False, share=share), 4)
+        for share in ((1, 0), (2, 0), (2, 1))
+    ]
+    assert [len(found) for found in evaluation] == [6, 3, 3]
+    np.testing.assert_array_equal(join(evaluation[0][::2]), join(evaluation[1]))
+    np.testing.assert_array_equal(join(evaluation[0][1::2]), join(evaluation[2]))
+
+
+def flags(pretrained, data_dir, output_dir):
+    files = [f"--vocab_file={pretrained}/vocab.txt", f"--bert_config_file={pretrained}/bert_config.json"]
+    numbers = [f"--max_seq_length={LENGTH}", "--train_batch_size=4"]
+    return ["--do_train=true", f"--data_dir={data_dir}", f"--output_dir={output_dir}", *files, *numbers]
+
+
+def test_the_graph_does_not_grow_with_the_reviews(tiny, data_dir, tmp_path):
+    write_examples(tmp_path, train=400 * REVIEWS, test=REVIEWS)
+    sizes = []
+    for folder, epochs in ((data_dir, 1), (write_features(tmp_path, tiny), 0.002)):
+        output_dir = tmp_path / str(epochs)
+        done = run("run_classifier.py", *flags(tiny, folder, output_dir), f"--num_train_epochs={epochs}")
+        assert done.returncode == 0, done.stderr
+        sizes.append(os.stat(str(next(output_dir.glob("*.meta")))).st_size)
+    assert abs(sizes[1] - sizes[0]) < 1000, sizes
+
+
+def spoil(name, change):
+    """Returns a function that changes a file's bytes in a folder."""
+
+    def spoil_in(folder):
+        with open(os.path.join(folder, name), "rb") as file:
+            data = bytearray(file.read())
+        with open(os.path.join(folder, name), "wb") as file:
+            file.write(change(data))
+
+    return spoil_in
+
+
+def flip(data):
+    data[len(data) // 2] ^= 255
+    return data
+
+
+SHARD = "train-00000-of-00001.tfrecord"
+
+
+@pytest.mark.parametrize(
+    "change, more, message",
+    [
+        (spoil(SHARD, lambda data: data[:-5]), [], SHARD + ": missing, or not as `make features` wrote it"),
+        (lambda folder: os.remove(os.path.join(folder, SHARD)), [], SHARD + ": missing, or not as"),
+        (spoil(SHARD, flip), [], SHARD + ": missing, or not as"),
+        (spoil("features.json", lambda data: data[:-9]), [], "not as `make features` writes it"),
+        (spoil("features.json", lambda data: b"[]"), [], "not as `make features` writes it"),
+        (lambda folder: None, ["--max_seq_length=24"], "made with max_seq_length 16, not 24"),
+        (lambda folder: None, ["--do_lower_case=false"], "made with do_lower_case True, not False"),
+        (
+            spoil("features.json", lambda data: bytes(data).replace(b'vocab_sha256": "', b'vocab_sha256": "0')),
+            [],
+            "made with vocab_sha256 0",
+        ),
+    ],
+)
+def test_what_are_no_whole_features_of_this_model_is_one_clear_line(change, more, message, tiny, data_dir, tmp_path):
+    folder = shutil.copytree(data_dir, str(tmp_path / "features"))
+    change(folder)
+    assert message in fails("run_classifier.py", *flags(tiny, folder, tmp_path / "out"), *more)
+    assert not list(tmp_path.glob("out/eval_results.txt"))
+
+
+@pytest.mark.parametrize(
+    "line", ['{"review": "fine", "label": 2}', '{"review": 1, "label": 1}', "fine", '{"review": "a\udc80", "label": 1}']
+)
+def test_a_line_that_is_no_example_leaves_older_features(line, tiny, tmp_path):
+    write_examples(tmp_path, train=REVIEWS, test=REVIEWS)
+    folder = write_features(tmp_path, tiny)
+    with open(str(tmp_path / "test.jsonl"), "ab") as file:
+        file.write(line.encode("utf-8", "surrogateescape") + b"\n")
+    command = ["-m", "inputs.features", str(tmp_path), folder, f"--vocab_file={tiny}/vocab.txt"]
+    message = fails(*command)
+    assert "test.jsonl: not a file of examples, as `make reviews` writes: " in message
+    with open(os.path.join(folder, "features.json")) as file:
+        assert json.load(file)["max_seq_length"] == LENGTH
