@@ -25,6 +25,8 @@ TEXT_COLUMN =
 DEVICE = CPU
 CONVERTER = mo
 DETERMINISTIC =
+WORKERS = 1
+HOSTS =
 RANDOM_SEED = 0
 BENCH_REVIEWS = 5000
 BENCH_REPEATS = 3
@@ -118,6 +120,18 @@ online = $(if $(OFFLINE),@echo "$(1): is not there or out of date under OFFLINE=
 	@$(TOOLS) -m tox run --quiet --quiet --notest -e $*
 	@touch $@
 
+# Horovod is built from source against TensorFlow, once that is there.
+.tox/tf1-horovod.stamp: requirements/tf1-horovod.txt requirements/horovod.txt tox.ini | .tox/tools.stamp .tox/python3.7.txt
+	$(call online,.tox/tf1-horovod)
+	@command -v g++ > /dev/null || { echo "Horovod is built with g++: install it and run make again" >&2; exit 1; }
+	@echo "creating .tox/tf1-horovod, which takes minutes to build"
+	@rm -rf .tox/tf1-horovod
+	@$(TOOLS) -m tox run --quiet --quiet --notest -e tf1-horovod
+	@PATH="$(CURDIR)/.tox/tf1-horovod/bin:$$PATH" MAKEFLAGS= HOROVOD_WITH_TENSORFLOW=1 HOROVOD_WITH_GLOO=1 \
+	  HOROVOD_WITHOUT_MPI=1 HOROVOD_WITHOUT_PYTORCH=1 HOROVOD_WITHOUT_MXNET=1 .tox/tools/bin/uv pip install --quiet \
+	  --python .tox/tf1-horovod/bin/python --no-build-isolation --no-deps --require-hashes -r requirements/horovod.txt
+	@touch $@
+
 # Inputs: downloads that are moved into place once checked, weights as a TF1 checkpoint, reviews as examples.
 
 # $(call download,ARCHIVE,FROM): one that is there is checked again when its record is not, or names other checksums.
@@ -197,7 +211,12 @@ TRAIN1 = $(TRAIN) $(if $(HUB_MODULE),,--init_checkpoint=$(B)/pretrained/bert_mod
 TRAIN2 = $(TRAIN) --init_checkpoint=$(PHASE1) \
 	--learning_rate=$(LEARNING_RATE2) --num_train_epochs=$(EPOCHS2) --output_dir=$(B)/result2
 SHARED = inputs/checkpoint.py inputs/flags.py
-TRAINER = inputs/features.py inputs/hub.py inputs/bert_config.py inputs/vocab.py $(SHARED)
+TRAINER = workers.py inputs/features.py inputs/hub.py inputs/bert_config.py inputs/vocab.py $(SHARED)
+
+# WORKERS=2 shares every batch among two processes, on HOSTS=a:1,b:1 or on this one.
+SEVERAL = $(filter-out 1,$(WORKERS))
+TRAINING = $(if $(SEVERAL),tf1-horovod,tf1)
+LAUNCHER = .tox/$(TRAINING)/bin/python $(if $(SEVERAL),launch.py --workers=$(WORKERS) $(HOSTS:%=--hosts=%) --)
 
 # What follows from a phase goes with it, so that the results of two parameter sets never lie in one folder.
 FOLLOWS = $(addprefix $(B)/,bert-finetune.pb bert-finetune.xml bert-finetune.bin weight.npy bias.npy \
@@ -205,20 +224,20 @@ FOLLOWS = $(addprefix $(B)/,bert-finetune.pb bert-finetune.xml bert-finetune.bin
 	classifier.xml classifier.bin classifier.cache classifier.record.json int8 int8.record.json bench \
 	$(foreach name,tensorflow tensorflow.record.json openvino.txt openvino.record.json,predict/$(name) heldout/$(name)))
 $(B)/result1/started: run_classifier.py $(TRAINER) $(BERT) $(if $(HUB_MODULE),,$(PRETRAINED)) \
-		$(FEATURES) $(call changed,$(B)/result1/started,$(TRAIN1))
+		$(FEATURES) $(call changed,$(B)/result1/started,$(TRAIN1) $(SEVERAL:%=WORKERS=%))
 	@rm -rf $(B)/result1 $(B)/result2 $(B)/result1.record.json $(B)/result2.record.json $(FOLLOWS)
-	@mkdir -p $(@D) && echo '"parameters": "$(strip $(TRAIN1))"' > $@
+	@mkdir -p $(@D) && echo '"parameters": "$(strip $(TRAIN1) $(SEVERAL:%=WORKERS=%))"' > $@
 $(B)/result2/started: $(B)/run_classifier.py $(B)/result1/eval_results.txt \
-		$(call changed,$(B)/result2/started,$(TRAIN2))
+		$(call changed,$(B)/result2/started,$(TRAIN2) $(SEVERAL:%=WORKERS=%))
 	@rm -rf $(B)/result2 $(B)/result2.record.json $(FOLLOWS)
-	@mkdir -p $(@D) && echo '"parameters": "$(strip $(TRAIN2))"' > $@
+	@mkdir -p $(@D) && echo '"parameters": "$(strip $(TRAIN2) $(SEVERAL:%=WORKERS=%))"' > $@
 
 # A module from a URL is where tensorflow-hub keeps it.
 PRETRAINED_FROM = $(if $(HUB_MODULE),$(if $(MODULE),$(HUB_MODULE),$(TFHUB_CACHE_DIR)),$(B)/pretrained)
 result1: $(B)/result1/eval_results.txt  ## fine-tune and evaluate, with dropout
-$(B)/result1/eval_results.txt: $(B)/result1/started $(call changed,$(B)/result1.record.json) | .tox/tf1.stamp
+$(B)/result1/eval_results.txt: $(B)/result1/started $(call changed,$(B)/result1.record.json) | .tox/$(TRAINING).stamp
 	$(RUN) --record=$(B)/result1.record.json --input run_classifier.py $(TRAINER) $(BERT) $(PRETRAINED_FROM) \
-	  $(B)/features --output $(B)/result1 -- $(TF1) run_classifier.py $(TRAIN1)
+	  $(B)/features --output $(B)/result1 -- $(LAUNCHER) run_classifier.py $(TRAIN1)
 
 PATCH = run_classifier.py patches/disable-dropout.patch
 $(B)/run_classifier.py: $(PATCH) $(call changed,$(B)/patch.record.json) | .tox/tools.stamp
@@ -226,9 +245,9 @@ $(B)/run_classifier.py: $(PATCH) $(call changed,$(B)/patch.record.json) | .tox/t
 	  patch --output=$(B)/patch.part/run_classifier.py --reject-file=- $(PATCH)
 
 result2: $(B)/result2/eval_results.txt  ## fine-tune again without dropout, and evaluate
-$(B)/result2/eval_results.txt: $(B)/result2/started $(call changed,$(B)/result2.record.json) | .tox/tf1.stamp
+$(B)/result2/eval_results.txt: $(B)/result2/started $(call changed,$(B)/result2.record.json) | .tox/$(TRAINING).stamp
 	$(RUN) --record=$(B)/result2.record.json --input $(B)/run_classifier.py $(TRAINER) $(BERT) $(PHASE1) \
-	  $(B)/features --output $(B)/result2 -- $(TF1) $(B)/run_classifier.py $(TRAIN2)
+	  $(B)/features --output $(B)/result2 -- $(LAUNCHER) $(B)/run_classifier.py $(TRAIN2)
 
 # Freeze the encoder, export the head, convert the encoder with the Model Optimizer: of result2, or of what is given.
 
@@ -371,7 +390,7 @@ verify: | .tox/tools.stamp  ## check every file of the build against the records
 	@$(TOOLS) provenance.py verify $(B)
 
 WHEELS = $(DOWNLOADS)/$(WEIGHTS_ARCHIVE) $(DOWNLOADS)/$(REVIEWS_ARCHIVE)
-TEST_ENVIRONMENTS = lint audit tf1 report openvino-current openvino
+TEST_ENVIRONMENTS = lint audit tf1 tf1-horovod report openvino-current openvino
 test: $(TEST_ENVIRONMENTS:%=.tox/%.stamp) $(WHEELS)  ## run the tests
 	@$(TOOLS) -m tox run --quiet $(TEST_ENVIRONMENTS:%=-e %)
 test-faults: $(TEST_ENVIRONMENTS:%=.tox/%.stamp) $(WHEELS)  ## kill every stage, fill the disk, and make again

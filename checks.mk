@@ -7,13 +7,16 @@ $(foreach file,$(if $(filter-out help verify clean,$(or $(MAKECMDGOALS),help)),$
 override HUB_MODULE := $(patsubst %/,%,$(HUB_MODULE))
 override OFFLINE := $(filter-out 0,$(OFFLINE))
 COUNTS = TRAIN_SIZE TEST_SIZE MAX_SEQ_LENGTH TRAIN_BATCH_SIZE SAVE_CHECKPOINTS_STEPS \
-	BENCH_REVIEWS BENCH_REPEATS BENCH_LENGTH
+	BENCH_REVIEWS BENCH_REPEATS BENCH_LENGTH WORKERS
 NUMBERS = EPOCHS EPOCHS2 LEARNING_RATE LEARNING_RATE2
 # $(call wrong,NAMES,PATTERN) is NAME=VALUE of the first that is not both such and positive.
 wrong = $(shell printf '%s\n' $(foreach name,$(1),'$(name)=$($(name))') \
 	| awk -F= '$$2 !~ /^$(2)$$/ || $$2 <= 0 { print; exit }')
 $(foreach given,$(call wrong,$(COUNTS),[0-9]+),$(error $(given): must be a positive whole number))
 $(foreach given,$(call wrong,$(NUMBERS),[0-9]*\.?[0-9]+(\.|e-?[0-9]+)?),$(error $(given): must be a positive number))
+$(if $(shell [ $$(($(TRAIN_BATCH_SIZE) % $(WORKERS))) = 0 ] && echo fits),,\
+	$(error WORKERS=$(WORKERS): can't share TRAIN_BATCH_SIZE=$(TRAIN_BATCH_SIZE) equally))
+$(if $(HOSTS),$(if $(filter-out 1,$(WORKERS)),,$(error HOSTS=$(HOSTS): add WORKERS=, the number of processes in all)))
 $(foreach seed,$(shell printf '%s\n' $(foreach seed,$(or $(RANDOM_SEED),none) $(SEEDS),'$(seed)') \
 	| awk '!/^[0-9]+$$/ { print; exit }'),$(error seed '$(seed)': must be a whole number))
 $(foreach name,BUILD REVIEWS DEVICE,$(if $($(name)),,$(error $(name)= is empty: leave it out for the default)))
@@ -21,7 +24,7 @@ $(if $(filter mo frontend,$(CONVERTER)),,$(error CONVERTER='$(CONVERTER)': choos
 OWN_BERT = $(strip $(foreach name,VOCAB_FILE BERT_CONFIG_FILE,$(if $(filter command,$(origin $(name))),$(name))))
 $(if $(and $(HUB_MODULE),$(OWN_BERT)),$(error $(OWN_BERT): HUB_MODULE=$(HUB_MODULE) has its own: add HUB_MODULE=))
 GIVEN = DATA_DIR REVIEWS CHECKPOINT PB ADVISORIES CHECKSUMS INPUT $(OWN_BERT)
-$(foreach name,HUB_MODULE MIRROR OUTPUT $(GIVEN),$(if $(word 2,$($(name))),\
+$(foreach name,HUB_MODULE MIRROR OUTPUT HOSTS $(GIVEN),$(if $(word 2,$($(name))),\
 	$(error $(name)='$($(name))': Make takes no spaces in it)))
 $(foreach name,$(filter-out CHECKPOINT,$(GIVEN)),$(foreach path,$($(name)),$(if $(wildcard $(path)),,\
 	$(error $(path): no such file or folder))))

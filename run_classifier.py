@@ -19,6 +19,7 @@ from bert import run_classifier as upstream  # defines upstream's flags
 from bert import run_classifier_with_tfhub as upstream_hub  # defines --bert_hub_module_handle
 from tqdm import tqdm
 
+import workers
 from inputs.bert_config import read_both
 from inputs.checkpoint import read_checkpoint
 from inputs.features import describe, input_fn_builder, read_features
@@ -45,6 +46,7 @@ def gather_flat_ids(table, ids):
 
 modeling.tf.nn.embedding_lookup = gather_flat_ids
 SAVE_SUMMARY_STEPS = 10  # a point of the loss and accuracy curves
+SEED_STRIDE = 1 << 32  # between the workers' seeds
 HUB_SCOPE = "module/"  # hub.Module's default name, which the variables of a fine-tuned module begin with
 
 
@@ -58,11 +60,11 @@ def model_fn_builder(bert_config, init_checkpoint, learning_rate, num_train_step
         if FLAGS.bert_hub_module_handle:
             loss, per_example_loss, logits = upstream_hub.create_model(is_training, *inputs)
             probabilities = tf.nn.softmax(logits)
-            seed_dropout()
         else:
             loss, per_example_loss, logits, probabilities = upstream.create_model(
                 bert_config, is_training, *inputs, use_one_hot_embeddings=False
             )
+        seed_dropout()
         if init_checkpoint:
             init_from_checkpoint(init_checkpoint)
         Spec = tf.contrib.tpu.TPUEstimatorSpec
@@ -70,12 +72,16 @@ def model_fn_builder(bert_config, init_checkpoint, learning_rate, num_train_step
             return Spec(mode=mode, predictions={"probabilities": probabilities})
         if mode == tf.estimator.ModeKeys.EVAL:
             return Spec(mode=mode, loss=loss, eval_metrics=(metric_fn, [per_example_loss, label_ids, logits]))
-        train_op = optimization.create_optimizer(loss, learning_rate, num_train_steps, num_warmup_steps, False)
+        with workers.averaged_gradients():
+            train_op = optimization.create_optimizer(loss, learning_rate, num_train_steps, num_warmup_steps, False)
         # Upstream lets a step be counted before or after its learning rate is computed, as it happens. After.
         updates, increment = train_op.control_inputs
         tf.contrib.graph_editor.add_control_inputs(increment, updates)
         right = tf.equal(tf.argmax(logits, axis=-1, output_type=tf.int32), label_ids)
-        tf.compat.v1.summary.scalar("train_accuracy", tf.reduce_mean(tf.cast(right, tf.float32)))
+        right = tf.reduce_mean(tf.cast(right, tf.float32))
+        # Together, so that every worker asks for both in every step: the summary is the first one's alone.
+        loss, train_accuracy = tf.unstack(workers.average(tf.stack([loss, right])))
+        tf.compat.v1.summary.scalar("train_accuracy", train_accuracy)
         return Spec(mode=mode, loss=loss, train_op=train_op)
 
     return model_fn
@@ -103,10 +109,13 @@ def init_from_checkpoint(init_checkpoint):
 
 
 def seed_dropout():
-    """Seeds a module's dropout: it was exported without a seed, and --random_seed does not reach into it."""
+    """Seeds a module's dropout, which --random_seed does not reach; gives each worker's dropout a seed of its own."""
     for i, operation in enumerate(tf.compat.v1.get_default_graph().get_operations()):
-        if operation.type == "RandomUniform" and not (operation.get_attr("seed") or operation.get_attr("seed2")):
-            for name, value in (("seed", FLAGS.random_seed + 1), ("seed2", i)):  # 0 and 0 would mean no seed
+        if operation.type == "RandomUniform":
+            seeds = operation.get_attr("seed"), operation.get_attr("seed2")
+            if seeds == (0, 0):  # which means none
+                seeds = FLAGS.random_seed + 1, i
+            for name, value in zip(("seed", "seed2"), (seeds[0] + SEED_STRIDE * workers.RANK, seeds[1])):
                 operation._set_attr(name, tf.compat.v1.AttrValue(i=value))
 
 
@@ -160,6 +169,8 @@ def read_model():
     """
     if not FLAGS.output_dir:
         sys.exit("--output_dir is required")
+    if workers.RANK:  # all that is written, and the weights to start from, are the first worker's
+        FLAGS.output_dir, FLAGS.init_checkpoint = workers.folder_of_its_own(), None
     if FLAGS.bert_hub_module_handle:
         bert_config = None
         vocab_file, do_lower_case, max_position_embeddings = read_hub_model()
@@ -228,8 +239,8 @@ def make_estimator(bert_config, num_train_steps=None):
         config=tf.contrib.tpu.RunConfig(
             model_dir=FLAGS.output_dir,
             tf_random_seed=FLAGS.random_seed,
-            save_checkpoints_steps=FLAGS.save_checkpoints_steps,
-            save_summary_steps=SAVE_SUMMARY_STEPS,
+            save_checkpoints_steps=None if workers.RANK else FLAGS.save_checkpoints_steps,
+            save_summary_steps=None if workers.RANK else SAVE_SUMMARY_STEPS,
             keep_checkpoint_max=2,
             session_config=session_config(),
         ),
@@ -257,22 +268,32 @@ def train(estimator, files, num_train_steps):
     if tf.train.latest_checkpoint(FLAGS.output_dir):
         done = int(estimator.get_variable_value("global_step"))
         print(f"resuming {FLAGS.output_dir} at step {done} of {num_train_steps}", flush=True)
+    done = workers.from_first(done)
+    if done == num_train_steps:
+        return
+    share = (workers.SIZE, workers.RANK)
     # The order is seeded, so a resumed run goes on with the batches it has not seen.
-    input_fn = input_fn_builder(files, FLAGS.max_seq_length, is_training=True, random_seed=FLAGS.random_seed, skip=done)
-    progress = Progress("train", FLAGS.train_batch_size, num_train_steps, done)
-    estimator.train(input_fn, max_steps=num_train_steps, hooks=[progress])
+    input_fn = input_fn_builder(files, FLAGS.max_seq_length, True, FLAGS.random_seed, share, skip=done)
+    hooks = workers.train_hooks()
+    if not workers.RANK:
+        hooks.append(Progress("train", FLAGS.train_batch_size, num_train_steps, done))
+    estimator.train(input_fn, max_steps=num_train_steps, hooks=hooks)
 
 
 def evaluate(estimator, files, count):
     """Evaluates on the `count` reviews of TFRecord files, into eval_results.txt: output_dir's last checkpoint, or
     without one init_checkpoint."""
     checkpoint = tf.train.latest_checkpoint(FLAGS.output_dir) or FLAGS.init_checkpoint
-    if not checkpoint or "output_weights" not in read_checkpoint(checkpoint):
+    if not workers.RANK and (not checkpoint or "output_weights" not in read_checkpoint(checkpoint)):
         sys.exit(f"{checkpoint or FLAGS.output_dir}: no fine-tuned checkpoint to evaluate: use --do_train=true first")
-    steps = math.ceil(count / FLAGS.eval_batch_size)
-    input_fn = input_fn_builder(files, FLAGS.max_seq_length, is_training=False)
-    progress = Progress("evaluate", FLAGS.eval_batch_size, steps)
-    result = estimator.evaluate(input_fn, hooks=[progress], checkpoint_path=checkpoint)
+    input_fn = input_fn_builder(files, FLAGS.max_seq_length, False, share=(workers.SIZE, workers.RANK))
+    hooks = workers.evaluate_hooks()
+    if not workers.RANK:
+        batch_size = FLAGS.eval_batch_size * workers.SIZE
+        hooks.append(Progress("evaluate", batch_size, math.ceil(count / batch_size)))
+    result = estimator.evaluate(input_fn, hooks=hooks, checkpoint_path=checkpoint)
+    if workers.RANK:
+        return
 
     lines = [f"{key} = {result[key]!s}\n" for key in sorted(result)]
     path = os.path.join(FLAGS.output_dir, "eval_results.txt")
@@ -289,6 +310,8 @@ def main():
         sys.exit("nothing to do: use --do_train=true, --do_eval=true or both")
     if not FLAGS.data_dir:
         sys.exit("--data_dir is required")
+    if FLAGS.train_batch_size % workers.SIZE:
+        sys.exit(f"--train_batch_size={FLAGS.train_batch_size}: {workers.SIZE} workers can't share it equally")
     bert_config, vocab_file, do_lower_case = read_model()
     wanted = describe(vocab_file, do_lower_case, FLAGS.max_seq_length)
 
@@ -305,10 +328,11 @@ def main():
         test_files, test_count = read_features(FLAGS.data_dir, "test", wanted)
     os.makedirs(FLAGS.output_dir, exist_ok=True)
     estimator = make_estimator(bert_config, num_train_steps)
-    if FLAGS.do_train:
-        train(estimator, train_files, num_train_steps)
-    if FLAGS.do_eval:
-        evaluate(estimator, test_files, test_count)
+    with workers.lost():
+        if FLAGS.do_train:
+            train(estimator, train_files, num_train_steps)
+        if FLAGS.do_eval:
+            evaluate(estimator, test_files, test_count)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,9 @@ PINS = $(ENVIRONMENTS:%=requirements/%.txt)
 # comes out the same is left alone: a newer one would rebuild its environment.
 lock: $(ENVIRONMENTS:%=lock-%)  ## pin what requirements/*.in name, with hashes
 LOCKED_FOR = 3.11
-lock-tf1: LOCKED_FOR = 3.7 --only-binary safetensors --only-binary h5py --only-binary grpcio
+lock-tf1 lock-tf1-horovod: LOCKED_FOR = 3.7 --only-binary safetensors --only-binary h5py --only-binary grpcio
+lock-tf1-horovod: | lock-tf1
+lock-horovod: LOCKED_FOR = 3.7 --no-deps
 # Without torch, which two other files have: PyPI's for Windows is the one that names no CUDA.
 lock-bench: LOCKED_FOR = 3.11 --python-platform windows --no-emit-package torch --no-emit-package colorama
 UV_COMPILE = .tox/tools/bin/uv pip compile --quiet --python-version $(LOCKED_FOR) --generate-hashes --no-header

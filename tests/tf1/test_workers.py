@@ -1,0 +1,189 @@
+"""Two workers under horovodrun train, evaluate and freeze what one does; runs in the tf1-horovod environment."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import REVIEWS, ROOT, fails, patched, run, write_examples, write_features
+
+pytestmark = pytest.mark.horovod
+STEPS = 24
+
+
+def launch(workers, *command):
+    """Runs a script as `make result1 WORKERS=` does; returns the finished process."""
+    return run("launch.py", f"--workers={workers}", "--", *command)
+
+
+@pytest.fixture(scope="module")
+def data(tiny, tmp_path_factory):
+    """Features of 30 reviews of several lengths to train on, 43 to evaluate on: the last batch of 8 is not full."""
+    folder = tmp_path_factory.mktemp("reviews")
+    rows = [(f"{text} {'and so on ' * (i % 4)}{i}", label) for i, (text, label) in enumerate(10 * REVIEWS)]
+    write_examples(folder, train=rows[:30], test=rows[:43])
+    return write_features(folder, tiny)
+
+
+def flags(pretrained, data_dir, output_dir, epochs=STEPS * 8 / 30 + 0.01):
+    return [
+        *(f"--data_dir={data_dir}", f"--output_dir={output_dir}", "--do_train=true", "--do_eval=true"),
+        *(f"--vocab_file={pretrained}/vocab.txt", f"--bert_config_file={pretrained}/bert_config.json"),
+        *(f"--init_checkpoint={pretrained}/bert_model.ckpt", "--max_seq_length=16", "--train_batch_size=8"),
+        *("--learning_rate=1e-3", f"--num_train_epochs={epochs}", "--save_checkpoints_steps=6"),
+    ]
+
+
+@pytest.fixture(scope="module")
+def runs(l12, data, tmp_path_factory):
+    """The output folders of one worker and of two: a narrow L-12 without dropout, its loss noted in every step."""
+    folder = tmp_path_factory.mktemp("runs")
+    script = patched(folder)
+    with open(script) as file:
+        text = file.read().replace("\nSAVE_SUMMARY_STEPS = 10", "\nSAVE_SUMMARY_STEPS = 1")
+    with open(script, "w") as file:
+        file.write(text)
+    found = {}
+    for workers in (1, 2):
+        command = [script, *flags(l12 + "/pretrained", data, folder / str(workers))]
+        done = run(*command) if workers == 1 else launch(workers, *command)
+        assert done.returncode == 0, done.stderr
+        assert "eval_accuracy" in done.stdout and "worker 1" not in done.stdout + done.stderr
+        assert f"{STEPS}/{STEPS} [" in done.stderr
+        found[workers] = str(folder / str(workers))
+    return found
+
+
+def read_losses(folder):
+    """Returns {step: training loss} of a folder's event files."""
+    losses = {}
+    for name in os.listdir(folder):
+        if name.startswith("events"):
+            for event in tf.compat.v1.train.summary_iterator(os.path.join(folder, name)):
+                losses.update((event.step, value.simple_value) for value in event.summary.value if value.tag == "loss")
+    return losses
+
+
+def test_two_workers_have_one_workers_loss_at_each_step(runs):
+    one, two = (read_losses(runs[workers]) for workers in (1, 2))
+    assert sorted(one) == sorted(two) and len(one) >= 20
+    differences = [abs(one[step] - two[step]) for step in one]
+    print(f"largest difference of a step's loss: {max(differences):.2g}")
+    assert max(differences) <= 1e-4
+    assert max(one.values()) - min(one.values()) > 0.01, "nothing was learnt"
+
+
+def read_results(folder):
+    with open(os.path.join(folder, "eval_results.txt")) as file:
+        return {key: float(value) for key, value in (line.split(" = ") for line in file)}
+
+
+def test_the_metrics_of_shares_add_up_to_those_of_all_reviews(runs, l12, data, tmp_path):
+    one, two = read_results(runs[1]), read_results(runs[2])
+    counts = [name for name in two if name.endswith(("positives", "negatives"))]
+    assert sum(two[name] for name in counts) == 43
+    assert one == pytest.approx(two, abs=1e-4)
+    # One checkpoint evaluated by one worker and by two.
+    folder = shutil.copytree(runs[2], str(tmp_path / "copy"))
+    command = ["run_classifier.py", *flags(l12 + "/pretrained", data, folder), "--do_train=false"]
+    assert run(*command).returncode == 0
+    assert read_results(folder) == pytest.approx(two, abs=1e-6)
+
+
+def test_only_the_first_writes(runs):
+    def names(folder):
+        return sorted(name.split("events")[0] for name in os.listdir(folder))
+
+    assert names(runs[1]) == names(runs[2])
+
+
+def test_the_frozen_graph_is_the_same(runs, tmp_path):
+    for workers in (1, 2):
+        pb = str(tmp_path / f"{workers}.pb")
+        done = run("ckpt_to_pb.py", f"--init_checkpoint={runs[workers]}/model.ckpt-{STEPS}", f"--output_file={pb}")
+        assert f"{pb}: 1636 ops" in done.stdout
+        assert "IteratorGetNext:3 = segment_ids (?, 16)" in done.stdout
+
+
+def test_workers_start_alike_and_drop_out_apart(tiny, data, tmp_path):
+    """With dropout the first weights are the first worker's, and what is drawn is each worker's own."""
+    for workers in (1, 2):
+        command = ["run_classifier.py", *flags(tiny, data, tmp_path / str(workers), epochs=0.3)]
+        done = run(*command) if workers == 1 else launch(workers, *command)
+        assert done.returncode == 0, done.stderr
+    first, second = (tf.train.load_checkpoint(str(tmp_path / workers / "model.ckpt-0")) for workers in "12")
+    for name in first.get_variable_to_shape_map():
+        np.testing.assert_array_equal(first.get_tensor(name), second.get_tensor(name))
+    first, second = (tf.train.load_checkpoint(str(tmp_path / workers / "model.ckpt-1")) for workers in "12")
+    assert (first.get_tensor("output_weights") != second.get_tensor("output_weights")).any()
+
+
+def children(pid):
+    """Returns the process ids of the workers below one."""
+    listed = subprocess.check_output(["ps", "-e", "-o", "pid=,ppid=,args="]).decode().splitlines()
+    parents = {int(line.split()[0]): (int(line.split()[1]), line) for line in listed}
+
+    def is_below(one):
+        return one == pid or (one in parents and is_below(parents[one][0]))
+
+    python = sys.executable + " run_classifier.py "
+    return sorted(
+        one for one in parents if is_below(one) and python in parents[one][1] and "sh -c" not in parents[one][1]
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_a_lost_worker_is_one_line_and_training_goes_on_from_the_last_checkpoint(number, tiny, data, tmp_path):
+    """SIGKILL to the second worker; SIGINT, as at a terminal, to all but the workers, in groups of their own."""
+    command = ["launch.py", "--workers=2", "--", "run_classifier.py", *flags(tiny, data, tmp_path, epochs=40)]
+    process = subprocess.Popen(
+        [sys.executable, *command],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        universal_newlines=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    deadline = time.monotonic() + 120
+    while not (tmp_path / "model.ckpt-12.meta").exists():
+        assert process.poll() is None and time.monotonic() < deadline, process.communicate()
+        time.sleep(0.1)
+    workers = children(process.pid)
+    assert len(workers) == 2
+    os.kill(workers[1], number) if number == signal.SIGKILL else os.killpg(process.pid, number)
+    _, stderr = process.communicate(timeout=90)
+    assert process.returncode != 0 and "Traceback" not in stderr
+    if number == signal.SIGKILL:
+        lines = [line for line in stderr.splitlines() if "run it again to go on from the last checkpoint" in line]
+        assert len(lines) == 1, stderr
+    assert not any(os.path.exists(f"/proc/{pid}") for pid in workers)
+    done = launch(2, "run_classifier.py", *flags(tiny, data, tmp_path, epochs=12))
+    assert done.returncode == 0, done.stderr
+    assert "resuming" in done.stdout and done.stdout.count("resuming") == 1
+    assert read_results(str(tmp_path))["global_step"] == 45
+
+
+@pytest.mark.parametrize(
+    "given, message",
+    [
+        (["--workers=3", "--", "run_classifier.py", "FLAGS"], "--train_batch_size=8: 3 workers can't share it equally"),
+        (["--workers=2", "--", "run_classifier.py", "FLAGS", "--data_dir=/nowhere"], "/nowhere/features.json: no such"),
+        (["--workers=2", "--hosts=a", "--", "x"], "--hosts=a: write host:workers,host:workers"),
+        (["--workers=2", "--hosts=localhost:1", "--", "x"], "--hosts=localhost:1: has room for fewer than 2 workers"),
+        (
+            ["--workers=2", "--hosts=nowhere.invalid:2", "--", "x"],
+            "horovodrun: could not connect to some hosts via ssh",
+        ),
+    ],
+)
+def test_what_cannot_be_shared_is_one_clear_line(given, message, tiny, data, tmp_path):
+    place = given.index("FLAGS") if "FLAGS" in given else len(given)
+    command = ["launch.py", *given[:place], *flags(tiny, data, tmp_path / "out"), *given[place + 1 :]]
+    assert message in fails(*command)
+    assert not (tmp_path / "out").exists()
