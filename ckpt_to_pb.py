@@ -21,14 +21,24 @@ HUB_OUTPUT = "module_apply_tokens/" + OUTPUT
 def freeze(init_checkpoint, meta_graph):
     """Returns the GraphDef that computes OUTPUT, its variables turned into constants.
 
-    A model fine-tuned from a TF Hub module calls the same tensor HUB_OUTPUT; it gets the one name more.
+    A model fine-tuned from a TF Hub module calls the same tensor HUB_OUTPUT; it gets the one name more. What only
+    trained is left out before the graph is imported: of several workers it has operations that only Horovod knows.
 
     Source: tf.graph_util.convert_variables_to_constants.
     """
+    meta = tf.compat.v1.MetaGraphDef()
+    with open(meta_graph, "rb") as file:
+        meta.ParseFromString(file.read())
+    names = {node.name for node in meta.graph_def.node}
+    output = HUB_OUTPUT if HUB_OUTPUT in names else OUTPUT
+    restore = (meta.saver_def.restore_op_name, meta.saver_def.filename_tensor_name.split(":")[0])
+    graph_def = tf.compat.v1.graph_util.extract_sub_graph(meta.graph_def, [output, *restore])
+    for node in graph_def.node:
+        node.device = ""
     with tf.Graph().as_default() as graph, tf.compat.v1.Session() as session:
-        saver = tf.compat.v1.train.import_meta_graph(meta_graph, clear_devices=True)
-        saver.restore(session, init_checkpoint)
-        if any(operation.name == HUB_OUTPUT for operation in graph.get_operations()):
+        tf.import_graph_def(graph_def, name="")
+        tf.compat.v1.train.Saver(saver_def=meta.saver_def).restore(session, init_checkpoint)
+        if output == HUB_OUTPUT:
             tf.identity(graph.get_tensor_by_name(HUB_OUTPUT + ":0"), OUTPUT)
         graph_def = tf.compat.v1.graph_util.convert_variables_to_constants(session, graph.as_graph_def(), [OUTPUT])
         for feature, tensor in INPUTS.items():

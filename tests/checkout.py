@@ -66,6 +66,7 @@ def environments():
     stamps = (
         ".tox/tools.stamp",
         ".tox/tf1.stamp",
+        ".tox/tf1-horovod.stamp",
         ".tox/openvino.stamp",
         ".tox/openvino-current.stamp",
         ".tox/report.stamp",

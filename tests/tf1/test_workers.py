@@ -65,7 +65,8 @@ def read_losses(folder):
     for name in os.listdir(folder):
         if name.startswith("events"):
             for event in tf.compat.v1.train.summary_iterator(os.path.join(folder, name)):
-                losses.update((event.step, value.simple_value) for value in event.summary.value if value.tag == "loss")
+                values = [value.simple_value for value in event.summary.value if value.tag in ("loss", "loss_1")]
+                losses.update((event.step, value) for value in values)
     return losses
 
 
@@ -123,18 +124,18 @@ def test_workers_start_alike_and_drop_out_apart(tiny, data, tmp_path):
     assert (first.get_tensor("output_weights") != second.get_tensor("output_weights")).any()
 
 
-def children(pid):
+def find_workers(pid):
     """Returns the process ids of the workers below one."""
     listed = subprocess.check_output(["ps", "-e", "-o", "pid=,ppid=,args="]).decode().splitlines()
-    parents = {int(line.split()[0]): (int(line.split()[1]), line) for line in listed}
+    parents, commands = {}, {}
+    for child, parent, command in (line.split(None, 2) for line in listed):
+        parents[int(child)], commands[int(child)] = int(parent), command
 
     def is_below(one):
-        return one == pid or (one in parents and is_below(parents[one][0]))
+        return one == pid or (one in parents and is_below(parents[one]))
 
     python = sys.executable + " run_classifier.py "
-    return sorted(
-        one for one in parents if is_below(one) and python in parents[one][1] and "sh -c" not in parents[one][1]
-    )
+    return sorted(one for one, command in commands.items() if command.startswith(python) and is_below(one))
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
@@ -154,7 +155,7 @@ def test_a_lost_worker_is_one_line_and_training_goes_on_from_the_last_checkpoint
     while not (tmp_path / "model.ckpt-12.meta").exists():
         assert process.poll() is None and time.monotonic() < deadline, process.communicate()
         time.sleep(0.1)
-    workers = children(process.pid)
+    workers = find_workers(process.pid)
     assert len(workers) == 2
     os.kill(workers[1], number) if number == signal.SIGKILL else os.killpg(process.pid, number)
     _, stderr = process.communicate(timeout=90)
