@@ -31,8 +31,9 @@ def freeze(init_checkpoint, meta_graph):
         meta.ParseFromString(file.read())
     names = {node.name for node in meta.graph_def.node}
     output = HUB_OUTPUT if HUB_OUTPUT in names else OUTPUT
-    restore = (meta.saver_def.restore_op_name, meta.saver_def.filename_tensor_name.split(":")[0])
-    graph_def = tf.compat.v1.graph_util.extract_sub_graph(meta.graph_def, [output, *restore])
+    needed = [output, meta.saver_def.restore_op_name, meta.saver_def.filename_tensor_name.split(":")[0]]
+    needed += [name for name in names if name.endswith("/Read/ReadVariableOp")]  # of a module's variables
+    graph_def = tf.compat.v1.graph_util.extract_sub_graph(meta.graph_def, needed)
     for node in graph_def.node:
         node.device = ""
     with tf.Graph().as_default() as graph, tf.compat.v1.Session() as session:
