@@ -37,7 +37,7 @@ class Teller:
     """Passes on what the workers print; what several of them say, once."""
 
     def __init__(self):
-        self.said, self.unsaid, self.ended = set(), "", None
+        self.said, self.unsaid, self.ended = set(), [], None
         self.lock = threading.Lock()
 
     def listen(self, stream, output):
@@ -52,7 +52,7 @@ class Teller:
             ended = ENDED.fullmatch(line)
             if ended and not self.ended:
                 self.ended = int(ended[1]), int(ended[2])
-            self.unsaid = line or self.unsaid
+            self.unsaid.append(line)
         elif line in SHELLS or (output is sys.stderr and line and line in self.said):
             return
         else:
@@ -102,7 +102,9 @@ def main():
     if not process.wait():
         return
     if not teller.ended:
-        sys.exit("horovodrun: " + teller.unsaid.split("Error: ")[-1])
+        if any("could not connect to some hosts via ssh" in line for line in teller.unsaid):
+            sys.exit(f"--hosts={args.hosts}: ssh does not reach all of them, without a password")
+        sys.exit("horovodrun: " + next(filter(None, reversed(teller.unsaid)), "ended without a word"))
     rank, code = teller.ended
     if code > 128:  # by a signal, and so without a word
         sys.exit(f"worker {rank} ended with code {code}: run it again to go on from the last checkpoint")

@@ -15,6 +15,7 @@ TINY = "PROFILE=tiny"
 STAGES = {
     "pretrained": "pretrained/bert_model.ckpt.index",
     "reviews": "reviews/train.jsonl",
+    "features": "features/features.json",
     "result1": "result1/eval_results.txt",
     "result2": "result2/eval_results.txt",
     "pb": "bert-finetune.pb",
@@ -61,14 +62,14 @@ def test_a_changed_phase_takes_what_followed_from_it_along(tmp_path):
     assert (build / "result1/model.ckpt-8.index").is_file()
     for name in ("result2", "bert-finetune.pb", "weight.npy", "bias.npy", "pb.record.json", "fc.record.json"):
         assert not (build / name).exists()
-    assert "4 records" in make(checkout, "verify", TINY)  # pretrained, reviews, patch, result1
+    assert "5 records" in make(checkout, "verify", TINY)  # pretrained, reviews, features, patch, result1
 
 
 def test_verify_names_what_differs(tmp_path):
     checkout = copy_checkout(tmp_path / "checkout")
     build = checkout / "build/tiny"
     make(checkout, "result1", TINY)
-    assert make(checkout, "verify", TINY).startswith("3 records, ")
+    assert make(checkout, "verify", TINY).startswith("4 records, ")
     record = build / "result1.record.json"
     whole = record.read_text()
     record.write_text(whole.replace('"--learning_rate=1e-3"', '"--learning_rate=1e-4"'))
@@ -79,9 +80,9 @@ def test_verify_names_what_differs(tmp_path):
     (build / "result1/stray").write_text("")
     output = make_fails(checkout, "verify", TINY)
     assert "build/tiny/result1/eval_results.txt: is no longer as result1 made it" in output
-    assert "build/tiny/reviews/train.jsonl: has changed since result1 read it" in output
+    assert "build/tiny/reviews/train.jsonl: has changed since features read it" in output
     assert "build/tiny/result1/stray: in no record" in output
-    assert "4 not as recorded" in output  # train.jsonl twice: made by reviews, read by result1
+    assert "4 not as recorded" in output  # train.jsonl twice: made by reviews, read by features
 
 
 def test_what_each_stage_leaves(tiny):
