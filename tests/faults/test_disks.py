@@ -15,6 +15,7 @@ FULL = "No space left on device"
 STAGES = {
     "pretrained": "pretrained",
     "reviews": "reviews",
+    "features": "features",
     "result1": "result1",
     "result2": "result2",
     "build/tiny/predict/tensorflow/test_results.tsv": "predict/tensorflow",

@@ -22,6 +22,7 @@ INTERRUPTS = (0, signal.SIGINT), (0.45, signal.SIGINT)  # before its Python has 
 TRAINING = {
     "-m inputs.pretrained ": "pretrained",
     "-m inputs.reviews ": "reviews",
+    "-m inputs.features ": "features",
     "python run_classifier.py ": "result1",
     "python build/tiny/run_classifier.py ": "result2",
 }
@@ -152,7 +153,7 @@ def evaluates(checkout):
 def test_a_phase_killed_while_it_saves_and_while_it_evaluates(reached, whole, tmp_path):
     checkout = copy_checkout(tmp_path / "checkout")
     build = checkout / "build/tiny"
-    for name in ("pretrained", "reviews"):
+    for name in ("pretrained", "reviews", "features"):
         shutil.copytree(whole / name, build / name)
         shutil.copy2(whole / f"{name}.record.json", build)
     assert end_when(checkout, reached, signal.SIGKILL, "result1", "PROFILE=tiny") == -signal.SIGKILL
