@@ -53,7 +53,7 @@ class Teller:
             if ended and not self.ended:
                 self.ended = int(ended[1]), int(ended[2])
             self.unsaid.append(line)
-        elif line in SHELLS or (output is sys.stderr and line and line in self.said):
+        elif line in SHELLS or (ranks[0] != "0" and not line) or (output is sys.stderr and line and line in self.said):
             return
         else:
             self.said.add(line)
