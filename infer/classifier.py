@@ -49,9 +49,12 @@ def save_model(network, path):
     """Writes an ov.Model as an IR, its numbers as they are.
 
     Args:
-      path: Path, .xml; its .bin lands beside it.
+      path: Path, .xml; its .bin lands beside it. What is there is not written into: it may be the weights that
+        `network` reads, by another name, or in use.
     Raises: OSError if that fails, as on a full disk, which OpenVINO itself does not name; no half of it stays.
     """
+    for suffix in (".xml", ".bin"):
+        path.with_suffix(suffix).unlink(missing_ok=True)
     try:
         ov.save_model(network, path, compress_to_fp16=False)
     except RuntimeError as error:

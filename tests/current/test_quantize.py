@@ -1,6 +1,7 @@
 """INT8 keeps the accuracy that was asked for and all that the classifier knows, or nothing is written."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -38,6 +39,17 @@ def test_int8_is_a_classifier_of_about_half_the_size_or_less(classifier, data_di
     texts = ["good film", "bad", ""]
     fast, plain = (np.array(list(Classifier(path).predict(texts))) for path in (data_dir / "int8.xml", classifier))
     assert 0 < np.abs(fast - plain).max() < 0.05
+
+
+def test_the_model_by_another_name_is_not_written_into(classifier, data_dir):
+    before = classifier.with_suffix(".bin").read_bytes()
+    for suffix in (".xml", ".bin"):
+        os.link(classifier.with_suffix(suffix), data_dir / f"int8{suffix}")
+    done = run(*quantize(classifier, data_dir))
+    assert done.returncode == 0, done.stderr
+    assert classifier.with_suffix(".bin").read_bytes() == before
+    assert (data_dir / "int8.bin").stat().st_size < len(before)
+    Classifier(classifier)
 
 
 def test_accuracy_that_cannot_be_held_leaves_nothing(classifier, data_dir):
