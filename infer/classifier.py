@@ -124,8 +124,11 @@ def open_cache(folder):
 
     OpenVINO notices one that was cut, and not one whose numbers have changed.
     """
-    files = list(folder.glob("*")) or [folder if folder.is_dir() else folder.parent]
-    if (folder.is_symlink() and not folder.is_dir()) or not all(os.access(file, os.R_OK | os.W_OK) for file in files):
+    if os.path.lexists(folder) and not folder.is_dir():
+        return False
+    # Of what is in it, only to be read: OpenVINO leaves its files read-only.
+    writable = os.access(folder if folder.is_dir() else folder.parent, os.W_OK | os.X_OK)
+    if not writable or not all(os.access(file, os.R_OK) for file in folder.glob("*")):
         return False
     for blob in folder.glob("*.blob"):
         sha256 = blob.with_suffix(".sha256")

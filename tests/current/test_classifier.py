@@ -262,14 +262,23 @@ def test_a_compiled_model_that_is_broken_or_cannot_be_kept_changes_no_answer(cla
 NOBODY = """
 import os, sys
 from infer import Classifier
-Classifier(sys.argv[1])
+if sys.argv[2] == "theirs":
+    Classifier(sys.argv[1])
+else:
+    for folder, _, files in os.walk(os.path.dirname(sys.argv[1])):
+        for name in (folder, *(os.path.join(folder, file) for file in files)):
+            os.chown(name, 65534, -1)
 os.setuid(65534)
-print(Classifier(sys.argv[1]).predict_window(["good"]))
+for _ in range(2):
+    classifier = Classifier(sys.argv[1])
+print(classifier.predict_window(["good"]))
+print(classifier._requests[0].get_compiled_model().get_property("LOADED_FROM_CACHE"))
 """
 
 
-def test_a_cache_of_somebody_else_is_left_alone(classifier, tmp_path):
-    """By a user who can read the classifier and what was compiled, and write neither."""
+@pytest.mark.parametrize("whose, kept", [("theirs", False), ("ours", True)])
+def test_a_cache_of_ones_own_is_used_and_one_of_somebody_else_left_alone(classifier, whose, kept, tmp_path):
+    """By a user who is not root, whose own the folder is, or who can only read it."""
     if os.getuid():
         pytest.skip("becoming another user takes root")
     for suffix in (".xml", ".bin"):
@@ -277,8 +286,10 @@ def test_a_cache_of_somebody_else_is_left_alone(classifier, tmp_path):
     tmp_path.parents[0].chmod(0o755)
     tmp_path.parents[1].chmod(0o755)
     tmp_path.chmod(0o755)
-    done = run("-c", NOBODY, tmp_path / "classifier.xml")
-    assert done.returncode == 0 and done.stdout.startswith("[["), done.stderr
+    done = run("-c", NOBODY, tmp_path / "classifier.xml", whose)
+    assert done.returncode == 0, done.stderr
+    answer, from_cache = done.stdout.splitlines()
+    assert answer.startswith("[[") and from_cache == str(kept)
 
 
 def test_a_full_disk_holds_no_half_classifier(classifier, tmp_path):
