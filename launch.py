@@ -13,6 +13,7 @@ import threading
 
 PREFIX = re.compile(r"\[(\d+)\]<(?:stdout|stderr)>:")  # horovodrun's, before a line and after a carriage return
 ENDED = re.compile(r"Process (\d+) exit with status code (\d+)\.")
+AGAIN = "run it again to go on from the last checkpoint"  # as workers.py has it
 SHELLS = ("Terminated", "Killed")  # what the shell says of a worker that horovodrun has ended
 
 
@@ -45,6 +46,10 @@ class Teller:
             with self.lock:
                 self.hear(piece, output)
 
+    def was_said(self, line):
+        """Tells whether a line stands at the end of one that was said, which may begin with a bar; or the reverse."""
+        return any(line.endswith(said) or said.endswith(line) for said in self.said)
+
     def hear(self, piece, output):
         ranks, text = PREFIX.findall(piece), PREFIX.sub("", piece)
         line = text.strip()
@@ -53,10 +58,13 @@ class Teller:
             if ended and not self.ended:
                 self.ended = int(ended[1]), int(ended[2])
             self.unsaid.append(line)
-        elif line in SHELLS or (ranks[0] != "0" and not line) or (output is sys.stderr and line and line in self.said):
+        elif line in SHELLS or (ranks[0] != "0" and not line):
             return
+        elif output is sys.stderr and line and self.was_said(line):
+            output.write("\n" * (line not in self.said and text.endswith("\n")))
         else:
-            self.said.add(line)
+            if output is sys.stderr and line:
+                self.said.add(line)
             output.write(text if ranks[0] == "0" else f"worker {ranks[0]}: {text}")
             output.flush()
 
@@ -106,8 +114,8 @@ def main():
             sys.exit(f"--hosts={args.hosts}: ssh does not reach all of them, without a password")
         sys.exit("horovodrun: " + next(filter(None, reversed(teller.unsaid)), "ended without a word"))
     rank, code = teller.ended
-    if code > 128:  # by a signal, and so without a word
-        sys.exit(f"worker {rank} ended with code {code}: run it again to go on from the last checkpoint")
+    if code > 128 and not any(AGAIN in line for line in teller.said):  # by a signal, and so without a word
+        sys.exit(f"worker {rank} ended with code {code}: {AGAIN}")
     sys.exit(code)
 
 
