@@ -5,13 +5,16 @@ FullTokenizer's, by infer/text.py; SHARD reviews make a file, and every core mak
 """
 
 import argparse
+import ctypes
 import hashlib
 import itertools
 import json
-import multiprocessing
 import os
 import shutil
+import signal
 import sys
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import tensorflow as tf
@@ -30,6 +33,7 @@ FEATURES = (
 SPLITS = ("train", "test")
 SHARD = 10_000  # reviews
 INDEX = "features.json"
+PR_SET_PDEATHSIG = 1  # of linux/prctl.h
 
 
 def digest(path):
@@ -121,6 +125,7 @@ def find_shards(path):
 def start_worker(vocab_file, do_lower_case, max_seq_length):
     """Readies a process for write_shard."""
     global encode
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # or it would wait for ever on a parent that was killed
     vocab = read_vocab(vocab_file)
     frame, text_to_ids = (vocab["[CLS]"], vocab["[SEP]"]), load_tokenizer(vocab, do_lower_case)
 
@@ -168,7 +173,7 @@ def main():
     part.mkdir(parents=True)
     processes = len(os.sched_getaffinity(0))
     ready = (args.vocab_file, do_lower_case, args.max_seq_length)
-    with multiprocessing.Pool(processes, start_worker, ready) as pool:
+    with ProcessPoolExecutor(processes, initializer=start_worker, initargs=ready) as pool:
         for split in SPLITS:
             path = args.reviews_dir / (split + ".jsonl")
             shards = list(find_shards(path))
@@ -179,7 +184,7 @@ def main():
             ]
             index["reviews"][split] = sum(lines for _, lines in shards)
             with tqdm(desc=split, unit="review", total=index["reviews"][split], disable=None) as bar:
-                for lines, wrong in pool.imap(write_shard, tasks):
+                for lines, wrong in pool.map(write_shard, tasks):
                     if wrong:
                         sys.exit(wrong)
                     bar.update(lines)
@@ -190,5 +195,13 @@ def main():
     part.rename(args.output_dir)
 
 
+def run_or_say():
+    """Calls main(); a process of it that was killed, as the kernel does for want of memory, ends it with one line."""
+    try:
+        main()
+    except BrokenProcessPool:
+        sys.exit("features: a process was killed: is there memory enough? Run it again to go on")
+
+
 if __name__ == "__main__":
-    run(main)
+    run(run_or_say)

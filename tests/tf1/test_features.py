@@ -3,11 +3,15 @@
 import json
 import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import REVIEWS, fails, run, write_examples, write_features
+from conftest import REVIEWS, ROOT, fails, run, write_examples, write_features
 
 import run_classifier
 from inputs import features
@@ -170,3 +174,28 @@ def test_a_line_that_is_no_example_leaves_older_features(line, tiny, tmp_path):
     assert "test.jsonl: not a file of examples, as `make reviews` writes: " in message
     with open(os.path.join(folder, "features.json")) as file:
         assert json.load(file)["max_seq_length"] == LENGTH
+
+
+def children(pid):
+    with open(f"/proc/{pid}/task/{pid}/children") as file:
+        return [int(child) for child in file.read().split()]
+
+
+@pytest.mark.parametrize("killed", ["a process", "their parent"])
+def test_of_processes_that_are_killed_none_waits_for_ever(killed, tiny, tmp_path):
+    """As the kernel kills for want of memory: the parent says so in one line, and its processes end with it."""
+    write_examples(tmp_path, train=20_000 * REVIEWS, test=REVIEWS)
+    command = ["-m", "inputs.features", str(tmp_path), str(tmp_path / "features"), f"--vocab_file={tiny}/vocab.txt"]
+    process = subprocess.Popen(
+        [sys.executable, *command], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True
+    )
+    while not list(tmp_path.glob("features.part/*")):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+    workers = children(process.pid)
+    os.kill(workers[0] if killed == "a process" else process.pid, signal.SIGKILL)
+    _, stderr = process.communicate(timeout=60)  # which ends when none is left that could write to it
+    if killed == "a process":
+        assert process.returncode == 1
+        assert stderr == "features: a process was killed: is there memory enough? Run it again to go on\n"
+    assert not (tmp_path / "features").exists()
