@@ -38,8 +38,11 @@ class Teller:
     """Passes on what the workers print; what several of them say, once."""
 
     def __init__(self):
-        self.said, self.unsaid, self.ended = set(), [], None
+        self.said, self.unsaid, self.ended, self.interrupted = set(), [], None, False
         self.lock = threading.Lock()
+
+    def interrupt(self, number, frame):
+        self.interrupted = True
 
     def listen(self, stream, output):
         for piece in pieces(stream):
@@ -53,6 +56,8 @@ class Teller:
     def hear(self, piece, output):
         ranks, text = PREFIX.findall(piece), PREFIX.sub("", piece)
         line = text.strip()
+        if self.interrupted:  # what is said of workers that are asked to end
+            return
         if not ranks:  # horovodrun's own words
             ended = ENDED.fullmatch(line)
             if ended and not self.ended:
@@ -80,6 +85,8 @@ def main():
 
     horovodrun = os.path.join(os.path.dirname(sys.executable), "horovodrun")
     where = ["-H", args.hosts] if args.hosts else []
+    teller = Teller()
+    signal.signal(signal.SIGINT, teller.interrupt)  # horovodrun ends the workers, and then this does
     process = subprocess.Popen(
         [
             sys.executable,
@@ -97,8 +104,6 @@ def main():
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # horovodrun ends the workers, and then this does
-    teller = Teller()
     listeners = [
         threading.Thread(target=teller.listen, args=(stream, output))
         for stream, output in ((process.stdout, sys.stdout), (process.stderr, sys.stderr))
@@ -109,6 +114,8 @@ def main():
         listener.join()
     if not process.wait():
         return
+    if teller.interrupted:
+        sys.exit(130)
     if not teller.ended:
         if any("could not connect to some hosts via ssh" in line for line in teller.unsaid):
             sys.exit(f"--hosts={args.hosts}: ssh does not reach all of them, without a password")

@@ -163,6 +163,8 @@ def test_a_lost_worker_is_one_line_and_training_goes_on_from_the_last_checkpoint
     if number == signal.SIGKILL:
         lines = [line for line in stderr.splitlines() if "run it again to go on from the last checkpoint" in line]
         assert len(lines) == 1, stderr
+    else:
+        assert process.returncode == 130 and "ended" not in stderr and "Terminated" not in stderr, stderr
     assert not any(os.path.exists(f"/proc/{pid}") for pid in workers)
     done = launch(2, "run_classifier.py", *flags(tiny, data, tmp_path, epochs=12))
     assert done.returncode == 0, done.stderr
