@@ -87,6 +87,9 @@ online = $(if $(OFFLINE),@echo "$(1): is not there or out of date under OFFLINE=
 # Environments: Make's own tools, then what tox builds with them. Each from its file of pinned hashes, and from nothing:
 # one that was killed while it was made can't be told from a whole one.
 
+# A full disk is what tox dies of without a word.
+tox-failed = { [ "$$(stat --file-system --format=%a .tox)" -gt 0 ] || echo ".tox: No space left on device" >&2; exit 1; }
+
 # PATH first; pyenv's shims answer only for its active versions, so its folder is asked too; uv last, which may
 # fetch one. The file holds the interpreter's path.
 .tox/python3.%.txt:
@@ -117,7 +120,7 @@ online = $(if $(OFFLINE),@echo "$(1): is not there or out of date under OFFLINE=
 	$(call online,.tox/$*)
 	@echo "creating .tox/$*"
 	@rm -rf .tox/$*
-	@$(TOOLS) -m tox run --quiet --quiet --notest -e $*
+	@$(TOOLS) -m tox run --quiet --quiet --notest -e $* || $(tox-failed)
 	@touch $@
 
 # Horovod is built from source against TensorFlow, once that is there.
@@ -126,7 +129,7 @@ online = $(if $(OFFLINE),@echo "$(1): is not there or out of date under OFFLINE=
 	@command -v g++ > /dev/null || { echo "Horovod is built with g++: install it and run make again" >&2; exit 1; }
 	@echo "creating .tox/tf1-horovod, which takes minutes to build"
 	@rm -rf .tox/tf1-horovod
-	@$(TOOLS) -m tox run --quiet --quiet --notest -e tf1-horovod
+	@$(TOOLS) -m tox run --quiet --quiet --notest -e tf1-horovod || $(tox-failed)
 	@PATH="$(CURDIR)/.tox/tf1-horovod/bin:$$PATH" MAKEFLAGS= HOROVOD_WITH_TENSORFLOW=1 HOROVOD_WITH_GLOO=1 \
 	  HOROVOD_WITHOUT_MPI=1 HOROVOD_WITHOUT_PYTORCH=1 HOROVOD_WITHOUT_MXNET=1 .tox/tools/bin/uv pip install --quiet \
 	  --python .tox/tf1-horovod/bin/python --no-build-isolation --no-deps --require-hashes -r requirements/horovod.txt

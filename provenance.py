@@ -8,6 +8,7 @@ Runs in the tools environment; a PATH is a file, a folder (all below it) or a ch
 import argparse
 import contextlib
 import datetime
+import errno
 import glob
 import hashlib
 import importlib.metadata
@@ -197,7 +198,10 @@ def run(args, command):
     with open(path, "wb") if path else contextlib.nullcontext() as file:
         if code := execute(command, stage, file, file if args.log else None):
             if args.log and code != INTERRUPTED:
-                print(f"{stage} failed: see {args.log}", file=sys.stderr)
+                folder = os.path.dirname(args.log) or "."
+                full = not os.statvfs(folder).f_bavail  # which a log on it could not say
+                reason = f"{folder}: {os.strerror(errno.ENOSPC)}" if full else f"see {args.log}"
+                print(f"{stage} failed: {reason}", file=sys.stderr)
             if former:
                 restore(args.record, former)
             sys.exit(code)
