@@ -58,13 +58,11 @@ def save_model(network, path):
     try:
         ov.save_model(network, path, compress_to_fp16=False)
     except RuntimeError as error:
-        full = not os.statvfs(path.parent).f_bavail
         for half in (path, path.with_suffix(".bin")):
             with contextlib.suppress(OSError):
                 half.unlink()
-        number = errno.ENOSPC if full else errno.EIO
-        why = os.strerror(number) if full else f"cannot write the IR ({reason(error)}): may it be written there?"
-        raise OSError(number, why, str(path)) from error
+        why = f"cannot write the IR ({reason(error)}): is there room for it, and may it be written there?"
+        raise OSError(errno.EIO, why, str(path)) from error
 
 
 def save_classifier(network, path):
