@@ -287,11 +287,9 @@ def test_the_text_column(classifier, tmp_path):
 def test_an_output_that_is_a_link_is_what_it_points_to(classifier, tmp_path):
     source = write(tmp_path / "in.csv", [{"review": "good"}])
     (tmp_path / "elsewhere").mkdir()
-    for name, target in (("link.csv", "elsewhere/out.csv"), ("loop.csv", "loop.csv")):
-        (tmp_path / name).symlink_to(target)
-        score(classifier, source, tmp_path / name)
-        assert len(read(tmp_path / name)) == 1
-    assert (tmp_path / "link.csv").is_symlink() and (tmp_path / "elsewhere/out.csv").is_file()
+    (tmp_path / "link.csv").symlink_to("elsewhere/out.csv")
+    score(classifier, source, tmp_path / "link.csv")
+    assert len(read(tmp_path / "elsewhere/out.csv")) == 1 and (tmp_path / "link.csv").is_symlink()
 
 
 def test_what_cannot_be_done_is_one_clear_line(classifier, tmp_path):
