@@ -78,7 +78,8 @@ help:  ## list the targets
 # $(RUN) --record=FILE --parameters='…' --input … --output … -- COMMAND runs a stage and leaves a record of it
 # beside what it made. $(call changed,FILE,PARAMETERS), for a stage's prerequisites, is FORCE unless its record is there, and
 # with these parameters: it was made with others, or killed before it was whole.
-RUN = @$(TOOLS) provenance.py run
+# It takes Ctrl-C once its own Python has started, which would end in a traceback before.
+RUN = @env --block-signal=INT $(TOOLS) provenance.py run
 changed = $(if $(findstring "parameters": "$(strip $(2))",$(file <$(1))),,FORCE)
 
 # $(call online,WHAT), at the head of a recipe that goes to the network for it: OFFLINE=1 ends it there.

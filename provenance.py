@@ -150,8 +150,8 @@ def execute(command, stage, stdout, stderr):
     for number in before:
         signal.signal(number, before[number])
     if signal.SIGINT in received:
-        after_bar = "\n" * sys.stderr.isatty()
-        print(f"{after_bar}interrupted: run it again to go on", file=sys.stderr)
+        if sys.stderr.isatty():  # the line of a progress bar ends here
+            print(file=sys.stderr)
         return INTERRUPTED
     return 128 - code if code < 0 else code or (128 + received[0] if received else 0)
 
@@ -316,6 +316,7 @@ def main():
     cut = sys.argv.index("--") if "--" in sys.argv else len(sys.argv)
     args, command = parser.parse_args(sys.argv[1:cut]), sys.argv[cut + 1 :]
     try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])  # which the Makefile holds back until here
         if args.action == "verify":
             verify(args.folder)
         elif not command or not args.record.endswith(SUFFIX):
@@ -323,8 +324,7 @@ def main():
         else:
             run(args, command)
     except KeyboardInterrupt:
-        print("interrupted: run it again to go on", file=sys.stderr)
-        sys.exit(INTERRUPTED)
+        sys.exit(INTERRUPTED)  # GNUmakefile says that it was
     except OSError as error:  # no such command, a folder that cannot be written to, a full disk
         sys.exit(f"{error.filename2 or error.filename or parser.prog}: {error.strerror}")
 

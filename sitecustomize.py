@@ -1,4 +1,4 @@
-"""Ctrl-C ends a stage at once, with no traceback and in the midst of an import too; provenance.py says that it did.
+"""Ctrl-C ends a stage at once, with no traceback and in the midst of an import too; GNUmakefile says that it did.
 
 What a stage has made is whole at any moment, so there is nothing to tidy up. Every Python that Make starts reads this
 first: it stands on the PYTHONPATH that the Makefile exports.

@@ -42,7 +42,8 @@ REPORTED = 20  # bad rows, before they are only counted
 
 def interrupt(number, frame):
     """Ends at once, whatever is under way: what is in OUTPUT.parts/ is whole at any moment."""
-    os.write(2, b"\n" * os.isatty(2) + b"interrupted: run it again to go on\n")  # after a progress bar
+    said = b"" if "LOCKED" in os.environ else b"interrupted: run it again to go on\n"  # GNUmakefile says it
+    os.write(2, b"\n" * os.isatty(2) + said)  # after a progress bar
     os._exit(130)
 
 

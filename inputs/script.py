@@ -15,7 +15,7 @@ def run(main):
     try:
         main()
     except KeyboardInterrupt:
-        sys.exit(130)  # provenance.py says so, or who pressed it knows
+        sys.exit(130)  # GNUmakefile says so, or who pressed it knows
     except Exception as error:
         if isinstance(error, OSError) and error.errno:
             sys.exit(f"{error.filename or sys.argv[0]}: {error.strerror}")

@@ -91,7 +91,7 @@ def end_through(checkout, seconds_of, goals=GOALS, moments=MOMENTS, stages=STAGE
                 made.with_name(f"{made.name}.record.json").unlink(missing_ok=True)
             assert "another make is at work" not in text, "a lock outlived its owner"
             if number == signal.SIGINT:
-                assert text.count("interrupted: run it again to go on") == 1 and "Traceback" not in text, text
+                assert text.count("interrupted: run it again to go on\n") == 1 and "Traceback" not in text, text
             printed[stage].append(text)
     return printed
 
@@ -129,6 +129,27 @@ def test_what_follows_killed_anywhere_ends_with_the_same_probabilities(whole, tm
     for name in ("weight.npy", "bert-finetune.pb", "classifier.bin"):
         assert (build / name).read_bytes() == (whole / name).read_bytes()
     assert "all as recorded" in make(checkout, "verify", "PROFILE=tiny")
+
+
+def records(process):
+    """Whether a stage's provenance.py runs, in whatever state its Python is."""
+    return subprocess.run(["pgrep", "--pgroup", str(process.pid), "-f", "provenance.py run"], stdout=subprocess.DEVNULL)
+
+
+@pytest.mark.parametrize("seconds", [0, 0.01, 0.02, 0.04, 0.08])
+def test_an_interrupt_while_the_recorder_itself_starts(seconds, whole, tmp_path):
+    checkout = copy_checkout(tmp_path / "checkout")
+    shutil.copytree(whole, checkout / "build/tiny")
+    (checkout / "build/tiny/weight.npy").unlink()
+    process = start(checkout, "fc", "PROFILE=tiny", stderr=subprocess.STDOUT)
+    while records(process).returncode:
+        assert process.poll() is None
+    time.sleep(seconds)
+    os.killpg(process.pid, signal.SIGINT)
+    text, _ = process.communicate(timeout=5)
+    none_left(process)
+    assert text.count("interrupted: run it again to go on\n") == 1 and "Traceback" not in text, text
+    assert "all as recorded" in make(checkout, "fc", "verify", "PROFILE=tiny")
 
 
 def saves(checkout):
