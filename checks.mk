@@ -45,5 +45,12 @@ $(foreach goal,$(filter score,$(MAKECMDGOALS)),$(foreach name,INPUT OUTPUT,$(if 
 	$(if $(filter $(WRITTEN),$($(name))),,$(error $(name)=$($(name)): must end with one of $(FORMATS))),\
 	$(error make score: what to read and what to write are missing: add INPUT=reviews.csv OUTPUT=scored.csv)))\
 	$(if $(wildcard $(dir $(OUTPUT))),,$(error OUTPUT=$(OUTPUT): no such folder: make it first)))
+$(if $(filter-out local ray,$(ENGINE)),$(error ENGINE='$(ENGINE)': choose local or ray))
+$(if $(RAY_ADDRESS),$(if $(filter ray,$(ENGINE)),,$(error RAY_ADDRESS=$(RAY_ADDRESS): add ENGINE=ray, or leave it out))\
+	$(if $(shell printf '%s' '$(RAY_ADDRESS)' | grep -xE '[^: ]+:[0-9]+'),,\
+	$(error RAY_ADDRESS='$(RAY_ADDRESS)': must be HOST:PORT, such as 10.0.0.1:6379)))
+DISTRIBUTED = %.jsonl %.parquet %.JSONL %.PARQUET
+$(if $(filter ray,$(ENGINE)),$(foreach name,INPUT OUTPUT,$(if $(filter-out $(DISTRIBUTED),$($(name))),\
+	$(error $(name)=$($(name)): ENGINE=ray takes .jsonl and .parquet: leave it out, or convert the file))))
 $(if $(filter bench,$(MAKECMDGOALS)),$(if $(shell [ $(MAX_SEQ_LENGTH) -le $(BENCH_LENGTH) ] && echo fits),,\
 	$(error BENCH_LENGTH=$(BENCH_LENGTH): must not be less than MAX_SEQ_LENGTH=$(MAX_SEQ_LENGTH))))

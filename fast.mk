@@ -20,9 +20,11 @@ $(INT8) &: $(CLASSIFIER) $(EXAMPLES) infer/quantize.py infer/classifier.py $(cal
 	  env CI=true $(CURRENT) -m infer.quantize $(B)/classifier.xml $(B)/int8.part/classifier.xml --data_dir=$(B)/reviews
 
 # What is scored is the user's own, wherever it lies: no stage of the build, so it leaves no record.
+SCORER = $(if $(filter ray,$(ENGINE)),ray,openvino-current)
 score: export COLUMN := $(value TEXT_COLUMN)
-score: $(CLASSIFIER) | .tox/openvino-current.stamp  ## score INPUT=reviews.csv into OUTPUT=scored.csv, or other formats
-	@$(CURRENT) -m infer score -m $(B)/classifier.xml -d $(DEVICE) \
+score: $(CLASSIFIER) | .tox/$(SCORER).stamp  ## score INPUT=reviews.csv into OUTPUT=scored.csv, or other formats
+	@.tox/$(SCORER)/bin/python -m infer score -m $(B)/classifier.xml -d $(DEVICE) \
+	  $(ENGINE:%=--engine=%) $(RAY_ADDRESS:%=--ray_address=%) \
 	  $(if $(value TEXT_COLUMN),--text_column="$$COLUMN") "$$INPUT" "$$OUTPUT"
 
 # The same held-out reviews by this and by others, side by side, each with the run's weights: the guide's graph, padded

@@ -153,7 +153,9 @@ class Classifier:
       model: path of classifier.xml, its .bin beside it.
       device: an OpenVINO device name.
       hint: "throughput" for many texts, "latency" for the answer to a few.
-    The compiled model is kept in classifier.cache/ beside the IR, if that folder can be written to, for the next start.
+      threads: int, how many of the CPU's to use, beside other processes that do so; None for all.
+    The compiled model is kept in classifier.cache/ beside the IR, if that folder can be written to, for the next start;
+    not with `threads`, as processes beside each other, on several machines too, would write it at once.
     Threads may share one; processes may not, each makes its own.
     Attributes:
       labels: list of str, in the order of the probabilities.
@@ -162,7 +164,7 @@ class Classifier:
       there is no such hint.
     """
 
-    def __init__(self, model, device="CPU", hint="throughput"):
+    def __init__(self, model, device="CPU", hint="throughput", threads=None):
         if hint not in HINTS:
             raise ValueError(f"hint {hint!r}: choose one of {', '.join(HINTS)}")
         core = ov.Core()
@@ -173,7 +175,10 @@ class Classifier:
         # Some CPUs would run it in bfloat16.
         config = {"PERFORMANCE_HINT": hint.upper(), "INFERENCE_PRECISION_HINT": "f32"}
         cache = Path(model).with_suffix(".cache")
-        if open_cache(cache):
+        if threads:
+            # OpenVINO would bind them to the first cores, those of every such process to the same.
+            config |= {"INFERENCE_NUM_THREADS": threads, "ENABLE_CPU_PINNING": False}
+        elif open_cache(cache):
             config["CACHE_DIR"] = str(cache)
         try:
             compiled = core.compile_model(network, device, config)
@@ -182,7 +187,8 @@ class Classifier:
             raise ValueError(
                 f"device {device} cannot run {model}: {reason(error)}: the devices here are {devices}"
             ) from error
-        close_cache(cache)
+        if not threads:
+            close_cache(cache)
         self._requests = ov.AsyncInferQueue(compiled, compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
         self._lock, self._process = threading.Lock(), os.getpid()
 

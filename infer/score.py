@@ -2,8 +2,11 @@
 
 Reads and writes .csv, .tsv, .jsonl, .parquet and .txt (one text a line). To the columns that are there it adds `label`
 and the probability of each label, p_negative and p_positive; a .txt gets these alone, a line for each row, with tabs.
-The file is read twice, first to check it; any number of rows takes the same memory. What has been scored is kept in
-OUTPUT.parts/ until OUTPUT is whole: given again, a command that was interrupted or killed goes on from there.
+The file is read twice, first to check it; any number of rows takes the same memory. The rows that are bad are listed in
+OUTPUT.errors, if there are any. What has been scored is kept in OUTPUT.parts/ until OUTPUT is whole: given again, a
+command that was interrupted or killed goes on from there.
+
+With --engine ray the rows are scored by Ray Data, on this machine or a cluster of them: see infer/cluster.py.
 """
 
 import argparse
@@ -15,6 +18,7 @@ import signal
 import sys
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -37,6 +41,7 @@ from infer.tables import (
     to_text,
 )
 
+ENGINES = ("local", "ray")
 REPORTED = 20  # bad rows, before they are only counted
 
 
@@ -61,6 +66,11 @@ def save(path, write):
         sys.exit(f"{path}: {error.strerror or error}: mend that, e.g. make room, and run it again to go on")
 
 
+def list_of_errors(output):
+    """Returns the Path of the list of bad rows that belongs to an output's."""
+    return output.with_name(output.name + ".errors")
+
+
 def check_paths(source, output):
     """Exits if what is given cannot be read or written, before anything long."""
     for path in (source, output):
@@ -74,6 +84,8 @@ def check_paths(source, output):
         sys.exit(f"{output}: a link that leads to itself: give the output another name")
     if output.exists() and not output.is_file():
         sys.exit(f"{output}: is a folder or a device: give the name of a file")
+    if list_of_errors(output).is_dir():
+        sys.exit(f"{list_of_errors(output)}: is a folder, and bad rows are to be listed in it: move it away")
     with open(source, "rb"):
         pass
     try:
@@ -83,7 +95,7 @@ def check_paths(source, output):
         sys.exit(f"{output.parent}: cannot write to this folder: {error.strerror}")
 
 
-def check(path, read, kinds, strict, suffix):
+def check(path, read, kinds, strict, suffix, errors):
     """Reads a file of reviews from end to end, and reports its bad rows.
 
     Args:
@@ -92,22 +104,27 @@ def check(path, read, kinds, strict, suffix):
       kinds: {column: set of the kinds of its values}, added to if it is a .jsonl.
       strict: exit at the first bad row.
       suffix: of the format to write, which has to hold every value.
-    Returns: (number of rows of each window, number of bad rows). Raises: SystemExit, OSError.
+      errors: a file to list all bad rows in, as bytes.
+    Returns: (number of rows and place of each window, number of bad rows). Raises: SystemExit, OSError.
     """
     unit = "row" if path.suffix.lower() == ".parquet" else "line"
-    sizes, bad = [], 0
+    found, bad = [], 0
 
     def report(number, why):
         nonlocal bad
         bad += 1
         if strict:
             sys.exit(f"{path}: {unit} {number}: {why}: mend it, or leave out --strict to skip it")
+        try:
+            errors.write(f"{unit} {number}: {' '.join(why.splitlines())}\n".encode(errors="backslashreplace"))
+        except OSError as error:
+            sys.exit(f"{path}: cannot list its bad rows: {error.strerror}: mend that, e.g. make room")
         if bad <= REPORTED:
             tqdm.write(f"{path}: {unit} {number}: {why}: skipped", file=sys.stderr)
 
     with tqdm(desc="check", unit="row", unit_scale=True, leave=False, disable=None) as bar:  # None: terminals only
-        for window, texts in read(report):
-            sizes.append(len(texts))
+        for window, texts, place in read(report):
+            found.append((len(texts), place))
             bar.update(len(texts))
             for row in window if path.suffix.lower() == ".jsonl" else ():
                 for name, value in row.items():
@@ -119,7 +136,7 @@ def check(path, read, kinds, strict, suffix):
                 sys.exit(f"{path}: a value that {suffix} cannot hold: {error}: write a .parquet")
     if bad > REPORTED:
         print(f"{path}: and {bad - REPORTED} more bad rows: skipped", file=sys.stderr)
-    return sizes, bad
+    return found, bad
 
 
 @contextlib.contextmanager
@@ -163,22 +180,29 @@ def remove(folder):
     folder.rmdir()
 
 
-def score_parts(classifier, windows, parts, encode, bar):
-    """Predicts the windows whose parts are not there yet, and saves each as its part.
+def add_columns(labels):
+    """Returns {column: Arrow type} of what is added to a row."""
+    return {"label": pa.string()} | {f"p_{label.lower()}": pa.float32() for label in labels}
+
+
+def score_window(classifier, window, texts, schema, suffix):
+    """Predicts a window; returns the bytes of its part. Raises one of UNFIT if a value does not fit in `suffix`."""
+    probabilities = classifier.predict_window(texts)
+    labels = [classifier.labels[i] for i in probabilities.argmax(1)]
+    answers = dict(zip(add_columns(classifier.labels), [labels, *probabilities.T], strict=True))
+    return (to_parquet if suffix == ".parquet" else to_text)(window, answers, schema, suffix)
+
+
+def score_windows(job):
+    """Scores windows in this process, one after the other.
 
     Args:
-      classifier: Classifier.
-      windows: iterator of (window, texts).
-      parts: list of Path, a window each.
-      encode: function: window, list of labels, float32 array (rows, labels) to bytes.
-      bar: tqdm of rows.
+      job: score's.
+    Yields: (index of a window, bytes of its part).
     """
-    for part, (window, texts) in zip(parts, windows, strict=False):  # of other lengths if the input changes meanwhile
-        if not part.exists():
-            probabilities = classifier.predict_window(texts)
-            content = encode(window, [classifier.labels[i] for i in probabilities.argmax(1)], probabilities)
-            save(part, lambda file, content=content: file.write(content))
-            bar.update(len(texts))
+    for i, (window, texts, _) in enumerate(job.read(lambda number, why: None)):
+        if i in job.windows:
+            yield i, score_window(job.classifier, window, texts, job.schema, job.suffix)
 
 
 def join(parts, suffix, schema, file):
@@ -195,11 +219,15 @@ def join(parts, suffix, schema, file):
             shutil.copyfileobj(text, file)
 
 
-def score(args):
-    """Scores args.input into args.output. Raises: SystemExit with what is wrong; OSError."""
-    source = args.input
-    output = Path(os.path.realpath(args.output)) if args.output.is_symlink() else args.output
-    check_paths(source, output)
+def score(args, engine=score_windows):
+    """Scores args.input into args.output. Raises: SystemExit with what is wrong; OSError.
+
+    Args:
+      args: main's.
+      engine: score_windows, or another such function.
+    """
+    source, output = args.input, args.output
+    suffix, folder = output.suffix.lower(), output.with_name(output.name + ".parts")
     model = Path(args.model)
     if model.is_file() and not is_classifier(model):
         sys.exit(f"{model}: not a classifier: make it with `make classifier`")
@@ -211,52 +239,71 @@ def score(args):
     columns, column, schema, read = open_source(source, args.text_column)
     kinds = {name: {"str"} if name == column else set() for name in columns}
     sha256 = digest(source)  # before anything is read from it that would have to be of the same file
-    sizes, bad = check(source, read, kinds, args.strict, output.suffix.lower())
-    if choose(source, list(kinds), args.text_column) != column:
-        sys.exit(f"{source}: some rows have {TEXT_COLUMN!r} and some not: name the text with --text_column")
-    if source.suffix.lower() == ".jsonl" and len(kinds) > MAX_KEYS and output.suffix.lower() not in (".jsonl", ".txt"):
-        sys.exit(f"{source}: {len(kinds)} different keys, too many for the columns of a table: write a .jsonl or .txt")
-    schema = schema or to_schema(kinds)
-    added = {"label": pa.string()} | {f"p_{label.lower()}": pa.float32() for label in classifier.labels}
-    suffix, folder = output.suffix.lower(), output.with_name(output.name + ".parts")
-    if suffix != ".txt" and (taken := [name for name in added if name in schema.names]):
-        sys.exit(f"{source}: has a column {taken[0]!r} already: rename it, or write a .txt")
-
-    def encode(window, labels, probabilities):
-        answers = dict(zip(added, [labels, *probabilities.T], strict=True))
-        return (to_parquet if suffix == ".parquet" else to_text)(window, answers, schema, suffix)
-
-    manifest = {
-        "input": f"{sha256} {source.suffix.lower()}",
-        "model": f"{digest(model)} {digest(model.with_suffix('.bin'))}",
-        "text_column": column,
-        "device": args.device,
-        "hint": args.hint,
-        "window": WINDOW,
-    }
-    with locked(folder):
-        claim(folder, manifest)
-        parts = [folder / f"{i:08}{suffix}" for i in range(len(sizes))]
-        done = sum(size for size, part in zip(sizes, parts, strict=True) if part.exists())
-        if done:
-            print(f"{folder}: going on after {done} of {sum(sizes)} rows", file=sys.stderr)
-        with tqdm(desc="score", unit="row", total=sum(sizes), initial=done, disable=None) as bar:
-            try:
-                score_parts(classifier, read(lambda number, why: None), parts, encode, bar)
-            except FloatingPointError as error:
-                sys.exit(f"{model}: {error}")
-            except UNFIT:
-                if digest(source) == sha256:
-                    raise
-        after = source.stat()
-        if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns) and digest(source) != sha256:
+    # The list of bad rows has no name until it is whole, and so none to clear away. Unbuffered: closing it can't fail.
+    with tempfile.TemporaryFile(buffering=0, dir=output.parent) as listed:
+        windows, bad = check(source, read, kinds, args.strict, suffix, listed)
+        if choose(source, list(kinds), args.text_column) != column:
+            sys.exit(f"{source}: some rows have {TEXT_COLUMN!r} and some not: name the text with --text_column")
+        if source.suffix.lower() == ".jsonl" and len(kinds) > MAX_KEYS and suffix not in (".jsonl", ".txt"):
+            advice = "too many for the columns of a table: write a .jsonl or .txt"
+            sys.exit(f"{source}: {len(kinds)} different keys, {advice}")
+        schema = schema or to_schema(kinds)
+        added = add_columns(classifier.labels)
+        if suffix != ".txt" and (taken := [name for name in added if name in schema.names]):
+            sys.exit(f"{source}: has a column {taken[0]!r} already: rename it, or write a .txt")
+        manifest = {
+            "input": f"{sha256} {source.suffix.lower()}",
+            "model": f"{digest(model)} {digest(model.with_suffix('.bin'))}",
+            "text_column": column,
+            "device": args.device,
+            "hint": args.hint,
+            "window": WINDOW,
+        }
+        with locked(folder):
+            claim(folder, manifest)
+            parts = [folder / f"{i:08}{suffix}" for i in range(len(windows))]
+            todo = [i for i, part in enumerate(parts) if not part.exists()]
+            rows = sum(size for size, _ in windows)
+            done = rows - sum(windows[i][0] for i in todo)
+            if done:
+                print(f"{folder}: going on after {done} of {rows} rows", file=sys.stderr)
+            job = SimpleNamespace(
+                model=model,
+                classifier=classifier,
+                hint=args.hint,
+                source=source,
+                column=column,
+                read=read,
+                windows={i: windows[i] for i in todo},
+                schema=schema,
+                suffix=suffix,
+            )
+            with tqdm(desc="score", unit="row", total=rows, initial=done, disable=None) as bar:
+                try:
+                    for i, content in engine(job):
+                        save(parts[i], lambda file, content=content: file.write(content))
+                        bar.update(windows[i][0])
+                except FloatingPointError as error:
+                    sys.exit(f"{model}: {error}")
+                except UNFIT:
+                    if digest(source) == sha256:
+                        raise
+            after = source.stat()
+            if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns) and digest(source) != sha256:
+                remove(folder)
+                sys.exit(f"{source}: has changed while it was scored: run it again")
+            whole = pa.schema([*schema, *map(pa.field, added, added.values())], schema.metadata)
+            save(folder / "whole", lambda file: join(parts, suffix, whole, file))
+            errors = list_of_errors(output)
+            if bad:
+                save(folder / "errors", lambda file: (listed.seek(0), shutil.copyfileobj(listed, file)))
+                os.replace(folder / "errors", errors)
+            elif errors.exists():
+                errors.unlink()
+            os.replace(folder / "whole", output)
             remove(folder)
-            sys.exit(f"{source}: has changed while it was scored: run it again")
-        whole = pa.schema([*schema, *map(pa.field, added, added.values())], schema.metadata)
-        save(folder / "whole", lambda file: join(parts, suffix, whole, file))
-        os.replace(folder / "whole", output)
-        remove(folder)
-    print(f"{output}: scored {sum(sizes)} rows, {bad} bad row{'' if bad == 1 else 's'} skipped")
+    skipped = f"{bad} bad row{'' if bad == 1 else 's'} skipped{f', listed in {errors}' if bad else ''}"
+    print(f"{output}: scored {rows} rows, {skipped}")
 
 
 def main(arguments):
@@ -268,8 +315,21 @@ def main(arguments):
     parser.add_argument("--hint", choices=HINTS, default=HINTS[0], help=f"what to tune for (default: {HINTS[0]})")
     parser.add_argument("--text_column", help="the column of the texts (default: review, or the only one)")
     parser.add_argument("--strict", action="store_true", help="stop at the first bad row, instead of skipping it")
+    parser.add_argument("--engine", choices=ENGINES, default=ENGINES[0], help=f"what scores (default: {ENGINES[0]})")
+    parser.add_argument("--ray_address", help="of a Ray cluster, HOST:PORT (default: a Ray of its own, here)")
     parser.add_argument("input", type=Path, metavar="INPUT", help="the file to score")
     parser.add_argument("output", type=Path, metavar="OUTPUT", help="the file to write; one that is there is replaced")
+    args = parser.parse_args(arguments)
+    if args.ray_address and args.engine != "ray":
+        parser.error("--ray_address is for --engine ray")
+    if args.output.is_symlink():
+        args.output = Path(os.path.realpath(args.output))
+    check_paths(args.input, args.output)
+    stop, run = interrupt, score
+    if args.engine == "ray":
+        from infer import cluster
+
+        stop, run = cluster.interrupt, cluster.score
     if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:  # which a background shell hands down
-        signal.signal(signal.SIGINT, interrupt)
-    score(parser.parse_args(arguments))
+        signal.signal(signal.SIGINT, stop)
+    run(args)

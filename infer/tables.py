@@ -31,6 +31,7 @@ SLICE = 64  # rows of a .parquet that are decoded at once: however small they ar
 UNFIT = (pa.ArrowException, ValueError, OverflowError)  # of a value that another format cannot hold
 LISTED = 20  # columns, in a message
 MAX_KEYS = 10_000  # of a .jsonl that becomes a table, where every row has every column
+START = (0, 0)  # the place where a file begins
 BOM = b"\xef\xbb\xbf"
 # The Arrow type of a JSON column by the kinds of its values; of any others, their JSON as text.
 ARROW_TYPES = (
@@ -41,17 +42,20 @@ ARROW_TYPES = (
 )
 
 
-def read_lines(path):
-    """Yields (line number, bytes) of the lines of a file, less a byte order mark; None for one beyond MAX_LINE."""
-    with open(path, "rb") as file:
+def read_lines(file):
+    """Yields (line number, bytes) of the lines of a binary file; None for one beyond MAX_LINE.
+
+    From where it stands, which is line 1; at its beginning, less a byte order mark.
+    """
+    if file.tell() == 0:
         file.seek(len(BOM) if file.read(len(BOM)) == BOM else 0)
-        for number in itertools.count(1):
-            line = rest = file.readline(MAX_LINE)
-            if not line:
-                return
-            while len(rest) == MAX_LINE and not rest.endswith(b"\n"):
-                line, rest = None, file.readline(MAX_LINE)
-            yield number, line
+    for number in itertools.count(1):
+        line = rest = file.readline(MAX_LINE)
+        if not line:
+            return
+        while len(rest) == MAX_LINE and not rest.endswith(b"\n"):
+            line, rest = None, file.readline(MAX_LINE)
+        yield number, line
 
 
 def decode(line):
@@ -72,9 +76,9 @@ def is_text(text):
         return False
 
 
-def read_txt(path, column):
+def read_txt(file, column):
     """Yields (line number, {column: text} or what is wrong, bytes) of each line."""
-    for number, line in read_lines(path):
+    for number, line in read_lines(file):
         try:
             yield number, {column: decode(line).removesuffix("\n").removesuffix("\r")}, len(line)
         except ValueError as error:
@@ -104,9 +108,9 @@ def is_deep(value):
     return bool(level)
 
 
-def read_jsonl(path):
+def read_jsonl(file):
     """Yields (line number, dict or what is wrong, bytes) of each line that is not blank."""
-    for number, line in read_lines(path):
+    for number, line in read_lines(file):
         try:
             text = decode(line)
             if not text.strip():
@@ -127,13 +131,13 @@ def read_jsonl(path):
             yield number, str(error), 0
 
 
-def read_fields(path, delimiter):
+def read_fields(file, delimiter):
     """Yields (number of its first line, list of fields or what is wrong, bytes) of each row of a CSV.
 
     After a row that is wrong it goes on with the next line, even if a quote was open: one that is never closed costs
     its own row, not all that follow; but for MAX_READ_AGAIN, so that a file of nothing else ends.
     """
-    lines, held, ahead = read_lines(path), [], []  # held: the lines of this row; ahead: those to be read again
+    lines, held, ahead = read_lines(file), [], []  # held: the lines of this row; ahead: those to be read again
 
     def feed():
         number, line = ahead.pop() if ahead else next(lines, (0, b""))
@@ -166,9 +170,9 @@ def read_fields(path, delimiter):
             yield held[0][0], fields if is_text("".join(fields)) else "not UTF-8", sum(len(line) for _, line in held)
 
 
-def read_csv(path, columns, delimiter):
+def read_csv(file, columns, delimiter):
     """Yields (line number, {column: text} or what is wrong, bytes) of each row below the header."""
-    for number, fields, size in itertools.islice(read_fields(path, delimiter), 1, None):
+    for number, fields, size in itertools.islice(read_fields(file, delimiter), 1, None):
         if isinstance(fields, list) and len(fields) != len(columns):
             fields = f"{len(fields)} fields, not {len(columns)}"
         yield number, fields if isinstance(fields, str) else dict(zip(columns, fields, strict=True)), size
@@ -179,9 +183,13 @@ def shown(name):
     return name if name.isprintable() else ascii(name)
 
 
-def group(rows, column, report):
-    """Yields (rows, texts) of a window each; calls `report` with the line and what is wrong of each bad row."""
-    window, total = [], 0
+def group(rows, column, report, file):
+    """Yields (rows, texts, place) of a window each; calls `report` with the line and what is wrong of each bad row.
+
+    Its place is (byte, 0), where the rows that are read from `file` begin; of a CSV, whose reader may look ahead, it is
+    of no use.
+    """
+    window, total, place = [], 0, (file.tell(), 0)
     for number, row, size in rows:
         if isinstance(row, str):
             report(number, row)
@@ -192,10 +200,17 @@ def group(rows, column, report):
             window.append(row)
             total += size
         if len(window) == WINDOW or total >= MAX_WINDOW:
-            yield window, [row[column] for row in window]
-            window, total = [], 0
+            yield window, [row[column] for row in window], place
+            window, total, place = [], 0, (file.tell(), 0)
     if window:
-        yield window, [row[column] for row in window]
+        yield window, [row[column] for row in window], place
+
+
+def grouped(path, read, column, report, place):
+    """Yields group's windows of the rows that `read`, a function of the open file, yields from `place` on."""
+    with open(path, "rb") as file:
+        file.seek(place[0])
+        yield from group(read(file), column, report, file)
 
 
 @contextlib.contextmanager
@@ -216,25 +231,38 @@ def is_whole(table):
         return False
 
 
-def read_tables(file):
-    """Yields the rows of a pq.ParquetFile as pa.Tables of up to WINDOW rows and some MAX_WINDOW bytes."""
+def read_tables(file, place):
+    """Yields the rows of a pq.ParquetFile as (pa.Table of up to WINDOW rows and some MAX_WINDOW bytes, its place).
+
+    A place is (row group, row in it), which nothing before that row group has to be read for.
+    """
     groups = [file.metadata.row_group(i) for i in range(file.num_row_groups)]
     widest = max((group.total_byte_size // max(group.num_rows, 1) for group in groups), default=0)
-    held, rows, size = [], 0, 0
-    for batch in file.iter_batches(max(1, min(SLICE, MAX_WINDOW // max(widest, 1)))):
-        if held and (rows + len(batch) > WINDOW or size + batch.nbytes > MAX_WINDOW):
-            yield pa.Table.from_batches(held)
-            held, rows, size = [], 0, 0
-        held, rows, size = [*held, batch], rows + len(batch), size + batch.nbytes
+    count = max(1, min(SLICE, MAX_WINDOW // max(widest, 1)))
+    held, rows, size, begin = [], 0, 0, place
+    for i in range(place[0], len(groups)):
+        row = 0
+        for batch in file.iter_batches(count, row_groups=[i]):
+            here, row = (i, row), row + len(batch)
+            if here < place:
+                continue
+            if held and (rows + len(batch) > WINDOW or size + batch.nbytes > MAX_WINDOW):
+                yield pa.Table.from_batches(held), begin
+                held, rows, size = [], 0, 0
+            begin = begin if held else here
+            held, rows, size = [*held, batch], rows + len(batch), size + batch.nbytes
     if held:
-        yield pa.Table.from_batches(held)
+        yield pa.Table.from_batches(held), begin
 
 
-def read_parquet(path, column, report):
-    """Yields (pa.Table, texts) of a window each; calls `report` with the row and what is wrong of each bad one."""
+def read_parquet(path, column, report, place):
+    """Yields (pa.Table, texts, place) of a window each; calls `report` with the row and what is wrong of each bad one.
+
+    From `place` on, read_tables', where row 1 is.
+    """
     with reading(path), pq.ParquetFile(path, buffer_size=2**20) as file:
         first = 1
-        for table in read_tables(file):
+        for table, begin in read_tables(file, place):
             rows = range(len(table))
             whole = is_whole(table)
             broken = {i for i in rows if not (whole or is_whole(table[i : i + 1]))}
@@ -250,7 +278,7 @@ def read_parquet(path, column, report):
             if len(kept) < len(texts):  # by slices: `filter` does not know every type
                 table = pa.concat_tables([table[:0], *(table[i : i + 1] for i in rows if texts[i] is not None)])
             if kept:
-                yield table, kept
+                yield table, kept, begin
 
 
 def choose(path, columns, asked):
@@ -270,8 +298,10 @@ def open_source(path, asked):
     Args:
       path: Path.
       asked: the text column's name, or None.
-    Returns: (columns, text column, pa.Schema of a .parquet or None, function: report to an iterator of windows). Of
-      a .jsonl, columns are those of the first rows; others may turn up. The windows are the same each time.
+    Returns: (columns, text column, pa.Schema of a .parquet or None, read). Of a .jsonl, columns are those of the first
+      rows; others may turn up. `read` is a function: report to an iterator of windows, (rows, texts, place) each, the
+      same each time; read(report, place) begins with the one of that place, without those before it: of a .jsonl or
+      .parquet only.
     Raises: SystemExit if it is not what its extension says, or has no such column; OSError if it cannot be read.
     """
     suffix = path.suffix.lower()
@@ -283,17 +313,23 @@ def open_source(path, asked):
         kind = kind.value_type if pa.types.is_dictionary(kind) else kind
         if kind not in (pa.string(), pa.large_string(), pa.string_view()):
             sys.exit(f"{path}: column {column!r} is {kind}, not text: name another with --text_column")
-        return schema.names, column, schema, lambda report: read_parquet(path, column, report)
+        return schema.names, column, schema, lambda report, place=START: read_parquet(path, column, report, place)
+
+    def windows(rows):
+        return lambda report, place=START: grouped(path, rows, column, report, place)
+
     if suffix == ".txt":
         column = asked or TEXT_COLUMN
-        return [column], column, None, lambda report: group(read_txt(path, column), column, report)
+        return [column], column, None, windows(lambda file: read_txt(file, column))
     if suffix == ".jsonl":
-        rows = (row for _, row, _ in itertools.islice(read_jsonl(path), WINDOW) if isinstance(row, dict))
-        columns = list(dict.fromkeys(name for row in rows for name in row))
+        with open(path, "rb") as file:
+            rows = (row for _, row, _ in itertools.islice(read_jsonl(file), WINDOW) if isinstance(row, dict))
+            columns = list(dict.fromkeys(name for row in rows for name in row))
         column = choose(path, columns, asked) if columns else asked or TEXT_COLUMN
-        return columns or [column], column, None, lambda report: group(read_jsonl(path), column, report)
+        return columns or [column], column, None, windows(read_jsonl)
     delimiter = DELIMITERS[suffix]
-    number, columns, _ = next(read_fields(path, delimiter), (1, "nothing in it", 0))
+    with open(path, "rb") as file:
+        number, columns, _ = next(read_fields(file, delimiter), (1, "nothing in it", 0))
     if isinstance(columns, str):
         sys.exit(f"{path}: line {number}: {columns}: a {suffix} begins with a row of column names, in UTF-8")
     column = choose(path, columns, asked)
@@ -302,7 +338,7 @@ def open_source(path, asked):
             f"{path}: one column, {column!r}: are there {marks[0]!r} for {delimiter!r}? "
             "Mend that, or name the column with --text_column"
         )
-    return columns, column, None, lambda report: group(read_csv(path, columns, delimiter), column, report)
+    return columns, column, None, windows(lambda file: read_csv(file, columns, delimiter))
 
 
 def kind_of(value):

@@ -69,6 +69,7 @@ def environments():
         ".tox/tf1-horovod.stamp",
         ".tox/openvino.stamp",
         ".tox/openvino-current.stamp",
+        ".tox/ray.stamp",
         ".tox/report.stamp",
     )
     made = subprocess.run(["make", "--question", *stamps], cwd=ROOT, env=clean_environment())

@@ -358,3 +358,19 @@ def test_the_vocabulary_travels_whole(classifier):
 def test_texts_become_batches_without_openvino():
     done = run("-c", "import sys, infer.text; print('openvino' in sys.modules)")
     assert (done.returncode, done.stdout) == (0, "False\n"), done.stderr
+
+
+THREADS = """
+import os, sys
+from infer import Classifier
+classifier = Classifier(sys.argv[1], threads=1)
+list(classifier.predict(["good film"] * 100))
+threads = map(int, os.listdir("/proc/self/task"))
+print({os.sched_getaffinity(thread) == os.sched_getaffinity(0) for thread in threads})
+"""
+
+
+def test_a_few_threads_are_not_bound_to_the_first_cores(classifier):
+    """Where the like of it run beside each other, all would share these."""
+    done = run("-c", THREADS, classifier)
+    assert done.stdout == "{True}\n", done.stderr

@@ -23,7 +23,7 @@ def read(path):
     try:
         columns, column, _, windows = open_source(path, None)
         reported, texts = [], []
-        for window, some in windows(lambda number, what: reported.append((number, what))):
+        for window, some, _ in windows(lambda number, what: reported.append((number, what))):
             assert len(window) == len(some) and all(isinstance(text, str) for text in some)
             texts += some
     except SystemExit as end:

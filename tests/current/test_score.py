@@ -210,9 +210,13 @@ def test_bad_rows_are_named_by_their_line_counted_and_skipped(classifier, suffix
     stdout, stderr = capsys.readouterr()
     for line, problem in zip(stderr.splitlines(), problems, strict=True):
         assert line.startswith(f"{source}: {problem}") and line.endswith(": skipped")
-    assert f"scored {len(good)} rows, {len(problems)} bad row" in stdout
+    errors = tmp_path / "out.jsonl.errors"
+    assert f"scored {len(good)} rows, {len(problems)} bad row" in stdout and stdout.endswith(f" listed in {errors}\n")
     assert [row["review"] for row in read(output)] == good
+    listed = "".join(f"{source}: {line}: skipped\n" for line in errors.read_text().splitlines())
+    assert listed == stderr
     output.unlink()
+    errors.unlink()
     line = refused(classifier, source, output, "--strict")
     assert line.startswith(f"{source}: {problems[0]}") and line.endswith("leave out --strict to skip it")
     assert list(tmp_path.iterdir()) == [source]
@@ -253,6 +257,34 @@ def test_only_the_first_bad_rows_are_listed(classifier, tmp_path, capsys):
     stdout, stderr = capsys.readouterr()
     assert len(stderr.splitlines()) == 21 and stderr.endswith("in.jsonl: and 4980 more bad rows: skipped\n")
     assert "scored 1 rows, 5000 bad rows skipped" in stdout
+    listed = (tmp_path / "out.jsonl.errors").read_text().splitlines()
+    assert [int(line.split()[1].strip(":")) for line in listed] == list(range(2, 5002)), "all of them, in the file"
+
+
+def test_the_list_of_bad_rows_goes_with_the_output(classifier, tmp_path):
+    source, output, errors = tmp_path / "in.txt", tmp_path / "out.csv", tmp_path / "out.csv.errors"
+    source.write_bytes(b"good\n\xff\nbad\n")
+    score(classifier, source, output)
+    assert errors.read_text() == "line 2: not UTF-8\n"
+    source.write_bytes(b"\xe9\ngood\n")
+    assert "not UTF-8" in refused(classifier, source, output, "--strict")
+    assert errors.read_text() == "line 2: not UTF-8\n" and len(read(output)) == 2, "as they were"
+    score(classifier, source, output)
+    assert errors.read_text() == "line 1: not UTF-8\n" and len(read(output)) == 1
+    source.write_bytes(b"good\n")
+    score(classifier, source, output)
+    assert sorted(tmp_path.iterdir()) == [source, output], "no bad rows, no list"
+    errors.mkdir()
+    assert "out.csv.errors: is a folder" in refused(classifier, source, output)
+
+
+def test_no_room_for_the_list_of_bad_rows_is_one_line(classifier, tmp_path):
+    source = tmp_path / "in.txt"
+    source.write_bytes(b"good\n" + b"\xff\n" * 20_000)
+    with mounted(tmp_path / "disk", "-o", "size=64k") as disk:
+        line = refused(classifier, source, disk / "out.csv")
+        assert line == f"{source}: cannot list its bad rows: No space left on device: mend that, e.g. make room"
+        assert list(disk.iterdir()) == []
 
 
 @pytest.mark.parametrize("to", SUFFIXES)

@@ -17,11 +17,11 @@ def test_score_reads_and_writes_the_users_own_files(tiny, tmp_path):
         f"{source}: no column 'review': name the text with --text_column: there are id, the critic's $text" in printed
     )
     printed = make(tiny, "score", TINY, *given, "TEXT_COLUMN=the critic's $text")
-    assert printed == f"{output}: scored 2 rows, 1 bad row skipped\n"
+    assert printed == f"{output}: scored 2 rows, 1 bad row skipped, listed in {output}.errors\n"
     rows = [json.loads(line) for line in output.read_text().splitlines()]
     assert [row["id"] for row in rows] == ["7", "9"]
     assert all(list(row) == ["id", "the critic's $text", "label", "p_negative", "p_positive"] for row in rows)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["critic's.CSV", "scored.jsonl"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["critic's.CSV", "scored.jsonl", "scored.jsonl.errors"]
     assert "all as recorded" in make(tiny, "verify", TINY)
 
     relative = make(tiny, "score", TINY, "INPUT=build/tiny/reviews/heldout.txt", f"OUTPUT={tmp_path}/scored.tsv")
@@ -34,6 +34,8 @@ def test_score_reads_and_writes_the_users_own_files(tiny, tmp_path):
 def test_score_refuses_what_is_missing_before_anything_is_made(bare, tmp_path):
     (tmp_path / "reviews.csv").touch()
     (tmp_path / "reviews.doc").touch()
+    (tmp_path / "reviews.jsonl").touch()
+    both = f"INPUT={tmp_path}/reviews.jsonl", f"OUTPUT={tmp_path}/scored.parquet"
     there, out = f"INPUT={tmp_path}/reviews.csv", f"OUTPUT={tmp_path}/scored.csv"
     for arguments, message in (
         ([], "make score: what to read and what to write are missing: add INPUT=reviews.csv OUTPUT=scored.csv"),
@@ -42,6 +44,21 @@ def test_score_refuses_what_is_missing_before_anything_is_made(bare, tmp_path):
         ([f"INPUT={tmp_path}/reviews.doc", out], "reviews.doc: must end with one of .csv .tsv .jsonl .parquet .txt"),
         ([there, f"OUTPUT={tmp_path}/no/scored.csv"], "no/scored.csv: no such folder: make it first"),
         ([there, "OUTPUT=a b.csv"], "OUTPUT='a b.csv': Make takes no spaces in it"),
+        ([there, out, "ENGINE=spark"], "ENGINE='spark': choose local or ray"),
+        ([there, out, "ENGINE=ray"], "reviews.csv: ENGINE=ray takes .jsonl and .parquet"),
+        ([there, out, "RAY_ADDRESS=a:1"], "RAY_ADDRESS=a:1: add ENGINE=ray, or leave it out"),
+        (["ENGINE=ray", "RAY_ADDRESS=a", *both], "RAY_ADDRESS='a': must be HOST:PORT, such as 10.0.0.1:6379"),
     ):
         assert message in make_fails(bare, "score", TINY, *arguments)
     assert not list(bare.glob("build/*/*")), "nothing is made, nothing fetched"
+
+
+def test_score_on_a_ray_of_its_own(tiny, tmp_path):
+    source = tmp_path / "in.jsonl"
+    rows = [{"review": line} for line in (tiny / "build/tiny/reviews/heldout.txt").read_text().splitlines()]
+    source.write_text("".join(json.dumps(row) + "\n" for row in rows) + "{\n")
+    make(tiny, "score", TINY, f"INPUT={source}", f"OUTPUT={tmp_path}/local.parquet")
+    printed = make(tiny, "score", TINY, f"INPUT={source}", f"OUTPUT={tmp_path}/ray.parquet", "ENGINE=ray")
+    assert f"ray.parquet: scored {len(rows)} rows, 1 bad row skipped" in printed
+    for name in ("parquet", "parquet.errors"):
+        assert (tmp_path / f"ray.{name}").read_bytes() == (tmp_path / f"local.{name}").read_bytes()
