@@ -1,0 +1,260 @@
+"""Scoring on Ray: the bytes of one machine, whichever actor, driver or machine dies meanwhile."""
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from conftest import start_ray
+from hosts import make_hosts
+from small import ROOT, WORDS, fails, run
+
+from infer import cluster
+from infer.classifier import WINDOW
+from infer.score import main
+
+MANY = 12 * WINDOW + 500
+
+
+def command(classifier, *arguments):
+    command = [sys.executable, "-m", "infer", "score", "-m", classifier, "--engine", "ray", *arguments]
+    return [str(argument) for argument in command]
+
+
+@pytest.fixture(scope="module")
+def head():
+    """The address of a Ray of two CPUs, and the Popen of its `ray start`."""
+    process = start_ray(here, "127.0.0.1", "127.0.0.1:6399", 2)
+    yield "127.0.0.1:6399", process
+    for pid in [process.pid, *below(process)]:  # it would take half a minute to end them itself
+        os.kill(pid, signal.SIGKILL)
+    process.wait()
+
+
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory):
+    """The same rows as .jsonl and as .parquet, in row groups of any size, some of them bad."""
+    folder, random = tmp_path_factory.mktemp("sources"), np.random.default_rng(4)
+    rows = [{"n": i, "review": " ".join(random.choice(WORDS, 1 + i % 20))} for i in range(MANY)]
+    with open(folder / "in.jsonl", "w") as file:
+        file.write("\ufeff\n")
+        for i, row in enumerate(rows):
+            file.write(json.dumps(row) + "\n" + '{"review": 7}\n{\n' * (i % 5000 == 7))
+    for row in rows[7::5000]:
+        row["review"] = None
+    table = pa.Table.from_pylist(rows)
+    dictionary = table["review"].combine_chunks().dictionary_encode()
+    with pq.ParquetWriter(folder / "in.parquet", table.schema) as writer:
+        for begin, end in ((0, 100), (100, 101), (101, 9000), (9000, MANY)):
+            writer.write_table(table[begin:end])
+    pq.write_table(table.set_column(1, "review", dictionary), folder / "words.parquet", row_group_size=20_000)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def expected(classifier, sources):
+    """Function: name of an input, suffix of an output to its path, as the one-machine path writes it."""
+
+    def path(name, suffix):
+        output = sources / f"{name}-expected{suffix}"
+        if not output.exists():
+            main(["-m", str(classifier), str(sources / name), str(output)])
+        return output
+
+    return path
+
+
+def same(output, expected):
+    """Asserts that an output and its list of bad rows are the expected bytes, and nothing else is left."""
+    for suffix in ("", ".errors"):
+        path = output.with_name(output.name + suffix)
+        assert path.read_bytes() == expected.with_name(expected.name + suffix).read_bytes()
+    assert not output.with_name(output.name + ".parts").exists()
+
+
+def wait_for(condition, seconds=300):
+    """Returns what condition() does once that is true."""
+    deadline = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    return value
+
+
+def below(process):
+    """Returns {pid: command} of the processes that a Popen has started, and these in turn."""
+    found, pids = {}, [process.pid]
+    while pids:
+        listed = subprocess.run(["ps", "-wwo", "pid=,args=", "--ppid", ",".join(map(str, pids))], capture_output=True)
+        commands = dict(line.split(maxsplit=1) for line in listed.stdout.decode().splitlines())
+        found |= {int(pid): command for pid, command in commands.items()}
+        pids = list(commands)
+    return found
+
+
+def actors(process):
+    """Returns the pids of the actors on a machine whose `ray start --block` is `process`."""
+    return [pid for pid, command in below(process).items() if "MapWorker" in command]
+
+
+PAIRS = [
+    ("in.jsonl", ".jsonl"),
+    ("in.jsonl", ".parquet"),
+    ("in.parquet", ".jsonl"),
+    ("words.parquet", ".parquet"),
+]
+# Connects once, since that is what takes long.
+SCRIPT = """
+import argparse, json, pathlib, sys
+from infer import cluster, score
+model, address, pairs = json.loads(sys.argv[1])
+with cluster.connected(address):
+    for source, output in pairs:
+        paths = {"input": pathlib.Path(source), "output": pathlib.Path(output), "model": model}
+        options = {"device": "CPU", "hint": "throughput", "text_column": None, "strict": False}
+        score.score(argparse.Namespace(**paths, **options), cluster.score_windows)
+"""
+
+
+def test_the_bytes_are_those_of_one_machine(classifier, head, sources, expected, tmp_path):
+    outputs = [tmp_path / f"{i}{suffix}" for i, (_, suffix) in enumerate(PAIRS)]
+    pairs = [(str(sources / name), str(output)) for (name, _), output in zip(PAIRS, outputs, strict=True)]
+    done = run("-c", SCRIPT, json.dumps([str(classifier), head[0], pairs]))
+    assert done.returncode == 0, done.stderr
+    for (name, suffix), output in zip(PAIRS, outputs, strict=True):
+        same(output, expected(name, suffix))
+    lines = done.stderr.splitlines()
+    assert len(lines) == 2 * 12 + 2 * 6 and all(line.endswith(": skipped") for line in lines), "nothing of Ray's own"
+
+
+@contextlib.contextmanager
+def scoring(start, output, *command, **options):
+    """Starts scoring; yields its Popen once a part is there that was not before, and not all of them are."""
+    parts = output.with_name(output.name + ".parts")
+    before = set(parts.glob("0*"))
+    process = start(*map(str, command), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+    try:
+        wait_for(lambda: set(parts.glob(f"0*{output.suffix}")) - before or process.poll() is not None)
+        assert process.poll() is None, process.stderr.read()
+        yield process
+        assert process.wait(120) is not None
+    finally:
+        process.kill()
+        process.wait()
+
+
+def here(*command, **options):
+    return subprocess.Popen(command, start_new_session=True, **options)
+
+
+def test_an_actor_and_then_the_driver_killed(classifier, head, sources, expected, tmp_path):
+    address, process = head
+    output = tmp_path / "out.jsonl"
+    given = command(classifier, "--ray_address", address, sources / "in.jsonl", output)
+    with scoring(here, output, *given) as driver:
+        (victim, _) = actors(process)
+        os.kill(victim, signal.SIGKILL)
+        _, stderr = driver.communicate()
+    assert driver.returncode == 0, stderr
+    same(output, expected("in.jsonl", ".jsonl"))
+
+    output.unlink()
+    with scoring(here, output, *given) as driver:
+        driver.kill()
+    assert not output.exists()
+    wait_for(lambda: not actors(process))
+    done = run(*given[1:])
+    assert done.returncode == 0 and "going on after " in done.stderr, done.stderr
+    same(output, expected("in.jsonl", ".jsonl"))
+
+
+def left(pids):
+    """Returns what `ps` lists of the processes with these pids, but for those that wait to be waited for."""
+    listed = subprocess.run(["ps", "-o", "pid=,args=", "-p", ",".join(map(str, pids))], capture_output=True, text=True)
+    return [line for line in listed.stdout.splitlines() if "<defunct>" not in line]
+
+
+def test_a_ray_of_its_own_is_gone_after_an_interrupt_and_a_kill(classifier, sources, expected, tmp_path):
+    output = tmp_path / "out.parquet"
+    given = command(classifier, sources / "in.parquet", output)
+    for number in (signal.SIGINT, signal.SIGKILL):
+        default = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.default_int_handler)}
+        with scoring(here, output, *given, **default) as driver:
+            driver.send_signal(signal.SIGSTOP)  # it would have ended while `ps` looks
+            started = below(driver)
+            assert actors(driver)
+            driver.send_signal(number)
+            driver.send_signal(signal.SIGCONT)
+            driver.wait(8)  # five seconds, on a machine that has nothing else to do
+            # After SIGKILL, Ray's agents look for its server for a minute before they end.
+            ending = [pid for pid, command in started.items() if number == signal.SIGINT or "Agent" not in command]
+            wait_for(lambda pids=ending: not left(pids), 10)
+            stderr = driver.stderr.read()
+        if number == signal.SIGINT:
+            assert driver.returncode == 130 and stderr.splitlines()[-1] == "interrupted: run it again to go on"
+    assert not output.exists()
+    done = run(*given[1:])
+    assert done.returncode == 0 and "going on after " in done.stderr, done.stderr
+    same(output, expected("in.parquet", ".parquet"))
+    (folder,) = set(re.findall("/tmp/score-[^/ ]*", " ".join(started.values())))
+    shutil.rmtree(folder)  # as nobody is left to do
+
+
+def test_a_machine_cut_off(classifier, sources, expected, tmp_path):
+    """Two hosts of one CPU each; one that lacks the input is named, and one that dies is done without."""
+    output = tmp_path / "out.jsonl"
+    with make_hosts(3) as (first, second, third):
+        address = f"{first.address}:6379"
+        given = command(classifier, "--ray_address", address, sources / "in.jsonl", output)
+        start_ray(first.start, first.address, address, 1)
+        blind = start_ray(second.start, second.address, address, 1, f"mount -t tmpfs none {sources}")
+        done = first.run(*given, cwd=ROOT)
+        last = done.stderr.splitlines()[-1]
+        assert done.returncode == 1 and last.startswith(f"{second.address}: [Errno 2] No such file or directory"), last
+        second.kill()
+        assert blind.wait() and not output.exists()
+
+        other = start_ray(third.start, third.address, address, 1)
+        with scoring(first.start, output, *given) as driver:
+            wait_for(lambda: actors(other))
+            assert driver.poll() is None
+            third.crash()
+            _, stderr = driver.communicate()
+        assert driver.returncode == 0, stderr
+        same(output, expected("in.jsonl", ".jsonl"))
+
+
+def test_what_cannot_be_done_is_one_clear_line(classifier, head, sources, tmp_path):
+    address, output = head[0], tmp_path / "out.jsonl"
+    source, engine = sources / "in.jsonl", ("-m", "infer", "score", "-m", classifier, "--engine", "ray")
+
+    def line(*arguments, **options):
+        return fails(*engine, *arguments, **options)
+
+    (tmp_path / "in.csv").write_text("review\ngood\n")
+    assert "in.csv: Ray scores .jsonl and .parquet into either" in line(tmp_path / "in.csv", output)
+    assert "device GPU: Ray scores on the CPU" in line("-d", "GPU", source, output)
+    assert line("--ray_address", "here", source, output) == "here: must be HOST:PORT, such as 10.0.0.1:6379"
+    assert line("--ray_address", "127.0.0.1:9", source, output) == "127.0.0.1:9: no Ray there: Connection refused"
+    stranger = os.environ | {"RAY_AUTH_TOKEN": "0" * 64}
+    assert "its token is another: set RAY_AUTH_MODE" in line("--ray_address", address, source, output, env=stranger)
+    other = "import ray, sys; ray.__version__ = '2.0.0'\nfrom infer.score import main; main(sys.argv[1:])"
+    message = fails("-c", other, *engine[3:], "--ray_address", address, source, output)
+    assert message.startswith(f"{address}: cannot use this Ray: ") and "Ray: 2.0.0" in message
+    with cluster.connected(address):
+        import ray
+
+        busy = ray.util.placement_group([{"CPU": 2}])
+        ray.get(busy.ready())
+        message = line("--ray_address", address, source, output)
+    assert message.endswith("no CPU of Ray's is free: wait until another job has ended")
+    assert list(tmp_path.iterdir()) == [tmp_path / "in.csv"]
