@@ -153,7 +153,7 @@ def score_windows(job):
 
 def interrupt(number, frame):
     """Ends like score.interrupt, but has Ray's processes end first, as far as they do so soon."""
-    os.write(2, b"\n" * os.isatty(2) + b"interrupted: run it again to go on\n")
+    infer.score.say_interrupted()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     timer = threading.Timer(GRACE, os._exit, (130,))
     timer.daemon = True

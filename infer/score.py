@@ -45,10 +45,15 @@ ENGINES = ("local", "ray")
 REPORTED = 20  # bad rows, before they are only counted
 
 
-def interrupt(number, frame):
-    """Ends at once, whatever is under way: what is in OUTPUT.parts/ is whole at any moment."""
+def say_interrupted():
+    """Says on the terminal, from within a signal's handler, that Ctrl-C came and how to go on."""
     said = b"" if "LOCKED" in os.environ else b"interrupted: run it again to go on\n"  # GNUmakefile says it
     os.write(2, b"\n" * os.isatty(2) + said)  # after a progress bar
+
+
+def interrupt(number, frame):
+    """Ends at once, whatever is under way: what is in OUTPUT.parts/ is whole at any moment."""
+    say_interrupted()
     os._exit(130)
 
 
