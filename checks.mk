@@ -47,7 +47,7 @@ $(foreach goal,$(filter score,$(MAKECMDGOALS)),$(foreach name,INPUT OUTPUT,$(if 
 	$(if $(wildcard $(dir $(OUTPUT))),,$(error OUTPUT=$(OUTPUT): no such folder: make it first)))
 $(if $(filter-out local ray,$(ENGINE)),$(error ENGINE='$(ENGINE)': choose local or ray))
 $(if $(RAY_ADDRESS),$(if $(filter ray,$(ENGINE)),,$(error RAY_ADDRESS=$(RAY_ADDRESS): add ENGINE=ray, or leave it out))\
-	$(if $(shell printf '%s' '$(RAY_ADDRESS)' | grep -xE '[^: ]+:[0-9]+'),,\
+	$(if $(shell printf '%s' '$(subst ','\'',$(RAY_ADDRESS))' | grep -xE '[A-Za-z0-9._-]+:[0-9]{1,5}'),,\
 	$(error RAY_ADDRESS='$(RAY_ADDRESS)': must be HOST:PORT, such as 10.0.0.1:6379)))
 DISTRIBUTED = %.jsonl %.parquet %.JSONL %.PARQUET
 $(if $(filter ray,$(ENGINE)),$(foreach name,INPUT OUTPUT,$(if $(filter-out $(DISTRIBUTED),$($(name))),\

@@ -19,11 +19,12 @@ $(INT8) &: $(CLASSIFIER) $(EXAMPLES) infer/quantize.py infer/classifier.py $(cal
 	$(RUN) --record=$(B)/int8.record.json --input $(filter-out FORCE,$^) --output $(INT8) --part=$(B)/int8.part -- \
 	  env CI=true $(CURRENT) -m infer.quantize $(B)/classifier.xml $(B)/int8.part/classifier.xml --data_dir=$(B)/reviews
 
-# What is scored is the user's own, wherever it lies: no stage of the build, so it leaves no record.
+# What is scored is the user's own, wherever it lies: no stage of the build, so it leaves no record. It answers to Ctrl-C
+# as stages do.
 SCORER = $(if $(filter ray,$(ENGINE)),ray,openvino-current)
 score: export COLUMN := $(value TEXT_COLUMN)
 score: $(CLASSIFIER) | .tox/$(SCORER).stamp  ## score INPUT=reviews.csv into OUTPUT=scored.csv, or other formats
-	@.tox/$(SCORER)/bin/python -m infer score -m $(B)/classifier.xml -d $(DEVICE) \
+	@env --block-signal=INT STAGE=score .tox/$(SCORER)/bin/python -m infer score -m $(B)/classifier.xml -d $(DEVICE) \
 	  $(ENGINE:%=--engine=%) $(RAY_ADDRESS:%=--ray_address=%) \
 	  $(if $(value TEXT_COLUMN),--text_column="$$COLUMN") "$$INPUT" "$$OUTPUT"
 

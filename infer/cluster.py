@@ -19,6 +19,7 @@ from pathlib import Path
 
 import ray
 import ray.data
+import ray.data.exceptions
 from ray import cloudpickle
 
 import infer.score
@@ -28,6 +29,7 @@ ROOT = Path(__file__).parents[1]
 SUFFIXES = (".jsonl", ".parquet")
 PATIENCE = 60  # seconds for an address to answer
 GRACE = 4  # seconds for Ray to end
+TERMINAL = os.dup(2)  # standard error, while Ray starts without it
 STORE = 2**29  # bytes of memory for what is on its way between actors and driver; what is beyond goes to disk
 
 
@@ -51,10 +53,9 @@ class Scorer:
             from infer.score import score_window
             from infer.tables import open_source
 
-            if digest(job["model"]) != job["sha256"]:
-                raise ValueError(f"{job['model']}: not the same file as where the command runs")
-            if os.stat(job["source"]).st_size != job["size"]:
-                raise ValueError(f"{job['source']}: not the same file as where the command runs")
+            for path, sha256 in job["sha256"].items():
+                if digest(path) != sha256:
+                    raise ValueError(f"{path}: not the same file as where the command runs")
             self.classifier = Classifier(job["model"], hint=job["hint"], threads=1)
             self.score_window = score_window
             self.read = open_source(job["source"], job["column"])[3]
@@ -125,11 +126,10 @@ def score_windows(job):
         return
     given = {
         "root": ROOT,
-        "model": job.model.resolve(),
-        "sha256": digest(job.model),
+        "sha256": {path: digest(path) for path in (job.model.absolute(), job.source.absolute())},
+        "model": job.model.absolute(),
         "hint": job.hint,
-        "source": job.source.resolve(),
-        "size": job.source.stat().st_size,
+        "source": job.source.absolute(),
         "column": job.column,
         "schema": job.schema,
         "suffix": job.suffix,
@@ -145,15 +145,16 @@ def score_windows(job):
     try:
         for row in scored.iter_rows():
             if row["wrong"]:
-                raise Unscored(f"{row['machine']}: {row['wrong']}")
+                raise Unscored(f"{row['machine']}: {' '.join(row['wrong'].split())}")
             yield row["window"], row["part"]
-    except ray.exceptions.RayError as error:
-        raise Unscored(f"Ray gave up: {str(error).splitlines()[0]}") from error
+    except (ray.exceptions.RayError, ray.data.exceptions.SystemException, OSError, RuntimeError) as error:
+        lines = [line for line in str(error).splitlines() if line.strip()]
+        raise Unscored(f"Ray gave up: {lines[-1] if lines else type(error).__name__}") from error
 
 
 def interrupt(number, frame):
     """Ends like score.interrupt, but has Ray's processes end first, as far as they do so soon."""
-    infer.score.say_interrupted()
+    infer.score.say_interrupted(TERMINAL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     timer = threading.Timer(GRACE, os._exit, (130,))
     timer.daemon = True
@@ -164,24 +165,24 @@ def interrupt(number, frame):
 def init(address, **options):
     """Calls ray.init so that it says nothing but what it raises, and Ray's C++ nothing but how it crashed, if so."""
     os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal"}
-    terminal, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    what = "cannot start a Ray here" if address == "local" else f"{address}: cannot use this Ray"
 
     def give_up():
-        os.write(terminal, f"{address}: no Ray answers there within {PATIENCE} seconds\n".encode())
+        os.write(TERMINAL, f"{address}: no Ray answers there within {PATIENCE} seconds\n".encode())
         os._exit(1)
 
     timer = threading.Timer(PATIENCE, give_up)  # ray.init waits for ever for what is no Ray
     if address != "local":
         timer.start()
+    nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)  # C++ says that it was told to say nothing
     try:
         ray.init(address, include_dashboard=False, logging_level=logging.CRITICAL, log_to_driver=False, **options)
     except Exception as error:
-        sys.exit(f"{address}: cannot use this Ray: {explain(error)}")
+        sys.exit(f"{what}: {explain(error)}")
     finally:
         timer.cancel()
-        os.dup2(terminal, 2)
-        os.close(terminal)
+        os.dup2(TERMINAL, 2)
         os.close(nowhere)
 
 
@@ -196,6 +197,8 @@ def connected(address):
         if address:
             host, _, port = address.rpartition(":")
             try:
+                if int(port) not in range(1, 2**16):
+                    raise ValueError
                 socket.create_connection((host, int(port)), 5).close()
             except ValueError:
                 sys.exit(f"{address}: must be HOST:PORT, such as 10.0.0.1:6379")

@@ -11,6 +11,7 @@ With --engine ray the rows are scored by Ray Data, on this machine or a cluster 
 
 import argparse
 import contextlib
+import errno
 import fcntl
 import os
 import shutil
@@ -45,10 +46,10 @@ ENGINES = ("local", "ray")
 REPORTED = 20  # bad rows, before they are only counted
 
 
-def say_interrupted():
-    """Says on the terminal, from within a signal's handler, that Ctrl-C came and how to go on."""
+def say_interrupted(terminal=2):
+    """Says on a file descriptor, from within a signal's handler, that Ctrl-C came and how to go on."""
     said = b"" if "LOCKED" in os.environ else b"interrupted: run it again to go on\n"  # GNUmakefile says it
-    os.write(2, b"\n" * os.isatty(2) + said)  # after a progress bar
+    os.write(terminal, b"\n" * os.isatty(terminal) + said)  # after a progress bar
 
 
 def interrupt(number, frame):
@@ -121,7 +122,9 @@ def check(path, read, kinds, strict, suffix, errors):
         if strict:
             sys.exit(f"{path}: {unit} {number}: {why}: mend it, or leave out --strict to skip it")
         try:
-            errors.write(f"{unit} {number}: {' '.join(why.splitlines())}\n".encode(errors="backslashreplace"))
+            line = f"{unit} {number}: {' '.join(why.splitlines())}\n".encode(errors="backslashreplace")
+            if errors.write(line) < len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError as error:
             sys.exit(f"{path}: cannot list its bad rows: {error.strerror}: mend that, e.g. make room")
         if bad <= REPORTED:
@@ -262,7 +265,7 @@ def score(args, engine=score_windows):
             "text_column": column,
             "device": args.device,
             "hint": args.hint,
-            "window": WINDOW,
+            "window": f"{WINDOW} rows",
         }
         with locked(folder):
             claim(folder, manifest)
@@ -324,17 +327,20 @@ def main(arguments):
     parser.add_argument("--ray_address", help="of a Ray cluster, HOST:PORT (default: a Ray of its own, here)")
     parser.add_argument("input", type=Path, metavar="INPUT", help="the file to score")
     parser.add_argument("output", type=Path, metavar="OUTPUT", help="the file to write; one that is there is replaced")
+    if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:  # which a background shell hands down
+        signal.signal(signal.SIGINT, interrupt)
     args = parser.parse_args(arguments)
     if args.ray_address and args.engine != "ray":
         parser.error("--ray_address is for --engine ray")
     if args.output.is_symlink():
         args.output = Path(os.path.realpath(args.output))
     check_paths(args.input, args.output)
-    stop, run = interrupt, score
-    if args.engine == "ray":
+    if args.engine == "local":
+        return score(args)
+    try:
         from infer import cluster
-
-        stop, run = cluster.interrupt, cluster.score
-    if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:  # which a background shell hands down
-        signal.signal(signal.SIGINT, stop)
-    run(args)
+    except ModuleNotFoundError as error:
+        sys.exit(f"{error.name} is not in this environment: score on Ray with .tox/ray/bin/python")
+    if signal.getsignal(signal.SIGINT) == interrupt:
+        signal.signal(signal.SIGINT, cluster.interrupt)
+    cluster.score(args)

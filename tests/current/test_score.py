@@ -261,6 +261,12 @@ def test_only_the_first_bad_rows_are_listed(classifier, tmp_path, capsys):
     assert [int(line.split()[1].strip(":")) for line in listed] == list(range(2, 5002)), "all of them, in the file"
 
 
+def test_ray_where_it_is_not_is_one_line(classifier, tmp_path):
+    (tmp_path / "in.jsonl").write_text('{"review": "good"}\n')
+    line = fails(*command(classifier, "--engine", "ray", tmp_path / "in.jsonl", tmp_path / "out.jsonl")[1:])
+    assert line == "ray is not in this environment: score on Ray with .tox/ray/bin/python"
+
+
 def test_the_list_of_bad_rows_goes_with_the_output(classifier, tmp_path):
     source, output, errors = tmp_path / "in.txt", tmp_path / "out.csv", tmp_path / "out.csv.errors"
     source.write_bytes(b"good\n\xff\nbad\n")

@@ -200,6 +200,15 @@ def end_when(checkout, reached, number, *goals):
     return process.returncode
 
 
+def starts(checkout, before):
+    """Whether `make score` has started its Python."""
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if b"infer\0score" in (process / "cmdline").read_bytes():
+                return (process / "cwd").readlink() == checkout
+    return False
+
+
 def checks(checkout, before):
     """Whether `make score` has read a fifth of its input, and scored none of it."""
     for link in Path("/proc").glob("[0-9]*/fd/*"):
@@ -226,7 +235,7 @@ def test_a_file_killed_while_it_is_scored_has_the_same_bytes_in_the_end(whole, t
         file.writelines(f'{{"review": "a film of {i} acts", "id": {i}}}\n' for i in range(60_000))
     goal = ["score", "PROFILE=tiny", "INPUT=in.jsonl"]
     make(checkout, *goal, "OUTPUT=whole.csv")
-    for moment in (checks, scores, joins):
+    for moment in (starts, checks, scores, joins):
         for number in (signal.SIGINT, signal.SIGKILL):
             before = len(list(checkout.glob("out.csv.parts/*.csv")))
             reached = functools.partial(moment, before=before)

@@ -48,6 +48,7 @@ def test_score_refuses_what_is_missing_before_anything_is_made(bare, tmp_path):
         ([there, out, "ENGINE=ray"], "reviews.csv: ENGINE=ray takes .jsonl and .parquet"),
         ([there, out, "RAY_ADDRESS=a:1"], "RAY_ADDRESS=a:1: add ENGINE=ray, or leave it out"),
         (["ENGINE=ray", "RAY_ADDRESS=a", *both], "RAY_ADDRESS='a': must be HOST:PORT, such as 10.0.0.1:6379"),
+        (["ENGINE=ray", "RAY_ADDRESS=a';b:1", *both], "RAY_ADDRESS='a';b:1': must be HOST:PORT"),
     ):
         assert message in make_fails(bare, "score", TINY, *arguments)
     assert not list(bare.glob("build/*/*")), "nothing is made, nothing fetched"

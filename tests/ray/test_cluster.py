@@ -45,6 +45,7 @@ def sources(tmp_path_factory):
     """The same rows as .jsonl and as .parquet, in row groups of any size, some of them bad."""
     folder, random = tmp_path_factory.mktemp("sources"), np.random.default_rng(4)
     rows = [{"n": i, "review": " ".join(random.choice(WORDS, 1 + i % 20))} for i in range(MANY)]
+    (folder / "in.jsonl").symlink_to("rows.txt")  # what a file is goes by the name that is given
     with open(folder / "in.jsonl", "w") as file:
         file.write("\ufeff\n")
         for i, row in enumerate(rows):
@@ -210,18 +211,20 @@ def test_a_ray_of_its_own_is_gone_after_an_interrupt_and_a_kill(classifier, sour
 
 
 def test_a_machine_cut_off(classifier, sources, expected, tmp_path):
-    """Two hosts of one CPU each; one that lacks the input is named, and one that dies is done without."""
-    output = tmp_path / "out.jsonl"
+    """Two hosts of one CPU each; one whose input is another is named, and one that dies is done without."""
+    output, size = tmp_path / "out.jsonl", (sources / "in.jsonl").stat().st_size
     with make_hosts(3) as (first, second, third):
         address = f"{first.address}:6379"
         given = command(classifier, "--ray_address", address, sources / "in.jsonl", output)
         start_ray(first.start, first.address, address, 1)
-        blind = start_ray(second.start, second.address, address, 1, f"mount -t tmpfs none {sources}")
+        another = f"mount -t tmpfs none {sources} && truncate -s {size} {sources}/in.jsonl"
+        misled = start_ray(second.start, second.address, address, 1, another)
         done = first.run(*given, cwd=ROOT)
         last = done.stderr.splitlines()[-1]
-        assert done.returncode == 1 and last.startswith(f"{second.address}: [Errno 2] No such file or directory"), last
+        why = "not the same file as where the command runs"
+        assert (done.returncode, last) == (1, f"{second.address}: {sources}/in.jsonl: {why}")
         second.kill()
-        assert blind.wait() and not output.exists()
+        assert misled.wait() and not output.exists()
 
         other = start_ray(third.start, third.address, address, 1)
         with scoring(first.start, output, *given) as driver:
@@ -244,6 +247,7 @@ def test_what_cannot_be_done_is_one_clear_line(classifier, head, sources, tmp_pa
     assert "in.csv: Ray scores .jsonl and .parquet into either" in line(tmp_path / "in.csv", output)
     assert "device GPU: Ray scores on the CPU" in line("-d", "GPU", source, output)
     assert line("--ray_address", "here", source, output) == "here: must be HOST:PORT, such as 10.0.0.1:6379"
+    assert "127.0.0.1:99999: must be HOST:PORT" in line("--ray_address", "127.0.0.1:99999", source, output)
     assert line("--ray_address", "127.0.0.1:9", source, output) == "127.0.0.1:9: no Ray there: Connection refused"
     stranger = os.environ | {"RAY_AUTH_TOKEN": "0" * 64}
     assert "its token is another: set RAY_AUTH_MODE" in line("--ray_address", address, source, output, env=stranger)
