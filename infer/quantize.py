@@ -4,6 +4,7 @@ Calibrated on training reviews, held to its accuracy on all test reviews. Runs i
 """
 
 import argparse
+import math
 import statistics
 import sys
 import time
@@ -93,6 +94,8 @@ def main():
 
     if args.output.suffix != ".xml" or args.output.resolve() == args.model.resolve():
         parser.error(f"{args.output}: an IR's name ends with .xml, and is not that of the model itself")
+    if not math.isfinite(args.max_drop):  # nothing would be more than that
+        parser.error(f"--max_drop {args.max_drop}: must be a number, such as 0.005")
     nncf.set_log_level("ERROR")
     try:
         network = quantize(args.model, args.data_dir, args.max_drop)

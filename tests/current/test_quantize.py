@@ -52,6 +52,12 @@ def test_the_model_by_another_name_is_not_written_into(classifier, data_dir):
     Classifier(classifier)
 
 
+def test_a_loss_that_is_no_number_is_refused(classifier, data_dir):
+    done = run(*quantize(classifier, data_dir, "--max_drop=nan"))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.endswith("--max_drop nan: must be a number, such as 0.005\n")
+
+
 def test_accuracy_that_cannot_be_held_leaves_nothing(classifier, data_dir):
     """Less than no loss is asked for, which not even keeping every layer in FP32 gives."""
     done = run(*quantize(classifier, data_dir, "--max_drop=-1"))
