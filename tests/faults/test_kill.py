@@ -252,6 +252,7 @@ def test_a_file_killed_while_it_is_scored_has_the_same_bytes_in_the_end(whole, t
 
 # What is made of a run, beyond its predictions; what of the bench needs no environment of its own.
 LATER = {
+    "-m inputs.hub export ": "hub-module",
     "-m infer.evaluate ": "ablation/second-phase/probabilities",
     "-m report.ablation ": "ablation/ablation",
     "-m report.compare ": "compare",
@@ -259,15 +260,17 @@ LATER = {
 }
 
 
-def test_the_ablation_the_page_and_the_benchs_graph_killed_end_as_if_nothing_had_happened(whole, tmp_path):
+def test_the_module_the_ablation_the_page_and_the_benchs_graph_killed_end_as_if_nothing_had_happened(whole, tmp_path):
     checkout = copy_checkout(tmp_path / "checkout")
     shutil.copytree(whole, checkout / "build/tiny")
-    goals = ["compare", "build/tiny/bench/guide/graph.meta", "PROFILE=tiny", "SEEDS=0", "CONVERTER=frontend"]
-    make(checkout, "-j4", "variants", *goals[2:])
+    goals = ["hub-module", "compare", "build/tiny/bench/guide/graph.meta"]
+    given = ["PROFILE=tiny", "SEEDS=0", "CONVERTER=frontend"]
+    make(checkout, "-j4", "variants", *given)
     (checkout / "build/tiny/ablation/second-phase/probabilities.record.json").unlink()
-    printed = end_through(checkout, {stage: (name, 2) for stage, name in LATER.items()}, goals, (0.3, 0.7), [*LATER])
+    seconds_of = {stage: (name, 2) for stage, name in LATER.items()}
+    printed = end_through(checkout, seconds_of, goals + given, (0.3, 0.7), [*LATER])
     assert sum(map(len, printed.values())) == 4 * len(LATER)
-    make(checkout, *goals)
+    make(checkout, *goals, *given)
     assert "all as recorded" in make(checkout, "verify", "PROFILE=tiny")
     assert len(json.loads((checkout / "build/tiny/ablation/results.json").read_text())["rows"]) == 3
 
