@@ -211,13 +211,13 @@ def test_a_csv_of_all_that_is_wrong_is_scored_where_it_is_not(checkout, tmp_path
 
 
 def reordered(text):
-    return text.replace("[CLS]", "[XXX]").replace("[SEP]", "[CLS]").replace("[XXX]", "[SEP]")
+    return text.replace("\n[CLS]\n[SEP]\n", "\n[SEP]\n[CLS]\n")
 
 
 @pytest.mark.parametrize(
     "variable, spoil, message",
     [
-        ("VOCAB_FILE", lambda text: text.replace("[CLS]", "[XXX]").replace("[SEP]", "[CLS]"), "no [SEP] in it"),
+        ("VOCAB_FILE", lambda text: text.replace("\n[SEP]\n", "\n[CLOSE]\n"), "no [SEP] in it"),
         ("VOCAB_FILE", reordered, "not in a BERT vocabulary's order: [PAD], [UNK], [CLS], [SEP]"),
         ("VOCAB_FILE", lambda text: text.replace("\nfilm\n", "\nmovie\n"), "again: not a whole BERT vocabulary"),
         ("VOCAB_FILE", lambda text: text.replace("\nfilm\n", "\n"), "they belong to different models"),
