@@ -23,7 +23,6 @@ import ray.data.exceptions
 from ray import cloudpickle
 
 import infer.score
-from infer.classifier import digest
 
 ROOT = Path(__file__).parents[1]
 SUFFIXES = (".jsonl", ".parquet")
@@ -126,7 +125,7 @@ def score_windows(job):
         return
     given = {
         "root": ROOT,
-        "sha256": {path: digest(path) for path in (job.model.absolute(), job.source.absolute())},
+        "sha256": {path.absolute(): sha256 for path, sha256 in job.sha256.items()},
         "model": job.model.absolute(),
         "hint": job.hint,
         "source": job.source.absolute(),

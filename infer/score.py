@@ -259,9 +259,10 @@ def score(args, engine=score_windows):
         added = add_columns(classifier.labels)
         if suffix != ".txt" and (taken := [name for name in added if name in schema.names]):
             sys.exit(f"{source}: has a column {taken[0]!r} already: rename it, or write a .txt")
+        digest_of_model = digest(model)
         manifest = {
             "input": f"{sha256} {source.suffix.lower()}",
-            "model": f"{digest(model)} {digest(model.with_suffix('.bin'))}",
+            "model": f"{digest_of_model} {digest(model.with_suffix('.bin'))}",
             "text_column": column,
             "device": args.device,
             "hint": args.hint,
@@ -276,6 +277,7 @@ def score(args, engine=score_windows):
             if done:
                 print(f"{folder}: going on after {done} of {rows} rows", file=sys.stderr)
             job = SimpleNamespace(
+                sha256={model: digest_of_model, source: sha256},
                 model=model,
                 classifier=classifier,
                 hint=args.hint,

@@ -133,7 +133,8 @@ def test_what_follows_killed_anywhere_ends_with_the_same_probabilities(whole, tm
 
 def records(process):
     """Whether a stage's provenance.py runs, in whatever state its Python is."""
-    return subprocess.run(["pgrep", "--pgroup", str(process.pid), "-f", "provenance.py run"], stdout=subprocess.DEVNULL)
+    command = ["pgrep", "--pgroup", str(process.pid), "-f", "provenance.py run"]
+    return subprocess.run(command, stdout=subprocess.DEVNULL).returncode == 0
 
 
 @pytest.mark.parametrize("seconds", [0, 0.01, 0.02, 0.04, 0.08])
@@ -142,7 +143,7 @@ def test_an_interrupt_while_the_recorder_itself_starts(seconds, whole, tmp_path)
     shutil.copytree(whole, checkout / "build/tiny")
     (checkout / "build/tiny/weight.npy").unlink()
     process = start(checkout, "fc", "PROFILE=tiny", stderr=subprocess.STDOUT)
-    while records(process).returncode:
+    while not records(process):
         assert process.poll() is None
     time.sleep(seconds)
     os.killpg(process.pid, signal.SIGINT)
@@ -204,8 +205,8 @@ def starts(checkout, before):
     """Whether `make score` has started its Python."""
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            if b"infer\0score" in (process / "cmdline").read_bytes():
-                return (process / "cwd").readlink() == checkout
+            if b"infer\0score" in (process / "cmdline").read_bytes() and (process / "cwd").readlink() == checkout:
+                return True
     return False
 
 
@@ -243,6 +244,8 @@ def test_a_file_killed_while_it_is_scored_has_the_same_bytes_in_the_end(whole, t
                 if end_when(checkout, reached, number, *goal, "OUTPUT=out.csv") != 0:
                     break
                 (checkout / "out.csv").unlink()  # joined before it could be killed: once more
+            else:
+                pytest.fail(f"{moment.__name__}: never killed there")
             assert not (checkout / "out.csv").exists()
     output = make(checkout, *goal, "OUTPUT=out.csv", stderr=subprocess.STDOUT)
     assert "going on after 60000 of 60000 rows" in output
