@@ -1,29 +1,30 @@
-"""Freezes the encoder of a fine-tuned checkpoint, up to the pooler, as a .pb. Runs in the tf1 environment."""
+"""Freezes the encoder of a fine-tuned checkpoint, pooler included, as a .pb. Runs in the tf1 environment."""
 
 import os
 import sys
 
 import tensorflow as tf
 
-from inputs.checkpoint import read_checkpoint
-from inputs.flags import FLAGS, flags, run
+from infer.ports import INPUTS, OUTPUT
+from tf1.checkpoint import read_checkpoint
+from tf1.flags import FLAGS, flags, run
 
 flags.DEFINE_string("init_checkpoint", None, "The fine-tuned checkpoint, with its .meta graph beside it.")
-flags.DEFINE_string("meta_graph", None, "Another .meta of the same model to freeze its weights in, without dropout.")
+flags.DEFINE_string("meta_graph", None, "Another graph of the same model to freeze the weights in, without dropout.")
 flags.DEFINE_string("output_file", "bert-finetune.pb", "The frozen graph to write.")
 
-# IteratorGetNext's outputs follow the sorted feature names; port 2, label_ids, belongs to the loss.
-INPUTS = {"input_ids": "IteratorGetNext:0", "input_mask": "IteratorGetNext:1", "segment_ids": "IteratorGetNext:3"}
-OUTPUT = "bert/pooler/dense/Tanh"
 HUB_OUTPUT = "module_apply_tokens/" + OUTPUT
 
 
 def freeze(init_checkpoint, meta_graph):
-    """Returns the GraphDef that computes OUTPUT, its variables turned into constants.
+    """Returns the GraphDef that computes OUTPUT, float32 (batch, hidden), its variables turned into constants.
 
-    A model fine-tuned from a TF Hub module calls the same tensor HUB_OUTPUT; it gets the one name more. What only
-    trained is left out before the graph is imported: of several workers it has operations that only Horovod knows.
+    In a model fine-tuned from a TF Hub module the same tensor is HUB_OUTPUT; it gets the name OUTPUT as well. The
+    training operations are dropped before the graph is imported, since some of them only Horovod can load.
 
+    Args:
+      init_checkpoint: prefix of the checkpoint.
+      meta_graph: path of a .meta of the same model.
     Source: tf.graph_util.convert_variables_to_constants.
     """
     meta = tf.compat.v1.MetaGraphDef()
@@ -32,7 +33,7 @@ def freeze(init_checkpoint, meta_graph):
     names = {node.name for node in meta.graph_def.node}
     output = HUB_OUTPUT if HUB_OUTPUT in names else OUTPUT
     needed = [output, meta.saver_def.restore_op_name, meta.saver_def.filename_tensor_name.split(":")[0]]
-    needed += [name for name in names if name.endswith("/Read/ReadVariableOp")]  # of a module's variables
+    needed += [name for name in names if name.endswith("/Read/ReadVariableOp")]  # the variables of a module
     graph_def = tf.compat.v1.graph_util.extract_sub_graph(meta.graph_def, needed)
     for node in graph_def.node:
         node.device = ""
@@ -42,7 +43,7 @@ def freeze(init_checkpoint, meta_graph):
         if output == HUB_OUTPUT:
             tf.identity(graph.get_tensor_by_name(HUB_OUTPUT + ":0"), OUTPUT)
         graph_def = tf.compat.v1.graph_util.convert_variables_to_constants(session, graph.as_graph_def(), [OUTPUT])
-        for feature, tensor in INPUTS.items():
+        for feature, tensor in zip(("input_ids", "input_mask", "segment_ids"), INPUTS):
             print(f"{tensor} = {feature} {graph.get_tensor_by_name(tensor).shape}")
         print("{}:0 = pooled output {}".format(OUTPUT, graph.get_tensor_by_name(OUTPUT + ":0").shape))
     return graph_def
@@ -57,7 +58,7 @@ def main():
         sys.exit(f"{meta_graph}: no such file: copy it along with the checkpoint, or give another with --meta_graph")
     try:
         graph_def = freeze(FLAGS.init_checkpoint, meta_graph)
-    except Exception as error:  # TensorFlow lets through whatever a broken graph led it to
+    except Exception as error:  # TensorFlow raises anything on a broken graph
         reason = (str(error) or type(error).__name__).splitlines()[0]
         sys.exit(f"{meta_graph}: not the graph of a checkpoint that run_classifier.py trained ({reason})")
     part = FLAGS.output_file + ".part"

@@ -5,14 +5,14 @@ import sys
 
 import numpy as np
 
-from inputs.checkpoint import read_checkpoint
-from inputs.flags import FLAGS, flags, run
-from inputs.reviews import LABELS
+from infer.text.examples import LABELS
+from tf1.checkpoint import read_checkpoint
+from tf1.flags import FLAGS, flags, run
 
 flags.DEFINE_string("init_checkpoint", None, "The fine-tuned checkpoint.")
 flags.DEFINE_string("output_dir", ".", "Where to write weight.npy (labels, hidden) and bias.npy (labels,).")
 
-HEAD = {"output_weights": ("weight.npy", 2), "output_bias": ("bias.npy", 1)}  # and their dimensions
+HEAD = {"output_weights": ("weight.npy", 2), "output_bias": ("bias.npy", 1)}  # variable: (file, number of dimensions)
 
 
 def main():

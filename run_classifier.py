@@ -10,7 +10,7 @@ import math
 import os
 import sys
 
-from inputs.flags import FLAGS, flags, run  # first, since it quiets what the others say on import
+from tf1.flags import FLAGS, flags, run  # first, since it silences the others' warnings on import
 
 # isort: split
 import tensorflow as tf
@@ -19,39 +19,39 @@ from bert import run_classifier as upstream  # defines upstream's flags
 from bert import run_classifier_with_tfhub as upstream_hub  # defines --bert_hub_module_handle
 from tqdm import tqdm
 
-import workers
-from inputs.bert_config import read_both
-from inputs.checkpoint import read_checkpoint
-from inputs.features import describe, input_fn_builder, read_features
-from inputs.hub import read_module
-from inputs.reviews import LABELS
+from infer.text.bert_config import read_config_and_vocab
+from infer.text.examples import LABELS
+from tf1 import workers
+from tf1.checkpoint import read_checkpoint
+from tf1.hub import read_module
+from tf1.input_fn import feature_settings, input_fn_builder, read_features
 
-# Upstream's flags that have no meaning here: refuse them rather than ignore them.
+# Upstream's flags that have no effect here are rejected rather than ignored.
 for name in "task_name use_tpu tpu_name tpu_zone gcp_project master num_tpu_cores iterations_per_loop".split():
     delattr(FLAGS, name)
 flags.DEFINE_integer("random_seed", 0, "Seed of initial weights, batch order and dropout.")
-flags.DEFINE_bool("deterministic", False, "Compute in one thread: slower, and two runs are equal to the last bit.")
+flags.DEFINE_bool("deterministic", False, "Compute in one thread: slower, but two runs are equal to the last bit.")
 for name in ("train_batch_size", "eval_batch_size", "predict_batch_size", "save_checkpoints_steps"):
     flags.register_validator(name, lambda value: value > 0, "must be positive")
 
 
 def gather_flat_ids(table, ids):
-    """Looks up embeddings as google-research/bert does: of flattened ids, which bert.modeling then reshapes.
+    """Looks up embeddings as google-research/bert now does: of flattened ids, which bert.modeling then reshapes.
 
-    bert-tensorflow 1.0.1 was released before that change and has one op less, 1635 for L-12. With it, the frozen
-    graph is the guide's: 1636.
+    bert-tensorflow 1.0.1 was released before that change, so its graph of L-12 has one op less than the guide's 1636.
+    With this function it has as many.
     """
     return tf.gather(table, tf.reshape(ids, [-1]))
 
 
 modeling.tf.nn.embedding_lookup = gather_flat_ids
-SAVE_SUMMARY_STEPS = 10  # a point of the loss and accuracy curves
+SAVE_SUMMARY_STEPS = 10  # steps between two points of the loss and accuracy curves
 SEED_STRIDE = 1 << 32  # between the workers' seeds
 HUB_SCOPE = "module/"  # hub.Module's default name, which the variables of a fine-tuned module begin with
 
 
 def model_fn_builder(bert_config, init_checkpoint, learning_rate, num_train_steps, num_warmup_steps):
-    """Returns `model_fn` closure for TPUEstimator (upstream: bert.run_classifier.model_fn_builder)."""
+    """Returns the `model_fn` for TPUEstimator. Source: bert.run_classifier.model_fn_builder."""
 
     def model_fn(features, labels, mode, params):
         label_ids = features["label_ids"]
@@ -74,13 +74,13 @@ def model_fn_builder(bert_config, init_checkpoint, learning_rate, num_train_step
             return Spec(mode=mode, loss=loss, eval_metrics=(metric_fn, [per_example_loss, label_ids, logits]))
         with workers.averaged_gradients():
             train_op = optimization.create_optimizer(loss, learning_rate, num_train_steps, num_warmup_steps, False)
-        # Upstream lets a step be counted before or after its learning rate is computed, as it happens. After.
+        # Upstream leaves open whether a step is counted before or after its learning rate is computed. Here: after.
         updates, increment = train_op.control_inputs
         tf.contrib.graph_editor.add_control_inputs(increment, updates)
-        right = tf.equal(tf.argmax(logits, axis=-1, output_type=tf.int32), label_ids)
-        right = tf.reduce_mean(tf.cast(right, tf.float32))
-        # Together, so that every worker asks for both in every step: the summary is the first one's alone.
-        loss, train_accuracy = tf.unstack(workers.average(tf.stack([loss, right])))
+        correct = tf.equal(tf.argmax(logits, axis=-1, output_type=tf.int32), label_ids)
+        train_accuracy = tf.reduce_mean(tf.cast(correct, tf.float32))
+        # In one tensor with the loss, which every worker averages in every step: only worker 0 writes the summary.
+        loss, train_accuracy = tf.unstack(workers.average(tf.stack([loss, train_accuracy])))
         tf.compat.v1.summary.scalar("train_accuracy", train_accuracy)
         return Spec(mode=mode, loss=loss, train_op=train_op)
 
@@ -88,18 +88,18 @@ def model_fn_builder(bert_config, init_checkpoint, learning_rate, num_train_step
 
 
 def init_from_checkpoint(init_checkpoint):
-    """Initialises the trainable variables from `init_checkpoint`: all of the encoder, the head if it is there.
+    """Initialises the trainable variables from `init_checkpoint`: the whole encoder, and the head if it has one.
 
     Raises: SystemExit if an encoder variable is missing or of another shape.
     """
     tvars = tf.compat.v1.trainable_variables()
     shapes = dict(tf.train.list_variables(init_checkpoint))
-    # Variables, not their names as upstream: a module's are not in the store where names are looked up.
+    # Maps to variables, not to their names as upstream: by name a module's variables are not found.
     assignment_map = {var.op.name: var for var in tvars if var.op.name in shapes}
     for var in tvars:
         name = var.op.name
         if name not in shapes and name.startswith(("bert/", HUB_SCOPE)):
-            sys.exit(f"{init_checkpoint}: no variable {name}: not of this BERT model, or of one from a TF Hub module")
+            sys.exit(f"{init_checkpoint}: no variable {name}: of another BERT model, or of one from a TF Hub module")
         if name in shapes and var.shape.as_list() != shapes[name]:
             sys.exit(
                 f"{init_checkpoint}: {name} has shape {shapes[name]}, this BERT model wants {var.shape.as_list()}: "
@@ -109,18 +109,18 @@ def init_from_checkpoint(init_checkpoint):
 
 
 def seed_dropout():
-    """Seeds a module's dropout, which --random_seed does not reach; gives each worker's dropout a seed of its own."""
+    """Seeds a TF Hub module's dropout, which --random_seed does not reach, and gives each worker a seed of its own."""
     for i, operation in enumerate(tf.compat.v1.get_default_graph().get_operations()):
         if operation.type == "RandomUniform":
             seeds = operation.get_attr("seed"), operation.get_attr("seed2")
-            if seeds == (0, 0):  # which means none
+            if seeds == (0, 0):  # no seed
                 seeds = FLAGS.random_seed + 1, i
             for name, value in zip(("seed", "seed2"), (seeds[0] + SEED_STRIDE * workers.RANK, seeds[1])):
                 operation._set_attr(name, tf.compat.v1.AttrValue(i=value))
 
 
 def metric_fn(per_example_loss, label_ids, logits):
-    """The notebook's metrics, and upstream's eval_loss; auc is of the labels, not the scores, as there."""
+    """Returns the notebook's metrics and upstream's eval_loss; as there, auc is of predicted labels, not of scores."""
     predicted_labels = tf.argmax(logits, axis=-1, output_type=tf.int32)
     metrics = tf.compat.v1.metrics
     return {
@@ -138,7 +138,7 @@ def metric_fn(per_example_loss, label_ids, logits):
 
 
 class Progress(tf.estimator.SessionRunHook):
-    """A line with steps done, steps in all, time left and examples/s."""
+    """A progress bar: steps done and in total, time left, examples per second."""
 
     def __init__(self, description, batch_size, steps, done=0):
         self.description, self.batch_size, self.steps, self.done = description, batch_size, steps, done
@@ -162,15 +162,15 @@ class Progress(tf.estimator.SessionRunHook):
 
 
 def read_model():
-    """Returns (BertConfig or, of a TF Hub module, None; path of vocab.txt; do_lower_case) of the flags.
+    """Checks the flags on the model; returns (BertConfig, or None with a TF Hub module; vocab.txt; do_lower_case).
 
-    Raises: SystemExit if the flags mix the two ways, a file is missing, or config, vocabulary and --max_seq_length
-      don't fit each other.
+    Raises: SystemExit if the flags mix the two ways, a file is missing or damaged, or configuration, vocabulary and
+      --max_seq_length don't belong together.
     """
     if not FLAGS.output_dir:
         sys.exit("--output_dir is required")
-    if workers.RANK:  # all that is written, and the weights to start from, are the first worker's
-        FLAGS.output_dir, FLAGS.init_checkpoint = workers.folder_of_its_own(), None
+    if workers.RANK:  # only worker 0 writes results, and the others get its weights
+        FLAGS.output_dir, FLAGS.init_checkpoint = workers.scratch_folder(), None
     if FLAGS.bert_hub_module_handle:
         bert_config = None
         vocab_file, do_lower_case, max_position_embeddings = read_hub_model()
@@ -189,7 +189,7 @@ def read_model():
 
 
 def read_hub_model():
-    """The notebook's way: returns (vocab.txt, do_lower_case, positions) of --bert_hub_module_handle."""
+    """The notebook's way: returns (vocab.txt, do_lower_case, maximum length) of --bert_hub_module_handle."""
     for name in ("bert_config_file", "vocab_file"):
         if FLAGS[name].value:
             sys.exit(f"--{name} and --bert_hub_module_handle: give one; the module has a {name[:-5]} of its own")
@@ -197,31 +197,31 @@ def read_hub_model():
     if FLAGS.init_checkpoint and not any(name.startswith(HUB_SCOPE) for name in read_checkpoint(FLAGS.init_checkpoint)):
         sys.exit(
             f"--init_checkpoint={FLAGS.init_checkpoint} and --bert_hub_module_handle: give one; beside a module, "
-            "only a checkpoint that was fine-tuned from it will do"
+            "only a checkpoint fine-tuned from it is accepted"
         )
     return vocab_file, do_lower_case, config["max_position_embeddings"]
 
 
 def read_checkpoint_model():
-    """The guide's way: returns the BertConfig of --bert_config_file, which --vocab_file belongs to."""
+    """The guide's way: returns the BertConfig of --bert_config_file; exits if --vocab_file is of another model."""
     for name in ("bert_config_file", "vocab_file"):
         if not FLAGS[name].value:
             sys.exit(f"--{name} is required, or --bert_hub_module_handle in its place")
     for path in (FLAGS.bert_config_file, FLAGS.vocab_file):
         if not os.path.isfile(path):
             sys.exit(f"{path}: no such file")
-    return modeling.BertConfig(**read_both(FLAGS.bert_config_file, FLAGS.vocab_file))
+    return modeling.BertConfig(**read_config_and_vocab(FLAGS.bert_config_file, FLAGS.vocab_file))
 
 
 def to_features(reviews, vocab_file, do_lower_case):
-    """Turns (text, label id) pairs into a list of upstream's InputFeatures, by upstream's FullTokenizer."""
+    """Converts (text, label id) pairs to a list of upstream's InputFeatures, with upstream's FullTokenizer."""
     tokenizer = tokenization.FullTokenizer(vocab_file, do_lower_case)
     examples = [upstream.InputExample(guid=None, text_a=text, label=label) for text, label in reviews]
     return upstream.convert_examples_to_features(examples, range(len(LABELS)), FLAGS.max_seq_length, tokenizer)
 
 
 def session_config():
-    """Returns the ConfigProto of every session: one thread if --deterministic, else as many as TensorFlow likes."""
+    """Returns the ConfigProto of every session: one thread if --deterministic, else TensorFlow's default number."""
     threads = int(FLAGS.deterministic)
     return tf.compat.v1.ConfigProto(
         allow_soft_placement=True, intra_op_parallelism_threads=threads, inter_op_parallelism_threads=threads
@@ -250,29 +250,29 @@ def make_estimator(bert_config, num_train_steps=None):
     )
 
 
-def forget_half_saved():
-    """Takes from output_dir's list a checkpoint without .meta: TensorFlow lists it, is killed, and never writes it."""
+def forget_unfinished_checkpoints():
+    """Removes checkpoints without a .meta from output_dir's list: TensorFlow was killed before it could write it."""
     state = tf.train.get_checkpoint_state(FLAGS.output_dir)
     listed = state.all_model_checkpoint_paths if state else []
-    whole = [path for path in listed if os.path.exists(path + ".meta")]
-    if whole:
-        tf.compat.v1.train.update_checkpoint_state(FLAGS.output_dir, whole[-1], whole)
+    complete = [path for path in listed if os.path.exists(path + ".meta")]
+    if complete:
+        tf.compat.v1.train.update_checkpoint_state(FLAGS.output_dir, complete[-1], complete)
     elif listed:
         os.remove(os.path.join(FLAGS.output_dir, "checkpoint"))
 
 
 def train(estimator, files, num_train_steps):
-    """Trains on TFRecord files up to `num_train_steps`, from the last checkpoint in output_dir where there is one."""
-    forget_half_saved()
+    """Trains on TFRecord files up to `num_train_steps`, from the last checkpoint in --output_dir if there is one."""
+    forget_unfinished_checkpoints()
     done = 0
     if tf.train.latest_checkpoint(FLAGS.output_dir):
         done = int(estimator.get_variable_value("global_step"))
         print(f"resuming {FLAGS.output_dir} at step {done} of {num_train_steps}", flush=True)
-    done = workers.from_first(done)
+    done = workers.broadcast_from_rank_0(done)
     if done == num_train_steps:
         return
     share = (workers.SIZE, workers.RANK)
-    # The order is seeded, so a resumed run goes on with the batches it has not seen.
+    # The order is seeded, so a resumed run can skip the batches that it was trained on.
     input_fn = input_fn_builder(files, FLAGS.max_seq_length, True, FLAGS.random_seed, share, skip=done)
     hooks = workers.train_hooks()
     if not workers.RANK:
@@ -281,8 +281,10 @@ def train(estimator, files, num_train_steps):
 
 
 def evaluate(estimator, files, count):
-    """Evaluates on the `count` reviews of TFRecord files, into eval_results.txt: output_dir's last checkpoint, or
-    without one init_checkpoint."""
+    """Evaluates on the `count` reviews of TFRecord files, and writes eval_results.txt.
+
+    The weights are those of the last checkpoint in --output_dir, or else of --init_checkpoint.
+    """
     checkpoint = tf.train.latest_checkpoint(FLAGS.output_dir) or FLAGS.init_checkpoint
     if not workers.RANK and (not checkpoint or "output_weights" not in read_checkpoint(checkpoint)):
         sys.exit(f"{checkpoint or FLAGS.output_dir}: no fine-tuned checkpoint to evaluate: use --do_train=true first")
@@ -313,11 +315,11 @@ def main():
     if FLAGS.train_batch_size % workers.SIZE:
         sys.exit(f"--train_batch_size={FLAGS.train_batch_size}: {workers.SIZE} workers can't share it equally")
     bert_config, vocab_file, do_lower_case = read_model()
-    wanted = describe(vocab_file, do_lower_case, FLAGS.max_seq_length)
+    settings = feature_settings(vocab_file, do_lower_case, FLAGS.max_seq_length)
 
     num_train_steps = None
     if FLAGS.do_train:
-        train_files, train_count = read_features(FLAGS.data_dir, "train", wanted)
+        train_files, train_count = read_features(FLAGS.data_dir, "train", settings)
         num_train_steps = int(train_count / FLAGS.train_batch_size * FLAGS.num_train_epochs)
         if not num_train_steps:
             sys.exit(
@@ -325,10 +327,10 @@ def main():
                 f"in --num_train_epochs={FLAGS.num_train_epochs}"
             )
     if FLAGS.do_eval:
-        test_files, test_count = read_features(FLAGS.data_dir, "test", wanted)
+        test_files, test_count = read_features(FLAGS.data_dir, "test", settings)
     os.makedirs(FLAGS.output_dir, exist_ok=True)
     estimator = make_estimator(bert_config, num_train_steps)
-    with workers.lost():
+    with workers.exit_if_worker_lost():
         if FLAGS.do_train:
             train(estimator, train_files, num_train_steps)
         if FLAGS.do_eval:

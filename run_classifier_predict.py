@@ -1,18 +1,18 @@
-"""Predicts reviews with a fine-tuned checkpoint in TensorFlow, in the guide's form.
+"""Predicts reviews with a fine-tuned checkpoint in TensorFlow, and prints them in the guide's format.
 
-Runs in the tf1 environment; the model, its input and its flags are run_classifier.py's.
+Runs in the tf1 environment; the model, its input and its flags are those of run_classifier.py.
 """
 
 import os
 import sys
 
 import run_classifier
-from inputs.checkpoint import read_checkpoint
-from inputs.flags import FLAGS, flags, run
-from inputs.reviews import LABELS, read_lines
+from infer.text.examples import LABELS, read_lines
 from run_classifier import upstream
+from tf1.checkpoint import read_checkpoint
+from tf1.flags import FLAGS, flags, run
 
-flags.DEFINE_string("predict_file", "inputs/reviews.txt", "The reviews to predict, one a line; the guide's four.")
+flags.DEFINE_string("predict_file", "infer/reviews.txt", "The reviews to predict, one a line; the guide's four.")
 
 
 def main():
@@ -34,7 +34,7 @@ def main():
     predictions = estimator.predict(input_fn, checkpoint_path=FLAGS.init_checkpoint)
     probabilities = [prediction["probabilities"] for prediction in predictions]
 
-    # predictions.txt is in the guide's form; test_results.tsv is upstream's, for comparing.
+    # predictions.txt has the guide's format; test_results.tsv has upstream's, for comparison.
     lines = [f"{(review, row, LABELS[row.argmax()])}\n" for review, row in zip(reviews, probabilities)]
     write("predictions.txt", lines)
     write("test_results.tsv", ["\t".join(map(str, row)) + "\n" for row in probabilities])
@@ -42,7 +42,7 @@ def main():
 
 
 def write(name, lines):
-    """Writes lines to output_dir/name, whole or not at all."""
+    """Writes lines to a file in --output_dir, completely or not at all."""
     path = os.path.join(FLAGS.output_dir, name)
     with open(path + ".part", "w", encoding="utf-8") as file:
         file.writelines(lines)

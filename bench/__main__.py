@@ -1,6 +1,6 @@
 """Measures all contenders in turns: python -m bench build/minilm --output_dir DIR; writes bench.json, .md, .svg, .png.
 
-Runs in the report environment and calls each contender in its own. FOLDER is a build with what `make bench` depends on.
+Runs in the report environment, and each contender in its own. The folder is a build with what `make bench` depends on.
 """
 
 import argparse
@@ -19,18 +19,18 @@ from bench.contender import CALLS, SHORT
 from bench.contenders import read_tokenizer
 from bench.plots import plot_bench
 from bench.summary import REFERENCE, agreement, best, medians, ratios, to_markdown
-from inputs.reviews import read_examples
-from inputs.script import run
+from infer.text.examples import read_examples
+from infer.text.script import run
 from report.page import write
 from report.plots import render
 
 CORES = len(os.sched_getaffinity(0))
-TRIED_ON, TRIES = 640, 2  # reviews, to choose a setting, and how often
-SLOW = 500  # reviews, for what pads all to one length
+TRIED_ON, TRIES = 640, 2  # reviews on which a setting is tried, and how often
+SLOW_COUNT = 500  # reviews for the slow contenders, which pad all to one length
 WORKERS = tuple(dict.fromkeys((1, CORES)))
 SORTED = {"throughput": ["sorted"]}
 INTER_OP = {"throughput": [str(workers) for workers in WORKERS]}
-GRAPHS = {  # one review is nothing to share among workers
+GRAPHS = {  # latency is of one review, which workers can't share
     suffix: {
         "throughput": [f"{graph}{suffix},{workers}" for graph in ("plain", "fused") for workers in WORKERS],
         "latency": [f"{graph}{suffix},1" for graph in ("plain", "fused")],
@@ -53,13 +53,13 @@ CONTENDERS = {
         ("optimum-sorted", "(g) the same, sorted", "bench", "optimum-intel", "bench/peers/openvino", SORTED, True),
     )
 }
-SLOW_ONES = ("guide", "tensorflow")
+SLOW_CONTENDERS = ("guide", "tensorflow")
 TOKENIZERS = {"openvino": "infer", "tensorflow": "FullTokenizer", "transformers": "BertTokenizerFast"}
 SCALED = ("openvino", "onnxruntime")
 
 
 def read_version(environment, package):
-    """Returns `package version` of what is installed in an environment."""
+    """Returns `package version` as installed in an environment of .tox."""
     folders = [str(folder) for folder in Path(".tox", environment).glob("lib/python3*/site-packages")]
     found = {found.name.lower(): found.version for found in importlib.metadata.distributions(path=folders)}
     return f"{package} {found.get(package)}"
@@ -72,38 +72,39 @@ def read_cpu():
 
 
 def measure(folder, name, task, count, setting="", cores=CORES, output=None):
-    """Runs a task of bench.contender in a process with so many cores; returns what it found.
+    """Runs a task of bench.contender in a process on `cores` cores; returns the dict that it prints.
 
     Args:
       folder: Path of the build.
       name, task, count, setting, output: as bench.contender takes them.
-    Raises: SystemExit, with the last line that it said, if it fails.
+      cores: int.
+    Raises: SystemExit, with the last line of its stderr, if it fails.
     """
     python = f".tox/{CONTENDERS[name]['environment']}/bin/python"
     command = [python, "-m", "bench.contender", name, task, f"--model={folder / CONTENDERS[name]['model']}"]
     command += [f"--tokenizer={folder / 'bench/peers'}", f"--reviews={folder / 'reviews/test.jsonl'}"]
     command += [f"--count={count}", f"--setting={setting}", *([f"--output={output}"] if output else [])]
-    quiet = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    variables = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error", "TF_CPP_MIN_LOG_LEVEL": "3"}
     allowed = sorted(os.sched_getaffinity(0))[:cores]
     started = time.monotonic()
     done = subprocess.run(
         command,
-        env=os.environ | quiet | {"OMP_NUM_THREADS": str(cores)},
+        env=os.environ | variables | {"OMP_NUM_THREADS": str(cores)},
         capture_output=True,
         text=True,
         preexec_fn=lambda: os.sched_setaffinity(0, allowed),
     )
     if done.returncode:
-        said = (done.stderr.strip() or f"exit code {done.returncode}").splitlines()[-1]
-        sys.exit(f"bench: {name}, {task}: {said}")
+        message = (done.stderr.strip() or f"exit code {done.returncode}").splitlines()[-1]
+        sys.exit(f"bench: {name}, {task}: {message}")
     found = json.loads(done.stdout.splitlines()[-1])
     if "answered" in found:
         found["cold_start"] = found.pop("answered") - started
     return found
 
 
-def choose(folder, name, count):
-    """Returns ({task: the best setting or ""}, {task: {setting: its best rate}}) of a contender."""
+def choose_settings(folder, name, count):
+    """Tries a contender's settings; returns ({task: the best setting or ""}, {task: {setting: its best rate}})."""
     chosen, tried = {"throughput": "", "latency": ""}, {}
     for task, settings in CONTENDERS[name]["settings"].items():
         if len(settings) == 1:
@@ -112,15 +113,15 @@ def choose(folder, name, count):
         tried[task] = dict.fromkeys(settings, 0)
         for setting in settings * TRIES:
             found = measure(folder, name, task, min(count, TRIED_ON), setting)
-            reached = found["reviews_per_second"] if task == "throughput" else 1 / found["p50"]
-            tried[task][setting] = max(reached, tried[task][setting])
+            rate = found["reviews_per_second"] if task == "throughput" else 1 / found["p50"]
+            tried[task][setting] = max(rate, tried[task][setting])
         chosen[task] = best(tried[task])
         print(f"{CONTENDERS[name]['title']}: {chosen[task] or 'unset'} is best for {task}", flush=True)
     return chosen, tried
 
 
-def scale(folder, name, count, setting):
-    """Returns {"batch", "length" and "cores": {number: reviews per second}}."""
+def measure_scaling(folder, name, count, setting):
+    """Returns {"batch", "length" and "cores": {batch size, length or number of cores: reviews per second}}."""
     curves = measure(folder, name, "scale", count, setting) | {"cores": {}}
     for cores in sorted({*(2**i for i in range(CORES.bit_length())), CORES}):
         workers = setting.replace(f",{CORES}", f",{cores}")
@@ -129,24 +130,27 @@ def scale(folder, name, count, setting):
     return curves
 
 
-def middle_curves(repeats):
-    """Returns the curves of which each point is the median of the repeats'."""
+def median_curves(repeats):
+    """Returns the curves whose points are the medians over the repeats."""
     return {axis: medians([curves[axis] for curves in repeats]) for axis in ("cores", "batch", "length")}
 
 
 def run_all(folder, counts, labels, repeats, output):
-    """Measures all in turns, `repeats` times over.
+    """Measures all contenders in turns, `repeats` times.
 
     Args:
-      counts: {name: how many reviews it gets}.
+      folder: Path of the build.
+      counts: {name: number of reviews it gets}.
       labels: int array (reviews,).
-      output: path for a contender's probabilities.
-    Returns: {name: {"setting", "tried", "runs" and what agreement() says}}, {tokenizer: runs}, {name: list of curves}.
+      repeats: int.
+      output: path for a contender's probabilities, .npy.
+    Returns: ({name: dict of setting, tried, runs and what agreement returns}, {tokenizer: runs}, {name: list of
+      curves}).
     Raises: SystemExit as soon as a contender fails or disagrees.
     """
     found = {}
     for name, count in counts.items():
-        setting, tried = choose(folder, name, count)
+        setting, tried = choose_settings(folder, name, count)
         found[name] = {"setting": setting, "tried": tried, "runs": []}
     tokens, curves = {name: [] for name in TOKENIZERS}, {name: [] for name in SCALED}
     for repeat in range(repeats):
@@ -168,12 +172,12 @@ def run_all(folder, counts, labels, repeats, output):
         for name in TOKENIZERS:
             tokens[name].append(measure(folder, name, "tokens", counts[REFERENCE]))
         for name in SCALED:
-            curves[name].append(scale(folder, name, counts[name], found[name]["setting"]["throughput"]))
+            curves[name].append(measure_scaling(folder, name, counts[name], found[name]["setting"]["throughput"]))
     return found, tokens, curves
 
 
 def summarize(found):
-    """Returns the contenders' part of bench.json from {name: what run_all() found}."""
+    """Returns the contenders' part of bench.json from the first dict that run_all returns."""
     return {
         name: {
             "title": CONTENDERS[name]["title"],
@@ -209,14 +213,14 @@ def main():
     parser.add_argument("folder", type=Path, help="the build")
     parser.add_argument("--output_dir", type=Path, required=True, help="where to write")
     parser.add_argument("--reviews", type=int, required=True, help="how many of the test reviews")
-    parser.add_argument("--repeats", type=int, required=True, help="how often to measure each")
-    parser.add_argument("--padded_length", type=int, required=True, help="of (a) and (b), to be told")
+    parser.add_argument("--repeats", type=int, required=True, help="how often to measure each contender")
+    parser.add_argument("--padded_length", type=int, required=True, help="the length to which (a) and (b) pad")
     parser.add_argument("--without_int8", action="store_true", help="leave out (d)")
     args = parser.parse_args()
 
     labels = np.array([row["label"] for row in read_examples(args.folder / "reviews/test.jsonl")[: args.reviews]])
     names = [name for name in CONTENDERS if not (args.without_int8 and name == "openvino-int8")]
-    counts = {name: min(len(labels), SLOW if name in SLOW_ONES else len(labels)) for name in names}
+    counts = {name: min(len(labels), SLOW_COUNT if name in SLOW_CONTENDERS else len(labels)) for name in names}
     with tempfile.TemporaryDirectory() as temporary:
         found, tokens, curves = run_all(args.folder, counts, labels, args.repeats, Path(temporary, "answers.npy"))
     results = {
@@ -230,10 +234,10 @@ def main():
         "padded_length": args.padded_length,
         "contenders": summarize(found),
         "tokenizers": summarize_tokenizers(tokens),
-        "scaling": {name: middle_curves(repeats) for name, repeats in curves.items()},
+        "scaling": {name: median_curves(repeats) for name, repeats in curves.items()},
     }
     figure = plot_bench(results)
-    # All is computed before anything is written.
+    # Everything is computed before anything is written.
     args.output_dir.mkdir(parents=True, exist_ok=True)
     for suffix in ("svg", "png"):
         write(args.output_dir / f"bench.{suffix}", render(figure, suffix))

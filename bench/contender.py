@@ -15,25 +15,25 @@ from pathlib import Path
 import numpy as np
 
 from bench.contenders import LOADERS, TOKENIZERS
-from inputs.reviews import read_examples
-from inputs.script import run
+from infer.text.examples import read_examples
+from infer.text.script import run
 
 SHORT = "The film was creative and surprising"  # of the guide's four
-WARM_UP = 64  # reviews, or calls
+WARM_UP = 64  # reviews, or calls, before measuring
 CALLS = 300
 BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64)
 LENGTHS = (8, 16, 32, 64, 128, 256, 512)
-SCALED = 512  # reviews for each batch size
-TOKENS = 16384  # for each length
+SCALING_REVIEWS = 512  # for each batch size
+SCALING_TOKENS = 16384  # for each length
 
 
 def peak_memory():
-    """Returns the most memory that this process has had, in bytes; getrusage would count its parent's, before exec."""
+    """Returns the peak memory of this process in bytes; getrusage would count its parent's before exec, too."""
     return int(re.search(r"VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text())[1]) * 1024
 
 
 def rate(predict, texts):
-    """Returns (texts per second, what it predicted), once it is warm."""
+    """Returns (texts per second after a warm-up, what `predict` returned)."""
     predict(texts[:WARM_UP])
     start = time.perf_counter()
     answer = predict(texts)
@@ -41,7 +41,7 @@ def rate(predict, texts):
 
 
 def latency(args, texts):
-    """Start to first answer, and seconds that one short review takes; `answered` is a time of time.monotonic()."""
+    """Measures one short review: p50 and p99 in seconds; `answered` is time.monotonic() after the first answer."""
     predict = LOADERS[args.name](args)
     predict([SHORT])
     answered = time.monotonic()
@@ -57,7 +57,7 @@ def latency(args, texts):
 
 
 def throughput(args, texts):
-    """All reviews; their probabilities go to args.output."""
+    """Measures all reviews; writes their probabilities to args.output."""
     reviews_per_second, probabilities = rate(LOADERS[args.name](args), texts)
     if args.output:
         np.save(args.output, probabilities)
@@ -65,7 +65,7 @@ def throughput(args, texts):
 
 
 def tokens(args, texts):
-    """Texts to ids only; the SHA-256 tells whether two gave the same ids."""
+    """Measures texts to ids only; the SHA-256 of the ids tells whether two tokenizers agree."""
     encode, _, _ = TOKENIZERS[args.name](args.tokenizer)
     texts_per_second, ids = rate(encode, texts)
     digest = hashlib.sha256(json.dumps(ids).encode()).hexdigest()
@@ -73,17 +73,17 @@ def tokens(args, texts):
 
 
 def scale(args, texts):
-    """Reviews per second by batch size, and by length of texts of one word again and again."""
+    """Measures texts per second by batch size, and by length with texts of one repeated word."""
     predict = LOADERS[args.name](args)
     found = {"batch": {}, "length": {}}
     for batch_size in BATCH_SIZES:
-        found["batch"][batch_size], _ = rate(partial(predict, batch_size=batch_size), texts[:SCALED])
+        found["batch"][batch_size], _ = rate(partial(predict, batch_size=batch_size), texts[:SCALING_REVIEWS])
     positions = json.loads(Path(args.tokenizer, "config.json").read_text())["max_position_embeddings"]
     vocab = Path(args.tokenizer, "vocab.txt").read_text(encoding="utf-8").split("\n")
     word = next(token for token in vocab if re.match("[a-z]{4,}$", token))
     for length in LENGTHS:
         if length <= positions:
-            texts = [" ".join([word] * (length - 2))] * max(WARM_UP, TOKENS // length)
+            texts = [" ".join([word] * (length - 2))] * max(WARM_UP, SCALING_TOKENS // length)
             found["length"][length], _ = rate(partial(predict, max_seq_length=length), texts)
     return found
 

@@ -1,12 +1,12 @@
 """The contenders: each function loads one and returns predict(texts) -> float32 probabilities (texts, labels).
 
-Each runs in an environment of its own, tensorflow on Python 3.7, and so imports what it needs itself. Its argument has
+Each runs in its own environment, `tensorflow` on Python 3.7, so each function imports what it needs. Its argument has
   model: path of the file or folder to load.
-  tokenizer: folder of vocab.txt and tokenizer_config.json; what is longer than its model_max_length is cut.
-  threads: int, how many to compute with.
-  setting: str, one of __main__.py's for it, or "".
+  tokenizer: folder of vocab.txt and tokenizer_config.json; texts longer than its model_max_length are truncated.
+  threads: int, the number of threads to compute with.
+  setting: str, one of __main__.py's settings for it, or "".
   hint: "throughput" for many texts at once, "latency" for one.
-Those of OpenVINO and ONNX Runtime take predict(texts, batch_size=32, max_seq_length=None) to see how they scale.
+OpenVINO's and ONNX Runtime's have predict(texts, batch_size=32, max_seq_length=None), to measure how they scale.
 """
 
 import json
@@ -14,14 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
-from inputs.reviews import LABELS
+from infer.head import softmax
+from infer.ports import INPUTS, OUTPUT
+from infer.text.examples import LABELS
 
 BATCH_SIZE = 32
-
-
-def softmax(logits):
-    exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return exponentials / exponentials.sum(axis=-1, keepdims=True)
 
 
 def read_tokenizer(folder):
@@ -31,8 +28,8 @@ def read_tokenizer(folder):
 
 
 def load_encode(folder):
-    """Returns (infer.text's encode, (id of [CLS], id of [SEP]), max_seq_length)."""
-    from infer.text import load_tokenizer, read_vocab
+    """Returns (infer.text's function from texts to ids, (id of [CLS], id of [SEP]), max_seq_length)."""
+    from infer.text.tokenizer import load_tokenizer, read_vocab
 
     vocab_file, do_lower_case, max_seq_length = read_tokenizer(folder)
     vocab = read_vocab(vocab_file)
@@ -40,8 +37,8 @@ def load_encode(folder):
 
 
 def load_full_tokenizer(folder):
-    """Returns (google-research/bert's text to ids, (id of [CLS], id of [SEP]), max_seq_length)."""
-    from inputs.flags import flags  # noqa: F401 (quiets TensorFlow)
+    """Returns the same with google-research/bert's FullTokenizer."""
+    from tf1.flags import flags  # noqa: F401 (silences TensorFlow's warnings)
 
     # isort: split
     from bert.tokenization import FullTokenizer
@@ -56,7 +53,7 @@ def load_full_tokenizer(folder):
 
 
 def load_fast_tokenizer(folder):
-    """Returns Hugging Face's text to ids as the pipelines below call it, its framing of [CLS] and [SEP] left out."""
+    """Returns the same with Hugging Face's tokenizer, called as the pipelines below call it but for [CLS] and [SEP]."""
     from transformers import BertTokenizerFast
 
     tokenizer = BertTokenizerFast.from_pretrained(folder)
@@ -69,40 +66,39 @@ def load_fast_tokenizer(folder):
 
 def guide(args):
     """The guide's script: padded to the graph's length, one review at a time, the head in NumPy."""
-    from infer.model import load_classifier
-    from infer.text import to_features
+    from infer.guide import load_classifier
+    from infer.text.tokenizer import to_features
 
     predict_one, length = load_classifier(args.model)
-    encode, frame, max_seq_length = load_encode(args.tokenizer)
+    encode, cls_sep_ids, max_seq_length = load_encode(args.tokenizer)
 
     def predict(texts):
         ids = [encode([text])[0][: max_seq_length - 2] for text in texts]
-        return np.array([predict_one(to_features(pieces, frame, length)) for pieces in ids])
+        return np.array([predict_one(to_features(pieces, cls_sep_ids, length)) for pieces in ids])
 
     return predict
 
 
 def tensorflow(args):
     """TensorFlow's Session on the frozen graph, padded to its length, the head in NumPy."""
-    encode, frame, max_seq_length = load_full_tokenizer(args.tokenizer)
+    encode, (cls, sep), max_seq_length = load_full_tokenizer(args.tokenizer)
     import tensorflow as tf
 
     graph_def = tf.compat.v1.GraphDef.FromString(Path(args.model).read_bytes())
     tf.import_graph_def(graph_def, name="")
-    inputs = ["IteratorGetNext:0", "IteratorGetNext:1", "IteratorGetNext:3"]
     graph = tf.compat.v1.get_default_graph()
-    length = graph.get_tensor_by_name(inputs[0]).shape[1].value
+    length = graph.get_tensor_by_name(INPUTS[0]).shape[1].value
     config = tf.compat.v1.ConfigProto(
         intra_op_parallelism_threads=args.threads, inter_op_parallelism_threads=int(args.setting or 1)
     )
     session = tf.compat.v1.Session(config=config)
-    run = session.make_callable("bert/pooler/dense/Tanh:0", feed_list=inputs)
+    run = session.make_callable(f"{OUTPUT}:0", feed_list=list(INPUTS))
     weight, bias = (np.load(str(Path(args.model).with_name(name))) for name in ("weight.npy", "bias.npy"))
 
     def predict(texts):
         features = np.zeros((3, len(texts), length), np.int32)
         for row, mask, pieces in zip(features[0], features[1], encode(texts)):
-            pieces = [frame[0]] + pieces[: max_seq_length - 2] + [frame[1]]
+            pieces = [cls] + pieces[: max_seq_length - 2] + [sep]
             row[: len(pieces)], mask[: len(pieces)] = pieces, 1
         batches = (features[:, start : start + BATCH_SIZE] for start in range(0, len(texts), BATCH_SIZE))
         return softmax(np.concatenate([run(*batch) for batch in batches]) @ weight.T + bias)
@@ -125,39 +121,39 @@ def openvino(args):
 
 
 def onnxruntime(args):
-    """ONNX Runtime on the batches of infer.Classifier; the setting is GRAPH,WORKERS, threads being shared out."""
+    """ONNX Runtime on the batches of infer.Classifier; its setting is GRAPH,WORKERS; the workers share the threads."""
     from concurrent.futures import ThreadPoolExecutor
 
     import onnxruntime as ort
 
-    from infer.text import to_batches
+    from infer.text.tokenizer import to_batches
 
     graph, workers = args.setting.split(",")
     workers = 1 if args.hint == "latency" else int(workers)
     options = ort.SessionOptions()
     options.intra_op_num_threads = max(1, args.threads // workers)
     session = ort.InferenceSession(str(Path(args.model, graph + ".onnx")), options, providers=["CPUExecutionProvider"])
-    encode, frame, cut = load_encode(args.tokenizer)
+    encode, cls_sep_ids, default_length = load_encode(args.tokenizer)
     names = ("input_ids", "attention_mask", "token_type_ids")
     executor = ThreadPoolExecutor(workers)
 
     def run(batch):
-        chosen, features = batch
+        indices, features = batch
         features = dict(zip(names, (feature.astype(np.int64) for feature in features)))
-        return chosen, session.run(None, features)[0]
+        return indices, session.run(None, features)[0]
 
     def predict(texts, batch_size=BATCH_SIZE, max_seq_length=None):
-        batches = to_batches(encode(texts), frame, max_seq_length or cut, batch_size)
+        batches = to_batches(encode(texts), cls_sep_ids, max_seq_length or default_length, batch_size)
         probabilities = np.empty((len(texts), len(LABELS)), np.float32)
-        for chosen, rows in executor.map(run, batches) if workers > 1 else map(run, batches):
-            probabilities[chosen] = rows
+        for indices, rows in executor.map(run, batches) if workers > 1 else map(run, batches):
+            probabilities[indices] = rows
         return probabilities
 
     return predict
 
 
-def by_pipeline(model, args):
-    """Returns predict() of transformers' own pipeline; the setting "sorted" gives it the longest texts first."""
+def load_pipeline(model, args):
+    """Returns predict() with transformers' pipeline; with the setting "sorted" it gets the longest texts first."""
     from transformers import BertTokenizerFast, pipeline
 
     tokenizer = BertTokenizerFast.from_pretrained(args.tokenizer)
@@ -184,7 +180,7 @@ def transformers(args):
     from transformers import BertForSequenceClassification
 
     torch.set_num_threads(args.threads)
-    return by_pipeline(BertForSequenceClassification.from_pretrained(args.model), args)
+    return load_pipeline(BertForSequenceClassification.from_pretrained(args.model), args)
 
 
 def optimum(args):
@@ -192,7 +188,7 @@ def optimum(args):
     from optimum.intel import OVModelForSequenceClassification
 
     config = {"INFERENCE_PRECISION_HINT": "f32", "CACHE_DIR": str(Path(args.model, "model.cache"))}
-    return by_pipeline(OVModelForSequenceClassification.from_pretrained(args.model, ov_config=config), args)
+    return load_pipeline(OVModelForSequenceClassification.from_pretrained(args.model, ov_config=config), args)
 
 
 LOADERS = {

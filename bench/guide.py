@@ -1,14 +1,15 @@
-"""Writes the graph of the fine-tuned model at another length: python -m bench.guide --max_seq_length=128 …
+"""Writes the graph of the fine-tuned model at another sequence length: python -m bench.guide --max_seq_length=128 …
 
-Runs in the tf1 environment; the flags are run_classifier.py's. output_dir/graph.meta is for `ckpt_to_pb.py
---meta_graph=`, which freezes a checkpoint's weights in it: the guide's graph, padded to 128, whatever was trained with.
+Runs in the tf1 environment, with run_classifier.py's flags. With it, `ckpt_to_pb.py
+--meta_graph=OUTPUT_DIR/graph.meta` freezes a checkpoint's weights in the guide's graph, padded to 128, whatever length
+the training had.
 """
 
 import os
 
 import run_classifier
-from inputs.flags import FLAGS, run
 from run_classifier import tf, upstream
+from tf1.flags import FLAGS, run
 
 
 def main():

@@ -1,7 +1,7 @@
-"""Gives the run's weights to the peers: python -m bench.peers bert-finetune.pb OUTPUT_DIR --head_dir … --vocab_file …
+"""Converts the run's weights: python -m bench.peers bert-finetune.pb OUTPUT_DIR --head_dir … --vocab_file …
 
-Runs in the bench environment. Writes for Hugging Face transformers config.json, model.safetensors and the tokenizer;
-for ONNX Runtime plain.onnx, fused.onnx and both again with dynamic INT8; for Optimum the IR openvino/.
+Runs in the bench environment. Writes config.json, model.safetensors and the tokenizer for Hugging Face transformers,
+plain.onnx and fused.onnx, each also in dynamic INT8, for ONNX Runtime, and the IR openvino/ for Optimum.
 """
 
 import argparse
@@ -25,14 +25,15 @@ from optimum.intel import OVModelForSequenceClassification  # noqa: E402
 from transformers import BertConfig, BertForSequenceClassification, BertTokenizerFast  # noqa: E402
 
 from infer.bert import LAYER_NORM_EPSILON  # noqa: E402
-from infer.convert import INPUTS, convert_encoder, read_weights  # noqa: E402
-from infer.model import load_head  # noqa: E402
-from infer.text import read_casing, read_vocab  # noqa: E402
-from inputs.reviews import LABELS  # noqa: E402
-from inputs.script import run  # noqa: E402
+from infer.convert import convert_encoder, read_weights  # noqa: E402
+from infer.head import load_head  # noqa: E402
+from infer.ports import INPUTS  # noqa: E402
+from infer.text.examples import LABELS  # noqa: E402
+from infer.text.script import run  # noqa: E402
+from infer.text.tokenizer import read_casing, read_vocab  # noqa: E402
 
 ONNX_INPUTS = ("input_ids", "attention_mask", "token_type_ids")
-NAMES = {
+HUGGING_FACE_NAMES = {  # parts of google-research/bert's variable names: of Hugging Face's
     "layer_": "layer.",
     "/": ".",
     "LayerNorm.gamma": "LayerNorm.weight",
@@ -43,18 +44,18 @@ NAMES = {
 
 
 def to_state_dict(weights, head):
-    """Returns the weights {name below bert/: array} and the head as BertForSequenceClassification's state."""
+    """Returns BertForSequenceClassification's state dict, from {name below bert/: array} and load_head's arrays."""
     state = {"classifier.weight": torch.tensor(head[0]), "classifier.bias": torch.tensor(head[1])}
     for name, value in weights.items():
         kernel = name.endswith("kernel")
-        for theirs, ours in NAMES.items():
-            name = name.replace(theirs, ours)
+        for bert_part, part in HUGGING_FACE_NAMES.items():
+            name = name.replace(bert_part, part)
         state[f"bert.{name}"] = torch.tensor(np.ascontiguousarray(value.T if kernel else value))
     return state
 
 
 def build_model(weights, num_heads, head):
-    """Returns the torch model of the weights; raises RuntimeError if they are not all of its, or too many."""
+    """Returns a BertForSequenceClassification of the weights; raises RuntimeError if some are missing or unknown."""
     vocab_size, hidden_size = weights["embeddings/word_embeddings"].shape
     config = BertConfig(
         vocab_size=vocab_size,
@@ -75,7 +76,7 @@ def build_model(weights, num_heads, head):
 
 
 class Probabilities(torch.nn.Module):
-    """The model as ONNX Runtime is to compute it: int64 (batch, length), three times, to probabilities."""
+    """The model that is exported to ONNX: three int64 inputs (batch, length) to probabilities (batch, labels)."""
 
     def __init__(self, model):
         super().__init__()
@@ -86,7 +87,7 @@ class Probabilities(torch.nn.Module):
 
 
 def export_onnx(model, folder):
-    """Writes plain.onnx, as torch exports it, fused.onnx, by ONNX Runtime's optimizer for BERT, and both in INT8."""
+    """Writes plain.onnx, as torch exports it, fused.onnx, from ONNX Runtime's optimizer for BERT, and both in INT8."""
     features = torch.ones((2, 8), dtype=torch.int64)
     torch.onnx.export(
         Probabilities(model),
@@ -104,7 +105,7 @@ def export_onnx(model, folder):
     )
     fused.save_model_to_file(str(folder / "fused.onnx"))
     for name in ("plain", "fused"):
-        # ONNX's shape inference does not know the fused operations; nothing is anything but FP32 there.
+        # ONNX can't infer the types of the fused operations' outputs; all of them are FP32.
         quantize_dynamic(
             folder / f"{name}.onnx",
             folder / f"{name}-int8.onnx",

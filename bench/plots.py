@@ -1,4 +1,4 @@
-"""bench.svg: throughput, latency, and how throughput grows with cores, batch size and length."""
+"""Draws bench.svg: throughput, latency, and throughput by cores, batch size and length."""
 
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
@@ -10,9 +10,9 @@ AXES = {"cores": "cores", "batch": "batch size (reviews)", "length": "length (Wo
 
 
 def label(name, value, ratio):
-    """Returns a value, and in brackets how many times as fast the reference is."""
-    said = f"  {value:.0f}" if value >= 100 else f"  {value:.3g}"
-    return said + ("" if name == REFERENCE else f"  [{ratio[0]:.2g} ×]")
+    """Returns a value as text, and in brackets how many times as fast the reference is."""
+    text = f"  {value:.0f}" if value >= 100 else f"  {value:.3g}"
+    return text + ("" if name == REFERENCE else f"  [{ratio[0]:.2g} ×]")
 
 
 def plot_throughput(axis, contenders):

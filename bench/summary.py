@@ -1,4 +1,4 @@
-"""What the measurements say: medians, ratios, whether the contenders agree, and bench.md."""
+"""Summarises the measurements: medians, ratios, whether the contenders agree, and bench.md."""
 
 import statistics
 import sys
@@ -7,9 +7,9 @@ import numpy as np
 
 from report.page import table
 
-TOLERANCE = 1e-4  # in probability, between any two ways of computing the model in FP32
-REFERENCE = "openvino"  # what all others are compared with
-RATES = ("reviews_per_second", "texts_per_second")  # more is better; less is of all else
+TOLERANCE = 1e-4  # in probability, between two FP32 computations of the model
+REFERENCE = "openvino"  # the contender that all others are compared with
+RATES = ("reviews_per_second", "texts_per_second")  # more is better; of everything else less is
 
 
 def medians(runs):
@@ -18,29 +18,30 @@ def medians(runs):
 
 
 def ratios(runs, reference):
-    """Returns {key: (median, least, most)} of how many times better the reference is, repeat by repeat.
+    """Returns {key: (median, least, most)} over the repeats of how many times better the reference is.
 
-    The runs of a repeat are minutes apart, so a machine's slower hour falls on both.
+    The ratio is taken within each repeat, whose runs are minutes apart, so a slower spell of the machine affects both.
     """
     found = {}
     for key in runs[0]:
-        pairs = [(theirs[key], ours[key]) for theirs, ours in zip(runs, reference, strict=True)]
-        values = [ours / theirs if key in RATES else theirs / ours for theirs, ours in pairs]
+        pairs = [(run[key], reference_run[key]) for run, reference_run in zip(runs, reference, strict=True)]
+        values = [base / value if key in RATES else value / base for value, base in pairs]
         found[key] = statistics.median(values), min(values), max(values)
     return found
 
 
 def agreement(name, probabilities, reference, labels, exact):
-    """Returns what a contender's answers are worth: reviews, accuracy, largest_difference, labels_that_differ.
+    """Compares a contender's answers with the reference's and with the labels.
 
     Args:
-      name: of the contender.
-      probabilities: float array (reviews, labels), which may be fewer reviews than in the others.
-      reference: the same of REFERENCE.
-      labels: int array (reviews,), the right ones.
-      exact: whether it computes in FP32, and so has to agree.
-    Raises: SystemExit if it has to agree and a probability is further off than TOLERANCE, or a label differs that is
-      no tie.
+      name: the contender's.
+      probabilities: float array (reviews, labels), of perhaps fewer reviews than the other arrays.
+      reference: float array (reviews, labels), REFERENCE's.
+      labels: int array (reviews,), the true ones.
+      exact: bool, whether it computes in FP32, and so must agree.
+    Returns: dict of reviews (their number), accuracy, largest_difference, labels_that_differ.
+    Raises: SystemExit if it must agree and a probability differs by more than TOLERANCE, or a label differs without
+      being a tie.
     """
     reference, labels = reference[: len(probabilities)], labels[: len(probabilities)]
     difference = float(np.abs(probabilities - reference).max())
@@ -64,13 +65,14 @@ def best(rates):
     return max(rates, key=rates.get)
 
 
-def times(ratio):
-    """Returns `median (least–most)` of a ratio."""
+def format_ratio(ratio):
+    """Returns `median (least–most)`, of what ratios returns for a key."""
     middle, least, most = (f"{value:.2f}" for value in ratio)
     return middle if least == most else f"{middle} ({least}–{most})"
 
 
 def speed_table(contenders):
+    """Returns the table of throughput, latency, first answer and memory."""
     rows = []
     for contender in contenders.values():
         median, ratio = contender["median"], contender["ratio"]
@@ -78,12 +80,12 @@ def speed_table(contenders):
             [
                 contender["title"],
                 f"{median['reviews_per_second']:.1f}",
-                times(ratio["reviews_per_second"]),
+                format_ratio(ratio["reviews_per_second"]),
                 f"{1000 * median['p50']:.2f}",
                 f"{1000 * median['p99']:.2f}",
-                times(ratio["p50"]),
+                format_ratio(ratio["p50"]),
                 f"{median['cold_start']:.2f}",
-                times(ratio["cold_start"]),
+                format_ratio(ratio["cold_start"]),
                 f"{median['peak_memory'] / 1e6:.0f}",
             ]
         )
@@ -92,6 +94,7 @@ def speed_table(contenders):
 
 
 def answers_table(contenders):
+    """Returns the table of settings, accuracy and agreement."""
     rows = [
         [
             contender["title"],
@@ -119,6 +122,7 @@ def answers_table(contenders):
 
 
 def scaling_table(scaling, titles, axis, unit):
+    """Returns the table of one of the axes "cores", "batch" and "length"."""
     points = scaling[REFERENCE][axis]
     header = [unit, *(titles[name] for name in scaling)]
     return table(header, [[x, *(f"{curves[axis][x]:.1f}" for curves in scaling.values())] for x in points], "r")
@@ -132,7 +136,7 @@ def to_markdown(results):
         [
             tokenizer["title"],
             f"{tokenizer['median']['texts_per_second']:.0f}",
-            times(tokenizer["ratio"]["texts_per_second"]),
+            format_ratio(tokenizer["ratio"]["texts_per_second"]),
             "yes" if tokenizer["same_ids"] else "no",
         ]
         for tokenizer in results["tokenizers"].values()

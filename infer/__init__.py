@@ -1,8 +1,11 @@
 """OpenVINO inference of the fine-tuned classifier. Imports no TensorFlow.
 
-Two ways from a review to its label. The guide's, one review at a time, the head in NumPy: text.py turns it into ids,
-model.py into probabilities, __main__.py prints them. And the fast one: convert.py makes one IR of all that is needed,
-bert.py is its graph, classifier.py predicts with it, score.py scores a file, tables.py reads and writes one.
+Two ways lead from a review to its label, and __main__.py takes either; in both, text/tokenizer.py turns it into ids.
+  The guide's, one review at a time: guide.py runs the encoder, head.py what follows it, in NumPy.
+  The fast one: convert.py makes one IR of all that is needed, with bert.py's graph; ir.py writes and reads it,
+  classifier.py predicts with it, quantize.py makes it INT8, score/ scores a file of any size.
+Besides, evaluate.py predicts the test reviews, graph.py reads the frozen graph and ports.py names its ends. text/ is
+what every environment reads: texts, labels, vocabulary and configuration.
 """
 
 __all__ = ["Classifier"]

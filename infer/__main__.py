@@ -14,13 +14,14 @@ from pathlib import Path
 
 import numpy as np
 
-from infer.classifier import HINTS, Classifier, is_classifier
-from infer.model import load_classifier
-from infer.text import load_tokenizer, read_casing, read_vocab, to_features
-from inputs.reviews import LABELS, read_lines
-from inputs.script import run
+from infer.classifier import HINTS, Classifier
+from infer.guide import load_classifier
+from infer.ir import is_classifier
+from infer.text.examples import LABELS, read_lines
+from infer.text.script import run
+from infer.text.tokenizer import load_tokenizer, read_casing, read_vocab, to_features
 
-GUIDE_REVIEWS = Path(__file__).parent.parent / "inputs" / "reviews.txt"
+GUIDE_REVIEWS = Path(__file__).with_name("reviews.txt")
 TOLERANCE = 1e-4  # in probability, between OpenVINO and TensorFlow
 
 
@@ -68,7 +69,7 @@ def predict_fast(args, reviews):
 def main():
     if sys.argv[1:2] == ["score"]:
         try:
-            from infer import score
+            from infer.score import __main__ as score
         except ModuleNotFoundError as error:
             sys.exit(f"{error.name} is not in this environment: score with .tox/openvino-current/bin/python")
         return score.main(sys.argv[2:])

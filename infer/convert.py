@@ -18,14 +18,13 @@ import openvino as ov
 from openvino.frontend import FrontEndManager, GeneralFailure, OpConversionFailure
 
 from infer.bert import build_classifier
-from infer.classifier import save_classifier, save_model, write_info
-from infer.model import INPUTS, load_head, reason, softmax
-from infer.text import read_casing, read_vocab
-from inputs.reviews import LABELS
-from inputs.script import run
+from infer.head import load_head, softmax
+from infer.ir import reason, save_classifier, save_model, write_info
+from infer.ports import INPUTS, MAX_LENGTH, OUTPUT
+from infer.text.examples import LABELS
+from infer.text.script import run
+from infer.text.tokenizer import read_casing, read_vocab
 
-OUTPUT = "bert/pooler/dense/Tanh"
-MAX_LENGTH = 1 << 16  # BERT's is 512
 TOLERANCE = 1e-5  # in probability, between the classifier and the encoder as the frontend converts it
 
 
@@ -122,7 +121,7 @@ def convert_classifier(pb, head_dir, vocab_file):
     except (KeyError, ValueError, RuntimeError) as error:
         sys.exit(f"{pb}: not the graph of google-research/bert: {reason(error)}")
     if broken := [name for name, array in weights.items() if not np.isfinite(array).all()]:
-        sys.exit(f"{pb}: some of {broken[0]} is no number: freeze another checkpoint")
+        sys.exit(f"{pb}: some of {broken[0]} is NaN or infinite: freeze another checkpoint")
     if len(vocab) != vocab_size:
         sys.exit(f"{vocab_file}: {len(vocab)} entries, but {pb} has {vocab_size}: they belong to different models")
     difference = largest_difference(classifier, encoder, head, vocab_size)

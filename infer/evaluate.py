@@ -6,10 +6,10 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from infer.model import load_classifier
-from infer.text import load_tokenizer, read_casing, read_vocab, to_features
-from inputs.reviews import read_examples
-from inputs.script import run
+from infer.guide import load_classifier
+from infer.text.examples import read_examples
+from infer.text.script import run
+from infer.text.tokenizer import load_tokenizer, read_casing, read_vocab, to_features
 
 
 def main():

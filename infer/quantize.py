@@ -14,9 +14,10 @@ import nncf
 import numpy as np
 import openvino as ov
 
-from infer.classifier import Classifier, save_classifier
-from inputs.reviews import read_examples
-from inputs.script import run
+from infer.classifier import Classifier
+from infer.ir import save_classifier
+from infer.text.examples import read_examples
+from infer.text.script import run
 
 CALIBRATION = 300  # training reviews, NNCF's own default
 REPEATS = 5

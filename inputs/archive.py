@@ -1,6 +1,6 @@
-"""Members of zip and tar archives, each by its name and no larger than it may be; nothing is ever unpacked.
+"""Reads members of zip and tar archives by name, each up to a size limit, without unpacking anything to disk.
 
-So a member's path, a link or a device leads nowhere, and what an archive claims of its sizes is held against what comes
+So a member's path, a link or a device can do no harm, and the sizes that an archive states are compared with what comes
 out of it. Standard library only, on Python 3.7 as well.
 """
 
@@ -12,25 +12,25 @@ import stat
 import tarfile
 import zipfile
 
-BLOCK = 1 << 20
+BLOCK = 1 << 20  # bytes
 MAX_DIRECTORY = 1 << 24  # bytes of a zip's directory: some 200,000 members
-MAX_HEADER = 1 << 20  # bytes of a tar's header, in which names may be long
+MAX_HEADER = 1 << 20  # bytes of a tar's header, long names included
 MAX_MEMBERS = 200_000  # of a tar; aclImdb_v1 has 100,000
-MAX_TAR = 1 << 30  # bytes of a tar, unpacked; aclImdb_v1 has some 300 million
+MAX_TAR = 1 << 30  # bytes of a tar, decompressed; aclImdb_v1 has some 300 million
 MAX_TEXT = 1 << 24  # bytes of a vocabulary, a configuration, an advisory
 
 
 class BadArchive(ValueError):
-    """An archive that is broken, or has what ours have not; the message is one line, without its path."""
+    """An archive that is damaged, or not as expected; the message is one line, without the archive's path."""
 
     def __init__(self, message):
-        # A member's name may have line ends in it, or what a terminal obeys.
+        # A member's name may contain line ends, or control sequences for a terminal.
         super().__init__("".join(char if char.isprintable() else "\ufffd" for char in message))
 
 
 @contextlib.contextmanager
-def reading():
-    """Turns whatever is raised inside into BadArchive: zipfile and tarfile let through what the bytes led them to."""
+def errors_as_bad_archive():
+    """Turns any exception inside it into BadArchive: on damaged bytes zipfile and tarfile raise almost anything."""
     try:
         yield
     except BadArchive:
@@ -40,8 +40,8 @@ def reading():
         raise BadArchive(reason.splitlines()[0].rstrip(":")) from error
 
 
-class Reader:
-    """A binary file that refuses to be read in pieces of more than `most` bytes, or beyond its byte `end`."""
+class LimitedReader:
+    """A binary file that can't be read more than `most` bytes at a time, nor sought beyond its byte `end`."""
 
     def __init__(self, file, most, end=float("inf")):
         self.file, self.most, self.end, self.tell = file, most, end, file.tell
@@ -63,10 +63,10 @@ class Reader:
 
 @contextlib.contextmanager
 def open_zip(path):
-    """Opens a zip for member_blocks. Raises: BadArchive if it is none, or has a member twice; OSError."""
+    """Opens a zip for member_blocks. Raises: BadArchive if it is not a zip, or has a member twice; OSError."""
     with open(path, "rb") as file:
-        with reading():
-            archive = zipfile.ZipFile(Reader(file, MAX_DIRECTORY))
+        with errors_as_bad_archive():
+            archive = zipfile.ZipFile(LimitedReader(file, MAX_DIRECTORY))
             names = archive.namelist()
             if len(names) != len(set(names)):
                 raise BadArchive("a member is in it twice")
@@ -74,62 +74,67 @@ def open_zip(path):
 
 
 def member_blocks(archive, name, limit):
-    """Yields the bytes of a zip's member in blocks.
+    """Yields the bytes of a zip's member in blocks of up to BLOCK.
 
-    Raises: BadArchive if it is not there, is no plain file, is larger than `limit` bytes by what the zip says or by
-      what comes out, is encrypted, packed in a way that hides how much comes out of a block, or broken.
+    Raises: BadArchive if it is missing, not a regular file, larger than `limit` bytes, larger than the zip states,
+      encrypted, damaged, or compressed by a method other than deflate.
     """
-    with reading():
+    with errors_as_bad_archive():
         info = archive.NameToInfo.get(name)
         if not info:
             raise BadArchive(f"no {name} in it")
         if info.is_dir() or stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG):
-            raise BadArchive(f"{name} is no plain file")
+            raise BadArchive(f"{name} is not a regular file")
         if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise BadArchive(f"{name} is neither stored nor deflated")
         if info.file_size > limit:
             raise BadArchive(f"{name} has {info.file_size} bytes, more than {limit}")
         member = archive.open(info)
     while True:
-        with reading():
-            block = member.read(BLOCK)  # in all, never more than the zip says: a bomb's CRC then differs
+        with errors_as_bad_archive():
+            block = member.read(BLOCK)  # never more in all than the zip states: a bomb then fails its CRC
         if not block:
             return
         yield block
 
 
 def read_member(archive, name, limit=MAX_TEXT):
-    """Returns the bytes of a zip's member. Raises: as member_blocks."""
+    """Returns the bytes of a zip's member. Raises: BadArchive, as member_blocks does."""
     return b"".join(member_blocks(archive, name, limit))
 
 
+def check_end(reader, offset):
+    """Raises BadArchive unless a tar ends at `offset`, with an empty block: tarfile also stops at a damaged header."""
+    reader.seek(offset)
+    if reader.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+        raise BadArchive("it is truncated or damaged")
+    reader.file.read(MAX_HEADER)  # up to the end, where gzip checks its checksum
+
+
 def read_files(path, pattern, limit):
-    """Reads a tar or tar.gz: its regular files under names in which `pattern` is found.
+    """Reads those regular files of a tar or tar.gz in whose names the regular expression `pattern` is found.
 
     Yields: (the groups of the pattern, bytes), in the archive's order.
-    Raises: BadArchive if it is broken or cut off, has a file twice, or one of more than `limit` bytes, or is larger
-      than the limits above; OSError.
+    Raises: BadArchive if the archive is damaged or truncated, has a file twice or one of more than `limit` bytes, or
+      exceeds the limits above; OSError.
     """
     with open(path, "rb") as packed:
         file = packed
         if packed.read(2) == b"\x1f\x8b":
             file = gzip.GzipFile(fileobj=packed)
         packed.seek(0)
-        with reading():
-            reader = Reader(file, MAX_HEADER, MAX_TAR)
+        with errors_as_bad_archive():
+            reader = LimitedReader(file, MAX_HEADER, MAX_TAR)
             archive = tarfile.open(fileobj=reader, mode="r:")
         seen = set()
         for _ in range(MAX_MEMBERS):
-            with reading():
+            with errors_as_bad_archive():
                 member = archive.next()
-                if not member:  # a broken header is the end for tarfile, too
-                    reader.seek(archive.offset)
-                    if reader.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
-                        raise BadArchive("it is cut off, or broken in the midst")
-                    reader.file.read(MAX_HEADER)  # gzip's checksum stands at the end
+                if not member:
+                    check_end(reader, archive.offset)
                     return
-                archive.members.clear()  # it would keep them all
-                if member.size < 0:  # tarfile would go back, and round
+                archive.members.clear()  # or tarfile would keep them all in memory
+                if member.size < 0:  # tarfile would seek backwards, and loop
                     raise BadArchive(f"{member.name} has {member.size} bytes")
                 match = re.search(pattern, member.name)
                 if not match or not member.isreg():

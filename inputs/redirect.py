@@ -1,13 +1,13 @@
-"""What urllib does with a redirect, in every environment that downloads."""
+"""urllib without redirects away from https, in every environment that downloads. On Python 3.7 as well."""
 
 import urllib.error
 import urllib.request
 
 
-class HttpsStays(urllib.request.HTTPRedirectHandler):
-    """Follows redirects, but for those that leave https.
+class HttpsOnlyRedirects(urllib.request.HTTPRedirectHandler):
+    """Follows redirects, except from https to another scheme.
 
-    Raises: URLError with a text for its reason.
+    Raises: URLError whose reason is a str.
     """
 
     def redirect_request(self, req, fp, code, msg, headers, newurl):
@@ -16,6 +16,6 @@ class HttpsStays(urllib.request.HTTPRedirectHandler):
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
-def opener():
-    """Returns an OpenerDirector with the environment's proxies."""
-    return urllib.request.build_opener(HttpsStays)
+def build_opener():
+    """Returns an OpenerDirector that uses the environment's proxies."""
+    return urllib.request.build_opener(HttpsOnlyRedirects)

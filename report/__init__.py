@@ -1,1 +1,1 @@
-"""What a run came to: the ablation, and the run beside the notebook and the guide. Runs in the report environment."""
+"""The results of a run: the ablation, and the comparison with the notebook and the guide. Runs in report."""

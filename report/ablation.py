@@ -1,4 +1,4 @@
-"""Is the second phase needed? The three ways from result1 to an IR, side by side over several seeds.
+"""Is the second phase needed? Compares three ways from result1 to an IR, over several seeds.
 
 `python -m report.ablation --output_dir=FOLDER SEED=FOLDER...` reads the variants in each FOLDER and writes
 ablation.md, ablation.svg, ablation.png and results.json.
@@ -14,7 +14,7 @@ import numpy as np
 from google.protobuf.message import DecodeError
 from tensorboard.compat.proto.graph_pb2 import GraphDef
 
-from inputs.script import run
+from infer.text.script import run
 from report.metrics import BINS, measure, read_probabilities, spread
 from report.page import table, write
 from report.plots import plot_ablation, render
@@ -25,7 +25,7 @@ VARIANTS = {
     "with-dropout": "(c) result1's own training graph, dropout in place",
 }
 PICTURE = """\
-A dot is a seed, a bar their mean; the line through a dot goes from the lowest to the highest of its runs.
+A dot is a seed, a bar their mean; the line through a dot spans its runs from the lowest to the highest.
 
 ![Accuracy, loss and calibration error of the three variants](ablation.svg)
 """
@@ -34,7 +34,7 @@ DROPOUT = re.compile(r"(?:^|/)dropout(?:_\d+)?/")
 
 
 def count_ops(path, target):
-    """Returns (ops, those of them that belong to a dropout layer) of a frozen graph that `make target` makes."""
+    """Returns (number of ops, number of them in dropout layers) of a frozen graph that `make TARGET` makes."""
     graph = GraphDef()
     try:
         graph.ParseFromString(Path(path).read_bytes())
@@ -46,9 +46,9 @@ def count_ops(path, target):
 def read_variant(folder, seed, variant):
     """Reads one variant of one seed.
 
-    Returns: dict of seed, variant, reviews, ops, dropout_ops, ir_bytes, runs (what report.metrics.measure says of
-      each), their mean accuracy, loss and ece, and accuracy_std, p_positive_std and changed over the runs (None for a
-      single one); and the labels.
+    Returns: (row, labels): a dict of seed, variant, ops, dropout_ops, ir_bytes, runs (of each what
+      report.metrics.measure returns), their mean accuracy, loss and ece, and accuracy_std, p_positive_std and changed
+      over the runs (None for a single one); and the labels, int array (reviews,).
     Raises: SystemExit if a file is missing or malformed.
     """
     path = Path(folder, variant)
@@ -82,16 +82,17 @@ def read_seeds(folders):
 
     Args:
       folders: {seed: folder}.
-    Returns: what results.json holds: ece_bins, reviews, same_reviews (whether all seeds have the same labels in the
-      same order), variants {name: title}, rows (see read_variant).
+    Returns: the content of results.json: ece_bins, reviews (their number), same_reviews (whether all seeds have the
+      same labels in the same order), variants {name: title}, rows (as read_variant).
+    Raises: SystemExit.
     """
     rows, samples = [], []
     for seed, folder in folders.items():
         labels = None
         for variant in VARIANTS:
-            row, own = read_variant(folder, seed, variant)
-            labels = own if labels is None else labels
-            if not np.array_equal(own, labels):
+            row, variant_labels = read_variant(folder, seed, variant)
+            labels = variant_labels if labels is None else labels
+            if not np.array_equal(variant_labels, labels):
                 sys.exit(
                     f"{folder}/{variant}: its labels are not those of the other variants: "
                     "remove the folder and run `make ablation` again"
@@ -103,14 +104,14 @@ def read_seeds(folders):
 
 
 def mean_and_deviation(values, form):
-    """Returns `mean ± standard deviation` of the values, the latter from two values on."""
+    """Returns `mean ± standard deviation` of the values as text; of one value only that."""
     if len(values) == 1:
         return form.format(values[0])
     return f"{form.format(np.mean(values))} ± {form.format(np.std(values, ddof=1))}"
 
 
 def ops_and_size(rows):
-    """Returns the table's cells for ops, dropout's ops and size of one or more rows: numbers, or from least to most."""
+    """Returns the table cells for ops, dropout ops and size of the rows; where they differ, `least to most`."""
     cells = []
     for name, form in (("ops", "{}"), ("dropout_ops", "{}"), ("ir_bytes", "{:.1f}")):
         values = [row[name] / 1e6 if name == "ir_bytes" else row[name] for row in rows]
@@ -119,7 +120,7 @@ def ops_and_size(rows):
 
 
 def to_markdown(results):
-    """Returns the tables and sentences on results.json's content, without heading and picture."""
+    """Returns the tables and the conclusion on results.json's content, without heading and picture."""
     by_variant = {
         variant: [row for row in results["rows"] if row["variant"] == variant] for variant in results["variants"]
     }
@@ -154,7 +155,7 @@ def to_markdown(results):
 
 
 def spread_table(results, rows):
-    """Returns the table of how far a row's runs are from each other."""
+    """Returns the table of how much the runs of each row differ."""
     cells = [
         [
             results["variants"][row["variant"]][:3],
@@ -171,7 +172,7 @@ def spread_table(results, rows):
 
 
 def conclusion(by_variant):
-    """Returns the paragraphs on what the numbers say: (b) and (c) against (a), seed by seed."""
+    """Returns the paragraphs that compare (b) and (c) with (a), seed by seed."""
     first = {row["seed"]: row for row in by_variant["no-dropout"]}
     paragraphs = []
     for variant, what in (("second-phase", "the second phase (b)"), ("with-dropout", "dropout left in place (c)")):
@@ -181,28 +182,28 @@ def conclusion(by_variant):
             f"{name} by {mean_and_deviation(gains[name.lower()], '{:+.4f}')}" for name in ("accuracy", "loss", "ECE")
         ]
         changes = ", ".join(changes).replace("± +", "± ")
-        said = f"Against (a), {what} changes {changes} ({len(pairs)} seed{'s' if len(pairs) > 1 else ''})."
+        text = f"Against (a), {what} changes {changes} ({len(pairs)} seed{'s' if len(pairs) > 1 else ''})."
         if variant == "second-phase":
             better = sum(gain > 0 for gain in gains["accuracy"])
             lower = sum(gain < 0 for gain in gains["loss"])
             verdict = {0: "is not needed", 2 * len(pairs): "pays"}.get(better + lower, "does not clearly pay")
-            said += (
+            text += (
                 f" It is more accurate in {better} of {len(pairs)}, has the lower loss in {lower}: here it {verdict}."
             )
         changed = [row["changed"] for _, row in pairs if row["changed"] is not None]
         if changed:
-            said += f" From run to run {np.mean(changed):.1%} of the reviews do not keep their label."
-        paragraphs.append(said)
+            text += f" From run to run {np.mean(changed):.1%} of the reviews do not keep their label."
+        paragraphs.append(text)
     return "\n\n".join(paragraphs)
 
 
-def parse_seeds(words):
-    """Returns {seed: folder} of SEED=FOLDER words."""
+def parse_seeds(arguments):
+    """Returns {seed: folder} of arguments SEED=FOLDER; exits if one is invalid."""
     folders = {}
-    for word in words:
-        seed, equals, folder = word.partition("=")
+    for argument in arguments:
+        seed, equals, folder = argument.partition("=")
         if not equals or not seed.isdecimal() or seed in folders:
-            sys.exit(f"{word}: not SEED=FOLDER, each seed once, as in 0=build/minilm/ablation")
+            sys.exit(f"{argument}: not SEED=FOLDER, each seed once, as in 0=build/minilm/ablation")
         if not Path(folder).is_dir():
             sys.exit(f"{folder}: no such folder: make it with `make ablation`")
         folders[seed] = folder
@@ -217,7 +218,7 @@ def main():
     results = read_seeds(parse_seeds(args.seeds))
     body = to_markdown(results)
     figure = plot_ablation(results)
-    # All is computed before anything is written; results.json, which others read, comes last.
+    # Everything is computed before anything is written; results.json, which other stages read, comes last.
     args.output_dir.mkdir(parents=True, exist_ok=True)
     for suffix in ("svg", "png"):
         write(args.output_dir / f"ablation.{suffix}", render(figure, suffix))

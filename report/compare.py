@@ -1,6 +1,6 @@
-"""This run beside the notebook and the guide: `python -m report.compare build/PROFILE --profile=PROFILE`.
+"""Compares this run with the notebook and the guide: `python -m report.compare build/PROFILE --profile=PROFILE`.
 
-Writes compare.md, the plots it shows and compare.html, one page that needs nothing else, in compare/ of that folder.
+Writes compare.md, its plots and compare.html, a self-contained page, to the folder compare/ in build/PROFILE.
 """
 
 import argparse
@@ -9,50 +9,80 @@ import shutil
 import sys
 from pathlib import Path
 
-from inputs.script import run
+from infer.text.script import run
 from report import ablation, page, plots, read
 from report.metrics import read_probabilities
 from report.sections import write_page
 from report.setting import describe_model, describe_run
 
-RESULTS = {"result1": "no-dropout", "result2": "second-phase"}  # and the ablation's variant with its weights
+RESULTS = {"result1": "no-dropout", "result2": "second-phase"}  # stage: the ablation's variant with its weights
 STAGES = ("reviews", *RESULTS, "ir")
+# Of a TF Hub module's bert_config.json, too, which has no num_attention_heads.
+CONFIG_KEYS = (
+    "num_hidden_layers",
+    "hidden_size",
+    "intermediate_size",
+    "vocab_size",
+    "max_position_embeddings",
+    "type_vocab_size",
+)
 
 
-def read_run(folder):
-    """Reads all that the page needs of build/PROFILE; exits with one line if something is missing.
+def read_phase(folder, stage):
+    """Reads what training left in build/PROFILE/`stage`; exits with one line if something is missing.
 
-    Returns: dict of records, results, curves (report.plots.plot_training's), setup (report.setting.describe_run's),
-      predictions (by engine), closing (the line on their difference), ablation and models (plot_confusion's).
+    Returns: (results: as report.read.read_results; curves: as report.plots.plot_training takes them;
+      dropout of the training graph, dropout of the evaluation graph: as report.read.read_events).
     """
-    records = {stage: read.read_record(folder, stage) for stage in STAGES}
-    weights = "module" if "bert_hub_module_handle" in records["result1"]["flags"] else "pretrained"
-    records[weights] = read.read_record(folder, weights)
-    keys = ("num_hidden_layers", "hidden_size", "intermediate_size", "vocab_size")
-    positions = ("max_position_embeddings", "type_vocab_size")
-    config = read.read_json(folder / weights / "bert_config.json", weights, keys + positions)
-    results, curves, dropout, models, predictions, evaluated = {}, {}, {}, {}, {}, []
-    for stage, variant in RESULTS.items():
-        results[stage] = read.read_results(folder / stage / "eval_results.txt", stage)
-        train, dropout[stage] = read.read_events(folder / stage, stage)
-        test, layers = read.read_events(folder / stage / "eval", stage)
-        evaluated.append(layers)
-        loss = train.get("loss") or train.get("loss_1")  # as TPUEstimator calls its own
-        if not loss:
-            sys.exit(f"{folder / stage}/events.out.tfevents.*: no loss in them: make them with `make {stage}`")
-        curves[stage] = {
-            "loss": {"train": loss, "eval": test.get("eval_loss")},
-            "accuracy": {"train": train.get("train_accuracy"), "eval": test.get("eval_accuracy")},
-        }
-        models[stage] = read_probabilities(folder / "ablation" / variant / "probabilities-1.tsv")
-    dropout["eval"] = None if None in evaluated else evaluated[0] | evaluated[1]
-    steps = {stage: int(results[stage]["global_step"]) for stage in RESULTS}
-    ops, _ = ablation.count_ops(folder / "bert-finetune.pb", "pb")
+    results = read.read_results(folder / stage / "eval_results.txt", stage)
+    train, train_dropout = read.read_events(folder / stage, stage)
+    test, eval_dropout = read.read_events(folder / stage / "eval", stage)
+    loss = train.get("loss") or train.get("loss_1")  # TPUEstimator's name for its own
+    if not loss:
+        sys.exit(f"{folder / stage}/events.out.tfevents.*: no loss in them: make them with `make {stage}`")
+    curves = {
+        "loss": {"train": loss, "eval": test.get("eval_loss")},
+        "accuracy": {"train": train.get("train_accuracy"), "eval": test.get("eval_accuracy")},
+    }
+    return results, curves, train_dropout, eval_dropout
+
+
+def read_all_predictions(folder):
+    """Returns ({engine: predictions}, line on their difference or None); exits unless both are of the same reviews."""
     paths = {"TensorFlow": folder / "predict/tensorflow/predictions.txt", "OpenVINO": folder / "predict/openvino.txt"}
+    predictions = {}
     for engine, path in paths.items():
         predictions[engine], closing = read.read_predictions(path)
     if len({tuple(review for review, _, _ in rows) for rows in predictions.values()}) > 1:
         sys.exit(f"{paths['OpenVINO']}: not the reviews of {paths['TensorFlow']}: make both with `make predict`")
+    return predictions, closing
+
+
+def read_run(folder, pretrained_dir):
+    """Reads everything in build/PROFILE that the page needs; exits with one line if something is missing.
+
+    Args:
+      folder: Path of the build.
+      pretrained_dir: Path of the folder of pretrained/ and its record.
+
+    Returns: dict of records, results, curves (as report.plots.plot_training takes them), setup (as
+      report.setting.describe_run), predictions (by engine), closing (the line on their difference), ablation and models
+      (as report.plots.plot_confusion takes them).
+    """
+    records = {stage: read.read_record(folder, stage) for stage in STAGES}
+    weights = "module" if "bert_hub_module_handle" in records["result1"]["flags"] else "pretrained"
+    weights_dir = folder if weights == "module" else pretrained_dir
+    records[weights] = read.read_record(weights_dir, weights)
+    config = read.read_json(weights_dir / weights / "bert_config.json", weights, CONFIG_KEYS)
+    results, curves, dropout, eval_dropouts, models = {}, {}, {}, [], {}
+    for stage, variant in RESULTS.items():
+        results[stage], curves[stage], dropout[stage], eval_dropout = read_phase(folder, stage)
+        eval_dropouts.append(eval_dropout)
+        models[stage] = read_probabilities(folder / "ablation" / variant / "probabilities-1.tsv")
+    dropout["eval"] = None if None in eval_dropouts else eval_dropouts[0] | eval_dropouts[1]
+    steps = {stage: int(results[stage]["global_step"]) for stage in RESULTS}
+    ops, _ = ablation.count_ops(folder / "bert-finetune.pb", "pb")
+    predictions, closing = read_all_predictions(folder)
     return {
         "records": records,
         "results": results,
@@ -68,12 +98,13 @@ def read_run(folder):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="build/PROFILE, with all stages made")
+    parser.add_argument("--pretrained_dir", type=Path, help="the folder of pretrained/, if not the same")
     parser.add_argument("--profile", required=True, help="the profile's name, for the page")
     args = parser.parse_args()
     published = json.loads(Path(__file__).with_name("published.json").read_text())
     for entry in published.values():
         entry["setup"] |= describe_model(entry["config"])
-    run = read_run(args.folder)
+    run = read_run(args.folder, args.pretrained_dir or args.folder)
     text = write_page(args.profile, run, published)
     figures = {
         "training": plots.plot_training(run["curves"]),

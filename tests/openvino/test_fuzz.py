@@ -7,19 +7,21 @@ import tarfile
 import zipfile
 
 import numpy as np
+import provenance
 import pytest
 from conftest import VOCAB
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-import provenance
-from infer.model import read_npy
-from infer.text import load_tokenizer
+from infer.graph import read_length
+from infer.head import read_npy
+from infer.ports import MAX_LENGTH
+from infer.text.bert_config import SIZES, parse_bert_config, variable_shapes
+from infer.text.examples import read_examples, read_lines
+from infer.text.tokenizer import load_tokenizer
+from infer.text.vocab import SPECIAL_TOKENS, parse_vocab
 from inputs.archive import BadArchive, open_zip, read_files, read_member
-from inputs.bert_config import SIZES, parse_bert_config, shapes
-from inputs.graph import MAX_LENGTH, read_length
-from inputs.reviews import ACLIMDB_FILE, read_examples, read_lines
-from inputs.vocab import SPECIAL_TOKENS, parse_vocab
+from inputs.reviews import ACLIMDB_FILE
 
 settings.register_profile("ours", deadline=None, derandomize=True)
 settings.load_profile("ours")
@@ -66,7 +68,7 @@ SIZED = st.fixed_dictionaries({name: st.integers(-1, 2**40) | st.integers(1, 64)
 def test_a_configuration_that_is_read_can_be_built(data):
     config = answer_or_line(parse_bert_config, data, "config.json")
     if config is not None:
-        assert sum(int(np.prod(shape)) for shape in shapes(config).values()) <= 500_000_000
+        assert sum(int(np.prod(shape)) for shape in variable_shapes(config).values()) <= 500_000_000
         assert config["hidden_size"] % config["num_attention_heads"] == 0
 
 

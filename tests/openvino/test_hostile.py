@@ -14,25 +14,19 @@ import warnings
 import zipfile
 
 import numpy as np
+import provenance
 import pytest
 from conftest import ROOT, VOCAB, fails, run
 from tensorboard.compat.proto.graph_pb2 import GraphDef
 
-import provenance
-from infer.model import load_head
+from infer.graph import read_length
+from infer.head import load_head
+from infer.text.bert_config import parse_bert_config
+from infer.text.examples import read_examples, read_lines
+from infer.text.vocab import read_vocab
 from inputs import archive
 from inputs.archive import BadArchive, open_zip, read_files, read_member
-from inputs.bert_config import parse_bert_config
-from inputs.graph import read_length
-from inputs.reviews import (
-    ACLIMDB_FILE,
-    ROTTEN_TOMATOES,
-    read_aclimdb,
-    read_examples,
-    read_lines,
-    read_rotten_tomatoes,
-)
-from inputs.vocab import read_vocab
+from inputs.reviews import ACLIMDB_FILE, ROTTEN_TOMATOES, read_aclimdb, read_rotten_tomatoes
 
 BIG = 1 << 27
 MEMORY = 1 << 26  # bytes that refusing may take
@@ -98,8 +92,8 @@ def crowded(path):
 ZIPS = {
     "another name": (lambda path: zipped(path, "book.txt"), "no film.txt in it"),
     "twice": (twice, "a member is in it twice"),
-    "link": (lambda path: zipped(path, external_attr=stat.S_IFLNK << 16), "film.txt is no plain file"),
-    "device": (lambda path: zipped(path, external_attr=stat.S_IFCHR << 16), "film.txt is no plain file"),
+    "link": (lambda path: zipped(path, external_attr=stat.S_IFLNK << 16), "film.txt is not a regular file"),
+    "device": (lambda path: zipped(path, external_attr=stat.S_IFCHR << 16), "film.txt is not a regular file"),
     "says too much": (lambda path: zipped(path, data=bytes(2000)), "film.txt has 2000 bytes, more than 1000"),
     "says too little": (lambda path: bomb(path, 100), "Bad CRC-32"),
     "bzip2": (lambda path: zipped(path, compression=zipfile.ZIP_BZIP2), "neither stored nor deflated"),
@@ -228,8 +222,8 @@ TARS = {
     "a bomb": (lambda path: raw_tar(path, numbered(1 << 40, "urls.txt"), bytes(1024)), "more than 1073741824"),
     "too many members": (lambda path: raw_tar(path, *headers(1_000_000)), "more than 20000 members"),
     "cut": (lambda path: cut_tar(path, True), "ended before"),
-    "cut, not packed": (lambda path: cut_tar(path, False), "cut off, or broken in the midst"),
-    "a broken header": (spoilt_tar, "cut off, or broken in the midst"),
+    "cut, not packed": (lambda path: cut_tar(path, False), "truncated or damaged"),
+    "a broken header": (spoilt_tar, "truncated or damaged"),
     "checksum": (lambda path: (tarred(path, member()), edited(path, (path.read_bytes()[-8:], bytes(8)))), "CRC"),
     "bzip2": (lambda path: tarred(path, member(), mode="w:bz2"), "header"),
     "empty": (lambda path: path.write_bytes(b""), "empty"),
@@ -265,8 +259,8 @@ HEADER = b"category,text,movie_name\n"
 @pytest.mark.parametrize(
     "packed, message",
     [
-        (bz2.compress(bytes(BIG)), "cut off, or more than 16777216 bytes"),
-        (bz2.compress(HEADER)[:-9], "cut off, or more than"),
+        (bz2.compress(bytes(BIG)), "truncated, or more than 16777216 bytes"),
+        (bz2.compress(HEADER)[:-9], "truncated, or more than"),
         (b"BZh9" + random.Random(0).randbytes(999), "Invalid data stream"),
         (bz2.compress(HEADER + b"fresh,caf\xe9,film"), "'utf-8' codec can't decode"),
         (bz2.compress(b"text\ngood\n"), "'category'"),
@@ -292,7 +286,7 @@ def test_reviews_that_are_too_large_are_one_clear_line(tmp_path):
 
 
 def test_a_file_of_reviews_without_an_end_is_one_clear_line(monkeypatch):
-    monkeypatch.setattr("inputs.reviews.MAX_REVIEWS", 1 << 20)
+    monkeypatch.setattr("infer.text.examples.MAX_REVIEWS", 1 << 20)
     with pytest.raises(SystemExit, match="/dev/zero: more than 1048576 bytes"):
         read_lines("/dev/zero")
 
@@ -320,8 +314,8 @@ CONFIG = json.loads((ROOT / "profiles/tiny.json").read_text())
         ({"hidden_size": "32"}, 'hidden_size is "32"'),
         ({"hidden_size": True}, "hidden_size is true"),
         ({"hidden_size": [[32] * 9999]}, "hidden_size is [[32, 32, 32, 32, 32, 32, 32, 32, 32, 32…, not"),
-        ({"hidden_size": 33}, "hidden_size is no multiple of num_attention_heads"),
-        ({"num_attention_heads": 64}, "hidden_size is no multiple of num_attention_heads"),
+        ({"hidden_size": 33}, "hidden_size is not a multiple of num_attention_heads"),
+        ({"num_attention_heads": 64}, "hidden_size is not a multiple of num_attention_heads"),
         ({"hidden_size": 1 << 40}, "more than 128 layers or 500000000 weights"),
         ({"vocab_size": 1 << 30}, "more than 128 layers or 500000000 weights"),
         ({"max_position_embeddings": 10**1000}, "more than 128 layers or 500000000 weights"),
@@ -363,8 +357,8 @@ def swapped(one, other):
 @pytest.mark.parametrize(
     "data, message",
     [
-        ("\n".join([*VOCAB, "good"]).encode(), "line 15 is line 6 again"),
-        ("\n".join([*VOCAB, " good\r"]).encode(), "line 15 is line 6 again"),
+        ("\n".join([*VOCAB, "good"]).encode(), "line 15 repeats line 6"),
+        ("\n".join([*VOCAB, " good\r"]).encode(), "line 15 repeats line 6"),
         ("\n".join([*VOCAB[:7], "", *VOCAB[7:]]).encode(), "line 8 is blank"),
         ("\n".join([*VOCAB, "\n"]).encode(), "line 15 is blank"),
         ("\n".join(VOCAB[1:]).encode(), r"no \[PAD\] in it"),
@@ -434,7 +428,7 @@ HEADS = {
     "version": (lambda path: path.write_bytes(b"\x93NUMPY\7\0" + bytes(99)), "cannot read the classifier head"),
     "three labels": (lambda path: np.save(path, np.zeros((3, 2), np.float32)), "they belong to different models"),
     "type": (lambda path: np.save(path, np.zeros((2, 2), "S4")), "is not a classifier head"),
-    "NaN": (lambda path: np.save(path, np.full((2, 2), np.nan, np.float32)), "some of it is no number"),
+    "NaN": (lambda path: np.save(path, np.full((2, 2), np.nan, np.float32)), "some of it is NaN or infinite"),
     "empty": (lambda path: path.write_bytes(b""), "cannot read the classifier head"),
     "huge": (lambda path: os.truncate(path, 1 << 40), "more than 16777216 bytes"),
 }
@@ -452,11 +446,11 @@ def test_a_head_that_lies_is_one_clear_line_and_runs_nothing(spoil, message, mod
     assert sorted(os.listdir()) == before
 
 
-def test_a_model_that_computes_no_number_is_one_clear_line(model):
+def test_a_model_that_computes_nan_is_one_clear_line(model):
     weights = model.with_suffix(".bin")
     assert np.float32(100).tobytes() in weights.read_bytes()
     edited(weights, (np.float32(100).tobytes(), np.float32("nan").tobytes()))
-    assert "bert-finetune.xml: it computes what is no number" in fails("-m", "infer", "-m", model, "good")
+    assert "bert-finetune.xml: it computes what is NaN or infinite" in fails("-m", "infer", "-m", model, "good")
 
 
 def graph(length=8, output="bert/pooler/dense/Tanh"):

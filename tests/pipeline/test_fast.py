@@ -13,11 +13,11 @@ def test_score_reads_and_writes_the_users_own_files(tiny, tmp_path):
     source.write_text('id,the critic\'s $text\n7,"Creative, and surprising"\n8\n9,Absolutely awful\n')
     given = f"INPUT={source}", f"OUTPUT={output}"
     printed = make_fails(tiny, "score", TINY, *given)
-    assert (
-        f"{source}: no column 'review': name the text with --text_column: there are id, the critic's $text" in printed
-    )
+    why = "name the text with --text_column (make: TEXT_COLUMN=): there are id, the critic's $text"
+    assert f"{source}: no column 'review': {why}" in printed
     printed = make(tiny, "score", TINY, *given, "TEXT_COLUMN=the critic's $text")
-    assert printed == f"{output}: scored 2 rows, 1 bad row skipped, listed in {output}.errors\n"
+    scored = f"{output}: scored 2 rows, 1 bad row skipped, listed in {output}.errors\n"
+    assert printed == "scoring with build/tiny/classifier.xml\n" + scored
     rows = [json.loads(line) for line in output.read_text().splitlines()]
     assert [row["id"] for row in rows] == ["7", "9"]
     assert all(list(row) == ["id", "the critic's $text", "label", "p_negative", "p_positive"] for row in rows)

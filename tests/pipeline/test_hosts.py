@@ -83,7 +83,7 @@ def test_one_make_gives_the_same_to_two_workers_as_to_one(tmp_path):
     """On one host, through Make: what follows is made of it as of any other."""
     checkout = copy_checkout(tmp_path / "checkout")
     output = make(checkout, "predict", TINY, "WORKERS=2", "EPOCHS=1.0", "EPOCHS2=1.0")
-    assert "launch.py --workers=2 -- run_classifier.py" in output and "0 labels differ" in output
+    assert "-m tf1.launch --workers=2 -- run_classifier.py" in output and "0 labels differ" in output
     assert make(checkout, "predict", TINY, "WORKERS=2", "EPOCHS=1.0", "EPOCHS2=1.0").count("\n") == 5
     plan = make(checkout, "-n", "predict", TINY, "EPOCHS=1.0", "EPOCHS2=1.0")
-    assert "launch.py" not in plan and "run_classifier.py --do_train" in plan, "one worker's result is another's"
+    assert "tf1.launch" not in plan and "run_classifier.py --do_train" in plan, "one worker's result is another's"

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 from conftest import ROOT, clean_environment
 
-from infer.text import load_tokenizer, read_vocab
+from infer.text.tokenizer import load_tokenizer, read_vocab
 
 HARD = [
     "Ça, c'était très déjà vu: naïve façade, Ångström, İstanbul, ẞtraße, ΟΔΟΣ ΑΣ Σ ΣΑΣ",

@@ -41,35 +41,41 @@ def read_results(path):
 
 def test_predict_prints_four_lines_and_the_largest_difference(tiny):
     *lines, last = make(tiny, "predict", TINY).splitlines()
-    assert [LINE.fullmatch(line)[1] for line in lines] == (ROOT / "inputs/reviews.txt").read_text().splitlines()
+    assert [LINE.fullmatch(line)[1] for line in lines] == (ROOT / "infer/reviews.txt").read_text().splitlines()
     difference = re.match(r"largest difference from TensorFlow: (\S+) on 4 reviews, 0 labels differ", last)[1]
     assert 0 <= float(difference) <= 1e-4
     tensorflow = (tiny / "build/tiny/predict/tensorflow/predictions.txt").read_text().splitlines()
     assert [LINE.fullmatch(line).groups() for line in tensorflow] == [LINE.fullmatch(line).groups() for line in lines]
 
 
-def test_a_changed_phase_takes_what_followed_from_it_along(tmp_path):
-    """The results of two parameter sets never lie in one folder, and a bad parameter costs nothing."""
-    checkout = copy_checkout(tmp_path / "checkout")
+def test_another_set_of_parameters_moves_the_last_one_aside_and_back(built, tmp_path):
+    """The results of two never lie in one folder, none is lost, and a bad parameter costs nothing."""
+    checkout = copy_checkout(tmp_path / "checkout", build=built)
     build = checkout / "build/tiny"
-    make(checkout, "pb", "fc", TINY)
     before = os.stat(build / "result1/eval_results.txt").st_mtime_ns
     assert "999999 train reviews wanted" in make_fails(checkout, "result1", TINY, "TRAIN_SIZE=999999")
     assert "no such folder" in make_fails(checkout, "-j4", "result1", TINY, "HUB_MODULE=/nowhere")
-    make(checkout, "pb", "fc", TINY)
+    make(checkout, "predict", TINY)
     assert os.stat(build / "result1/eval_results.txt").st_mtime_ns == before
-    make(checkout, "result1", TINY, "EPOCHS=1.0")
+    output = make(checkout, "result1", TINY, "EPOCHS=1.0")
+    assert "result1: --num_train_epochs was 2.0, is 1.0" in output
     assert (build / "result1/model.ckpt-8.index").is_file()
-    for name in ("result2", "bert-finetune.pb", "weight.npy", "bias.npy", "pb.record.json", "fc.record.json"):
-        assert not (build / name).exists()
+    (aside,) = (build / "earlier").iterdir()
+    for name in ("result1", "result2", "bert-finetune.pb", "weight.npy", "classifier.bin", "int8", "predict"):
+        assert not (build / name).exists() or name == "result1"
+        assert (aside / name).exists()
     assert "5 records" in make(checkout, "verify", TINY)  # pretrained, reviews, features, patch, result1
 
+    output = make(checkout, "predict", "classifier", "int8", TINY)
+    assert "result1: made before with the same, and moved back" in output and ".py " not in output
+    assert (build / "predict/openvino.txt").read_bytes() == (built / "predict/openvino.txt").read_bytes()
+    assert "all as recorded" in make(checkout, "verify", TINY)
 
-def test_verify_names_what_differs(tmp_path):
-    checkout = copy_checkout(tmp_path / "checkout")
+
+def test_verify_names_what_differs(built, tmp_path):
+    checkout = copy_checkout(tmp_path / "checkout", build=built)
     build = checkout / "build/tiny"
-    make(checkout, "result1", TINY)
-    assert make(checkout, "verify", TINY).startswith("4 records, ")
+    assert make(checkout, "verify", TINY).startswith("13 records, ")
     record = build / "result1.record.json"
     whole = record.read_text()
     record.write_text(whole.replace('"--learning_rate=1e-3"', '"--learning_rate=1e-4"'))
@@ -83,6 +89,7 @@ def test_verify_names_what_differs(tmp_path):
     assert "build/tiny/reviews/train.jsonl: has changed since features read it" in output
     assert "build/tiny/result1/stray: in no record" in output
     assert "4 not as recorded" in output  # train.jsonl twice: made by reviews, read by features
+    assert "restore it, or run `make result1`" in output
 
 
 def test_what_each_stage_leaves(tiny):
@@ -94,6 +101,15 @@ def test_what_each_stage_leaves(tiny):
     assert np.load(build / "bias.npy").shape == (2,)
     assert "f16" not in (build / "bert-finetune.xml").read_text().lower()
     assert not list(build.rglob("*.part"))
+
+
+def test_a_fresh_clone_predicts_what_the_build_beside_it_has(tiny, tmp_path):
+    """As a user runs it, on several jobs; the shared build was made so by the stages one after the other."""
+    checkout = copy_checkout(tmp_path / "checkout")
+    printed = make(checkout, "-j4", "predict", TINY).splitlines()
+    assert printed[-5:] == (tiny / "build/tiny/predict/openvino.txt").read_text().splitlines()
+    for name in ("features/features.json", "bert-finetune.pb", "weight.npy", "bert-finetune.bin"):
+        assert (checkout / "build/tiny" / name).read_bytes() == (tiny / "build/tiny" / name).read_bytes()
 
 
 def test_a_second_predict_remakes_nothing(tiny):
@@ -133,11 +149,90 @@ def test_reviews_of_ones_own(tiny, tmp_path):
     assert "'That movie was absolutely awful'" in make(tiny, "predict", TINY)
 
 
-def test_touching_the_patch_remakes_result2_and_what_follows(tiny):
+def touch_all(checkout, when):
+    """Gives every file of a checkout, its build among them, one time."""
+    for path in checkout.rglob("*"):
+        if path.is_file() and not path.is_symlink() and "downloads" not in path.parts and ".tox" not in path.parts:
+            os.utime(path, (when, when))
+
+
+@pytest.mark.parametrize("when", [0, time.time(), 4e9], ids=["long ago", "now", "in the future"])
+def test_times_remake_nothing(when, tiny):
+    touch_all(tiny, when)
     before = times(tiny)
-    (tiny / "patches/disable-dropout.patch").touch()
-    make(tiny, "predict", TINY)
-    assert remade(before, times(tiny)) == {"result2", "pb", "fc", "ir", "tensorflow", "predict"}
+    assert len(make(tiny, "predict", TINY).splitlines()) == 5
+    assert not remade(before, times(tiny))
+    touch_all(tiny, time.time())  # Make itself warns of files of the future
+
+
+def test_a_changed_patch_remakes_result2_and_what_follows_if_it_makes_another_script(built, tmp_path):
+    checkout = copy_checkout(tmp_path / "checkout", build=built)
+    patch = checkout / "patches/disable-dropout.patch"
+    before, text = times(checkout), patch.read_text()
+    patch.write_text("What the guide's reader does by hand:\n" + text)
+    output = make(checkout, "predict", TINY)
+    assert "patch: patches/disable-dropout.patch differs from what it was made with" in output
+    assert not remade(before, times(checkout)), "the script that it makes is the same"
+    patch.write_text(text.replace("is_training = False", "is_training = False  # no dropout"))
+    output = make(checkout, "predict", TINY)
+    assert "result2: build/tiny/run_classifier.py differs from what it was made with" in output
+    assert remade(before, times(checkout)) >= {"result2", "pb", "fc", "tensorflow"}
+    assert not remade(before, times(checkout)) & {"pretrained", "reviews", "features", "result1"}
+
+
+def test_an_output_that_was_edited_is_made_again(built, tmp_path):
+    checkout = copy_checkout(tmp_path / "checkout", build=built)
+    weight = checkout / "build/tiny/weight.npy"
+    whole = weight.read_bytes()
+    weight.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    assert "fc: build/tiny/weight.npy is not as it was made" in make(checkout, "status", TINY)
+    assert "fc: build/tiny/weight.npy is not as it was made" in make(checkout, "predict", TINY)
+    assert weight.read_bytes() == whole
+    pb = checkout / "build/tiny/bert-finetune.pb"
+    pb.write_bytes(pb.read_bytes()[:1000])
+    make(checkout, "ir", TINY)
+    assert pb.read_bytes() == (built / "bert-finetune.pb").read_bytes()
+
+
+def status(checkout, *given):
+    """Returns {stage: what `make status` says of it}."""
+    return dict(line.split(": ", 1) for line in make(checkout, "status", TINY, *given).splitlines())
+
+
+def test_status_says_why_in_words_and_a_dry_run_the_same(tiny):
+    chain = ("pb", "fc", "ir", "tensorflow (predict)", "openvino (predict)", "classifier", "int8")
+    told = status(tiny)
+    assert {told[stage] for stage in ("pretrained", "reviews", "features", "result1", "result2", *chain)} == {
+        "as recorded"
+    }
+    assert told["ablation"] == told["bench"] == "not made yet"
+    told = status(tiny, "LEARNING_RATE2=3e-5")
+    assert told["result2"] == "--learning_rate was 1e-3, is 3e-5" and told["result1"] == "as recorded"
+    assert all(told[stage].endswith("is to be made first") for stage in chain)
+    told = status(tiny, "TEST_SIZE=40")
+    assert told["reviews"] == "--test_size was 48, is 40"
+    assert told["features"].endswith("is to be made first") and told["result1"].endswith("is to be made first")
+    process = start(tiny, "-n", "predict", TINY, "TEST_SIZE=40")
+    plan, why = process.communicate()
+    assert "reviews: --test_size was 48, is 40" in why
+    for stage in (
+        "inputs.reviews",
+        "tf1.features",
+        "python run_classifier.py",
+        "openvino.tools.mo",
+        "python -m infer ",
+    ):
+        assert stage in plan
+    assert "pretrained" not in why and "tf1.pretrained" not in plan
+
+
+def test_status_needs_no_environment_but_tools(built, tmp_path):
+    checkout = copy_checkout(tmp_path / "checkout", build=built)
+    (checkout / ".tox").unlink()
+    (checkout / ".tox").mkdir()
+    for name in ("tools", "tools.stamp", "python3.11.txt"):
+        (checkout / ".tox" / name).symlink_to(ROOT / ".tox" / name)
+    assert status(checkout)["result2"] == "as recorded"
 
 
 @pytest.mark.parametrize(
@@ -151,14 +246,21 @@ def test_touching_the_patch_remakes_result2_and_what_follows(tiny):
 def test_a_changed_parameter_retrains_what_depends_on_it(change, stages, tiny):
     plan = make(tiny, "-n", "predict", TINY, change)
     assert [stage for stage in ("result1", "result2") if f"--output_dir=build/tiny/{stage}\n" in plan] == stages
-    assert "inputs.reviews" not in plan and "inputs.pretrained" not in plan
+    assert "inputs.reviews" not in plan and "tf1.pretrained" not in plan
     assert "ckpt_to_pb.py" in plan and "openvino.tools.mo" in plan
 
 
-def test_a_changed_requirements_file_rebuilds_that_environment_only(tiny):
-    plan = make(tiny, "-n", "-W", "requirements/openvino.txt", "predict", TINY)
+def test_changed_pins_rebuild_that_environment_and_what_was_made_in_it(tiny):
+    pins = tiny / "requirements/openvino.txt"
+    text = pins.read_text()
+    pins.write_text(text + "# another line\n")
+    try:
+        plan = make(tiny, "-n", "predict", TINY)
+        assert status(tiny)["ir"] == "requirements/openvino.txt differs from what it was made with"
+    finally:
+        pins.write_text(text)
     assert re.findall(r"--notest -e (\w+)", plan) == ["openvino"]
-    assert "run_classifier" not in plan
+    assert "openvino.tools.mo" in plan and "run_classifier" not in plan and "ckpt_to_pb" not in plan
 
 
 def test_a_patch_that_no_longer_applies_stops_make(tiny):
@@ -170,8 +272,8 @@ def test_a_patch_that_no_longer_applies_stops_make(tiny):
     finally:
         shutil.copy2(ROOT / "run_classifier.py", script)
     assert "Hunk #1 FAILED" in output
-    make(tiny, "predict", TINY)  # remakes the patched script, which was taken away, and so result2
-    assert "result1" not in remade(before, times(tiny))
+    make(tiny, "predict", TINY)
+    assert not remade(before, times(tiny))
 
 
 def last_step(result1):
@@ -220,7 +322,7 @@ def test_a_lost_record_or_a_kill_before_it_was_written_remakes_the_stage(tiny):
     (build / "ir.record.json").unlink()
     assert "bias.npy: in no record" in make_fails(tiny, "verify", TINY)
     make(tiny, "predict", TINY)
-    assert remade(before, times(tiny)) == {"fc", "ir", "predict"}
+    assert remade(before, times(tiny)) == {"fc", "ir"}, "and nothing of what follows: they came out the same"
     assert "all as recorded" in make(tiny, "verify", TINY)
 
 
@@ -237,6 +339,8 @@ def test_a_lost_record_or_a_kill_before_it_was_written_remakes_the_stage(tiny):
         ("SEEDS=0 x", "seed 'x': must be a whole number"),
         ("REVIEWS=", "REVIEWS= is empty: leave it out for the default"),
         ("HUB_MODULE=a b", "HUB_MODULE='a b': Make takes no spaces in it"),
+        ("LEARNINGRATE2=5e-4", "LEARNINGRATE2=: there is no such variable: did you mean LEARNING_RATE2=?"),
+        ("XYZZY=1", "XYZZY=: there is no such variable:  `make help` lists them"),
     ],
 )
 def test_a_bad_parameter_is_one_clear_line_and_costs_nothing(given, message, tiny):
@@ -253,12 +357,12 @@ def test_deterministic_training_is_the_same_to_the_last_bit(way, tmp_path):
     for process in [start(run, "result1", TINY, "DETERMINISTIC=1", "EPOCHS=16.0", *way) for run in runs]:
         stdout, stderr = process.communicate()
         assert process.returncode == 0, stdout + stderr
-    records = [json.loads((run / "build/tiny/result1.record.json").read_text()) for run in runs]
+    records = [json.loads(next(run.glob("build/tiny*/result1.record.json")).read_text()) for run in runs]
     first, second = (
         {path: digest for path, digest in record["outputs"].items() if ".data-" in path or "eval_results" in path}
         for record in records
     )
-    assert "build/tiny/result1/model.ckpt-128.data-00000-of-00001" in first
+    assert any(path.endswith("/result1/model.ckpt-128.data-00000-of-00001") for path in first)
     assert first == second
 
 
@@ -270,32 +374,40 @@ def test_the_same_seed_gives_the_same_sample_and_another_seed_another(tiny, tmp_
         assert ((checkout / "build/tiny/reviews/train.jsonl").read_text() == mine) is same
 
 
-def test_a_damaged_checkpoint_makes_no_pb(tiny):
-    data = tiny / "build/tiny/result2/model.ckpt-16.data-00000-of-00001"
-    pb = tiny / "build/tiny/bert-finetune.pb"
-    whole, frozen = data.read_bytes(), pb.read_bytes()
-    data.write_bytes(whole[: len(whole) // 2])
-    pb.unlink()
-    try:
-        assert "damaged or truncated checkpoint" in make_fails(tiny, "pb", TINY)
-        assert not pb.exists()
-    finally:
-        data.write_bytes(whole)
-    make(tiny, "predict", TINY)
-    assert pb.read_bytes() == frozen
+def test_a_damaged_checkpoint_makes_no_pb(tiny, tmp_path):
+    for path in (tiny / "build/tiny/result2").glob("model.ckpt-16.*"):
+        shutil.copy(path, tmp_path)
+    data = tmp_path / "model.ckpt-16.data-00000-of-00001"
+    data.write_bytes(data.read_bytes()[: data.stat().st_size // 2])
+    output = make_fails(tiny, "pb", TINY, f"CHECKPOINT={tmp_path}/model.ckpt-16")
+    assert "damaged or truncated checkpoint" in output
+    assert not list(tiny.glob("build/tiny-*/*.pb"))
 
 
-def test_a_broken_pb_makes_no_ir(tiny):
-    pb = tiny / "build/tiny/bert-finetune.pb"
-    ir = tiny / "build/tiny/bert-finetune.xml"
-    frozen, before = pb.read_bytes(), ir.read_bytes()
-    pb.write_bytes(frozen[: len(frozen) // 2])
-    try:
-        assert "build/tiny/bert-finetune.pb: not a whole frozen graph" in make_fails(tiny, "ir", TINY)
-        assert not ir.exists() or ir.read_bytes() == before
-    finally:
-        pb.write_bytes(frozen)
-    make(tiny, "predict", TINY)
+def test_a_broken_pb_makes_no_ir(tiny, tmp_path):
+    frozen = (tiny / "build/tiny/bert-finetune.pb").read_bytes()
+    (tmp_path / "half.pb").write_bytes(frozen[: len(frozen) // 2])
+    assert f"{tmp_path}/half.pb: not a whole frozen graph" in make_fails(tiny, "ir", TINY, f"PB={tmp_path}/half.pb")
+    assert not list(tiny.glob("build/tiny-*/*.xml"))
+
+
+def test_a_goal_that_only_uses_a_model_trains_no_other_where_there_is_one(built, tmp_path):
+    """`make score` after a training with a variable that was forgotten, and after one on something given."""
+    checkout = copy_checkout(tmp_path / "checkout", build=built)
+    build = checkout / "build/tiny"
+    (tmp_path / "in.txt").write_text("fine\n")
+    score = ("score", TINY, f"INPUT={tmp_path}/in.txt", f"OUTPUT={tmp_path}/out.csv")
+    before = {path: path.read_bytes() for path in build.rglob("*") if path.is_file()}
+    output = make_fails(checkout, *score, "TRAIN_SIZE=32")
+    assert "make score uses a model and trains none where there is one: that in build/tiny is not as asked" in output
+    assert "reviews: --train_size was 64, is 32" in output and "run `make result2`" in output
+    assert {path: path.read_bytes() for path in build.rglob("*") if path.is_file()} == before
+    assert "scoring with build/tiny/classifier.xml" in make(checkout, *score)
+
+    build.rename(checkout / "build/tiny-mine")
+    output = make_fails(checkout, *score)
+    assert "there is none in build/tiny, but in build/tiny-mine: add DATA_DIR=" in output
+    assert not (build / "result1").exists()
 
 
 def test_unknown_device_is_one_clear_line_and_keeps_the_predictions(tiny):

@@ -18,9 +18,9 @@ from conftest import start_ray
 from hosts import make_hosts
 from small import ROOT, WORDS, fails, run
 
-from infer import cluster
 from infer.classifier import WINDOW
-from infer.score import main
+from infer.score import on_ray
+from infer.score.__main__ import main
 
 MANY = 12 * WINDOW + 500
 
@@ -116,13 +116,13 @@ PAIRS = [
 # Connects once, since that is what takes long.
 SCRIPT = """
 import argparse, json, pathlib, sys
-from infer import cluster, score
+from infer.score import on_ray, run
 model, address, pairs = json.loads(sys.argv[1])
-with cluster.connected(address):
+with on_ray.connected(address):
     for source, output in pairs:
         paths = {"input": pathlib.Path(source), "output": pathlib.Path(output), "model": model}
         options = {"device": "CPU", "hint": "throughput", "text_column": None, "strict": False}
-        score.score(argparse.Namespace(**paths, **options), cluster.score_windows)
+        run.score(argparse.Namespace(**paths, **options), on_ray.score_windows)
 """
 
 
@@ -251,10 +251,10 @@ def test_what_cannot_be_done_is_one_clear_line(classifier, head, sources, tmp_pa
     assert line("--ray_address", "127.0.0.1:9", source, output) == "127.0.0.1:9: no Ray there: Connection refused"
     stranger = os.environ | {"RAY_AUTH_TOKEN": "0" * 64}
     assert "its token is another: set RAY_AUTH_MODE" in line("--ray_address", address, source, output, env=stranger)
-    other = "import ray, sys; ray.__version__ = '2.0.0'\nfrom infer.score import main; main(sys.argv[1:])"
+    other = "import ray, sys; ray.__version__ = '2.0.0'\nfrom infer.score.__main__ import main; main(sys.argv[1:])"
     message = fails("-c", other, *engine[3:], "--ray_address", address, source, output)
     assert message.startswith(f"{address}: cannot use this Ray: ") and "Ray: 2.0.0" in message
-    with cluster.connected(address):
+    with on_ray.connected(address):
         import ray
 
         busy = ray.util.placement_group([{"CPU": 2}])

@@ -165,9 +165,7 @@ def build(tmp_path):
     phase1 = f"python run_classifier.py {train} --learning_rate=5e-5 --num_train_epochs=2.0"
     phase2 = f"python build/run_classifier.py {train} --learning_rate=2e-5 --num_train_epochs=1.0"
     sample = "--train_size=50 --test_size=10 --random_seed=7"
-    write_record(
-        folder, "pretrained", "python -m inputs.pretrained safetensors d/mini-1.0-py3-none-any.whl made-up", tf1
-    )
+    write_record(folder, "pretrained", "python -m tf1.pretrained safetensors d/mini-1.0-py3-none-any.whl made-up", tf1)
     write_record(folder, "reviews", f"python -m inputs.reviews rotten_tomatoes d/text-2.0-py3-none-any.whl {sample} r")
     write_record(folder, "result1", phase1, tf1)
     write_record(folder, "result2", phase2, tf1)

@@ -10,11 +10,11 @@ from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.graph_pb2 import GraphDef
 from tensorboard.summary.writer.record_writer import RecordWriter
 
+from infer.text.bert_config import count_weights
 from report import ablation
 from report.compare import main
 from report.page import escape, to_html
 from report.read import COUNTS, read_events
-from report.setting import count_parameters
 
 
 def compare(build):
@@ -69,7 +69,7 @@ def test_setup_is_that_of_the_records_and_says_what_differs(build):
 
 
 def test_the_notebooks_own_weights_and_reviews_are_comparable(build):
-    write_record(build, "pretrained", "python -m inputs.pretrained google d/uncased_L-12_H-768_A-12.zip p")
+    write_record(build, "pretrained", "python -m tf1.pretrained google d/uncased_L-12_H-768_A-12.zip p")
     write_record(build, "reviews", "python -m inputs.reviews aclimdb d/aclImdb_v1.tar.gz --train_size=5000 r")
     text = compare(build)
     assert "Comparable with the notebook: the same weights and the same corpus." in text
@@ -79,7 +79,7 @@ def test_the_notebooks_own_weights_and_reviews_are_comparable(build):
 
 
 def test_own_reviews_and_random_weights_are_named_as_such(build):
-    write_record(build, "pretrained", "python -m inputs.pretrained random d/mini.whl p")
+    write_record(build, "pretrained", "python -m tf1.pretrained random d/mini.whl p")
     write_record(build, "reviews", "python -m inputs.reviews aclimdb my/films --train_size=50 --test_size=10 r")
     text = compare(build)
     assert row(text, "weights")[2] == "**random**"
@@ -178,7 +178,7 @@ def test_an_event_file_that_is_none_is_one_line(build):
         with open(path, "wb") as file:
             RecordWriter(file).write(Event(graph_def=graph, wall_time=1).SerializeToString())
         line = fails(main, build, "--profile=made-up")
-        assert line.startswith(f"{path.parent}/events.out.tfevents.*: broken: ")
+        assert line.startswith(f"{path.parent}/events.out.tfevents.*: damaged: ")
     path.write_bytes(bytes(9999))
     assert "no loss in them" in fails(main, build, "--profile=made-up")
 
@@ -248,8 +248,8 @@ def test_what_is_malformed_is_one_line(build, name, text, complaint):
 def test_parameters_are_those_of_the_published_models():
     # google-research/bert's README: 110M for BERT-Base; all-MiniLM-L6-v2's card: 22.7M.
     base = {"num_hidden_layers": 12, "hidden_size": 768, "intermediate_size": 3072}
-    assert count_parameters(CONFIG | base) == 109_482_240
-    assert count_parameters(CONFIG) == 22_713_216
+    assert count_weights(CONFIG | base) == 109_482_240
+    assert count_weights(CONFIG) == 22_713_216
 
 
 def test_text_is_escaped_only_where_it_is_markup(tmp_path):

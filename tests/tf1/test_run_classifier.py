@@ -153,7 +153,7 @@ def test_bad_input_is_one_clear_line(changes, message, tiny, data_dir, tmp_path)
     [
         ("--task_name=CoLA", "Unknown command line flag 'task_name'"),
         ("--num_train_epoch=1", "Unknown command line flag 'num_train_epoch'"),
-        ("false", "false: belongs to no flag"),
+        ("false", "false: not a flag"),
         ("--train_batch_size=0", "flag --train_batch_size=0: must be positive"),
     ],
 )

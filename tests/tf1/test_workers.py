@@ -18,7 +18,7 @@ STEPS = 24
 
 def launch(workers, *command):
     """Runs a script as `make result1 WORKERS=` does; returns the finished process."""
-    return run("launch.py", f"--workers={workers}", "--", *command)
+    return run("-m", "tf1.launch", f"--workers={workers}", "--", *command)
 
 
 @pytest.fixture(scope="module")
@@ -141,7 +141,7 @@ def find_workers(pid):
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_a_lost_worker_is_one_line_and_training_goes_on_from_the_last_checkpoint(number, tiny, data, tmp_path):
     """SIGKILL to the second worker; SIGINT, as at a terminal, to all but the workers, in groups of their own."""
-    command = ["launch.py", "--workers=2", "--", "run_classifier.py", *flags(tiny, data, tmp_path, epochs=40)]
+    command = ["-m", "tf1.launch", "--workers=2", "--", "run_classifier.py", *flags(tiny, data, tmp_path, epochs=40)]
     process = subprocess.Popen(
         [sys.executable, *command],
         cwd=ROOT,
@@ -187,6 +187,6 @@ def test_a_lost_worker_is_one_line_and_training_goes_on_from_the_last_checkpoint
 )
 def test_what_cannot_be_shared_is_one_clear_line(given, message, tiny, data, tmp_path):
     place = given.index("FLAGS") if "FLAGS" in given else len(given)
-    command = ["launch.py", *given[:place], *flags(tiny, data, tmp_path / "out"), *given[place + 1 :]]
+    command = ["-m", "tf1.launch", *given[:place], *flags(tiny, data, tmp_path / "out"), *given[place + 1 :]]
     assert message in fails(*command)
     assert not (tmp_path / "out").exists()

@@ -1,0 +1,144 @@
+"""The classifier's IR on disk: written and sealed, checked and read; and the cache of compiled models beside it.
+
+An IR is a pair of files, .xml and .bin. In a classifier's rt_info is what is needed to predict texts with it (KEYS, as
+JSON), and a seal: by that, a file that has changed since it was written is refused before OpenVINO reads it.
+"""
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import openvino as ov
+
+from infer.text.files import sha256_of
+from infer.text.vocab import SPECIAL_TOKENS
+
+INFO = "classifier"  # the section of rt_info
+KEYS = ("vocab", "labels", "do_lower_case", "max_seq_length")
+SEAL = "sha256"  # beside KEYS: of the .xml, with NO_SEAL in its place, and the .bin
+NO_SEAL = "0" * 64
+
+
+def reason(error):
+    """Returns what happened: the last line of OpenVINO's message, which begins with source positions."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__
+
+
+def write_info(network, *values):
+    """Writes the values of KEYS, in their order, into the rt_info of an ov.Model, each as JSON."""
+    for key, value in zip(KEYS, values, strict=True):
+        network.set_rt_info(json.dumps(value), [INFO, key])
+
+
+def seal(path):
+    """Returns the SHA-256 of a classifier's .xml, but for the seal in it, and its .bin; and the seal, as bytes."""
+    before, tag, after = Path(path).read_bytes().partition(f'<{SEAL} value="'.encode())
+    written, after = after[: len(NO_SEAL)], after[len(NO_SEAL) :]
+    sha256 = hashlib.sha256(before + tag + NO_SEAL.encode() + after)
+    sha256.update(sha256_of(Path(path).with_suffix(".bin")).encode())
+    return sha256.hexdigest().encode(), written
+
+
+def save_model(network, path):
+    """Writes an ov.Model as an IR, its numbers as they are.
+
+    Args:
+      path: Path, .xml; its .bin lands beside it. What is there is not written into: it may be the weights that
+        `network` reads, by another name, or in use.
+    Raises: OSError if that fails, as on a full disk, which OpenVINO itself does not name; no half of it stays.
+    """
+    for suffix in (".xml", ".bin"):
+        path.with_suffix(suffix).unlink(missing_ok=True)
+    try:
+        ov.save_model(network, path, compress_to_fp16=False)
+    except RuntimeError as error:
+        for half in (path, path.with_suffix(".bin")):
+            with contextlib.suppress(OSError):
+                half.unlink()
+        why = f"cannot write the IR ({reason(error)}): is there room for it, and may it be written there?"
+        raise OSError(errno.EIO, why, str(path)) from error
+
+
+def save_classifier(network, path):
+    """Writes an ov.Model that has write_info's rt_info as an IR that read_model reads: save_model, and its seal."""
+    network.set_rt_info(NO_SEAL, [INFO, SEAL])
+    save_model(network, path)
+    path.write_bytes(path.read_bytes().replace(NO_SEAL.encode(), seal(path)[0]))
+
+
+def is_classifier(path):
+    """Tells whether the file at `path` is an IR with a classifier's rt_info, as infer.convert writes it."""
+    try:
+        return f"<{INFO}>".encode() in Path(path).read_bytes()
+    except OSError:
+        return False
+
+
+def check_info(network, vocab, labels, do_lower_case, max_seq_length):
+    """Raises ValueError if the values of KEYS are not of their types, or don't fit the ov.Model."""
+    for names in (vocab, labels):
+        if not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
+            raise ValueError("its vocab or labels are no list of names")
+    if missing := {*SPECIAL_TOKENS} - {*vocab}:
+        raise ValueError(f"no {min(missing)} in its vocab")
+    if not isinstance(do_lower_case, bool) or not isinstance(max_seq_length, int) or max_seq_length < 3:
+        raise ValueError("its do_lower_case or max_seq_length makes no sense")
+    shapes = [str(port.partial_shape) for port in (*network.inputs, *network.outputs)]
+    if shapes != ["[?,?]"] * 3 + [f"[?,{len(labels)}]"]:
+        raise ValueError(f"it takes and gives {' '.join(shapes)}, not three of ids and {len(labels)} probabilities")
+
+
+def read_model(core, path):
+    """Returns the ov.Model at `path` and the values of KEYS; raises OSError or ValueError, as Classifier.
+
+    What is not as it was written is not given to OpenVINO, which may end the process over it.
+    """
+    path = Path(path)
+    for file in (path, path.with_suffix(".bin") if path.name else path):
+        if not file.is_file():
+            raise FileNotFoundError(f"{file}: no such file: make it with `make classifier`")
+    try:
+        found, written = seal(path)
+        if not written:
+            raise ValueError(f"no {SEAL} in its rt_info")
+        if found != written:
+            raise ValueError("its .xml or .bin is not as it was written")
+        network = core.read_model(path)
+        info = [json.loads(network.get_rt_info([INFO, key]).astype(str)) for key in KEYS]
+        check_info(network, *info)
+        return network, info
+    except (RuntimeError, ValueError) as error:
+        raise ValueError(
+            f"{path}: not a classifier, or broken: {reason(error)}: make it with `make classifier`"
+        ) from error
+
+
+def open_cache(folder):
+    """Tells whether OpenVINO can keep compiled models in `folder`; removes those that are not as they were written.
+
+    OpenVINO notices one that was cut, and not one whose numbers have changed.
+    """
+    if os.path.lexists(folder) and not folder.is_dir():
+        return False
+    # Of what is in it, only to be read: OpenVINO leaves its files read-only.
+    writable = os.access(folder if folder.is_dir() else folder.parent, os.W_OK | os.X_OK)
+    if not writable or not all(os.access(file, os.R_OK) for file in folder.glob("*")):
+        return False
+    for blob in folder.glob("*.blob"):
+        sha256 = blob.with_suffix(".sha256")
+        if not sha256.is_file() or sha256.read_text(errors="replace") != sha256_of(blob):
+            blob.unlink(missing_ok=True)
+    return True
+
+
+def close_cache(folder):
+    """Notes the SHA-256 of the compiled models for the next open_cache; on a full disk they are made again then."""
+    with contextlib.suppress(OSError):
+        for blob in folder.glob("*.blob"):
+            sha256 = blob.with_suffix(".sha256")
+            if not sha256.exists() or sha256.stat().st_mtime_ns < blob.stat().st_mtime_ns:
+                sha256.write_text(sha256_of(blob))

@@ -1,0 +1,101 @@
+"""Scores a file of reviews: python -m infer score -m classifier.xml reviews.csv scored.csv
+
+Reads and writes .csv, .tsv, .jsonl, .parquet and .txt (one text a line). To the columns that are there it adds `label`
+and the probability of each label, p_negative and p_positive; a .txt gets these alone, a line for each row, with tabs.
+The file is read twice, first to check it; any number of rows takes the same memory. The rows that are bad are listed in
+OUTPUT.errors, if there are any. What has been scored is kept in OUTPUT.parts/ until OUTPUT is whole: given again, a
+command that was interrupted or killed goes on from there.
+
+With --engine ray the rows are scored by Ray Data, on this machine or a cluster of them: see infer/score/on_ray.py.
+"""
+
+import argparse
+import os
+import signal
+import sys
+import tempfile
+from pathlib import Path
+
+from infer.classifier import HINTS
+from infer.score.parts import list_of_errors
+from infer.score.reading import SUFFIXES
+from infer.score.run import say_interrupted, score
+from infer.text.script import run
+
+ENGINES = ("local", "ray")
+
+
+def interrupt(number, frame):
+    """Ends at once, whatever is under way: what is in OUTPUT.parts/ is whole at any moment."""
+    say_interrupted()
+    os._exit(130)
+
+
+def check_paths(source, output):
+    """Exits if what is given cannot be read or written, before anything long."""
+    for path in (source, output):
+        if path.suffix.lower() not in SUFFIXES:
+            sys.exit(f"{path}: unknown extension {path.suffix!r}: choose one of {', '.join(SUFFIXES)}")
+    if not source.is_file():
+        sys.exit(f"{source}: no such file")
+    if output.exists() and output.samefile(source):
+        sys.exit(f"{output}: is the input: give the output another name")
+    if output.is_symlink():
+        sys.exit(f"{output}: a link that leads to itself: give the output another name")
+    if output.exists() and not output.is_file():
+        sys.exit(f"{output}: is a folder or a device: give the name of a file")
+    if list_of_errors(output).is_dir():
+        sys.exit(f"{list_of_errors(output)}: is a folder, and bad rows are to be listed in it: move it away")
+    with open(source, "rb"):
+        pass
+    try:
+        with tempfile.TemporaryFile(dir=output.parent):  # os.access knows nothing of a full or broken disk
+            pass
+    except OSError as error:
+        sys.exit(f"{output.parent}: cannot write to this folder: {error.strerror}")
+
+
+def build_parser():
+    parser = argparse.ArgumentParser(
+        prog="python -m infer score", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("-m", "--model", required=True, help="the IR that `make classifier` writes, classifier.xml")
+    parser.add_argument("-d", "--device", default="CPU", help="the device to run on (default: CPU)")
+    parser.add_argument("--hint", choices=HINTS, default=HINTS[0], help=f"what to tune for (default: {HINTS[0]})")
+    parser.add_argument("--text_column", help="the column of the texts (default: review, or the only one)")
+    parser.add_argument("--strict", action="store_true", help="stop at the first bad row, instead of skipping it")
+    parser.add_argument("--engine", choices=ENGINES, default=ENGINES[0], help=f"what scores (default: {ENGINES[0]})")
+    parser.add_argument("--ray_address", help="of a Ray cluster, HOST:PORT (default: a Ray of its own, here)")
+    parser.add_argument("input", type=Path, metavar="INPUT", help="the file to score")
+    parser.add_argument("output", type=Path, metavar="OUTPUT", help="the file to write; one that is there is replaced")
+    return parser
+
+
+def main(arguments=None):
+    """Runs the command. Raises: SystemExit with what is wrong; OSError.
+
+    Args:
+      arguments: list of str, or None for those of the process.
+    """
+    parser = build_parser()
+    if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:  # which a background shell hands down
+        signal.signal(signal.SIGINT, interrupt)
+    args = parser.parse_args(arguments)
+    if args.ray_address and args.engine != "ray":
+        parser.error("--ray_address is for --engine ray")
+    if args.output.is_symlink():
+        args.output = Path(os.path.realpath(args.output))
+    check_paths(args.input, args.output)
+    if args.engine == "local":
+        return score(args)
+    try:
+        from infer.score import on_ray
+    except ModuleNotFoundError as error:
+        sys.exit(f"{error.name} is not in this environment: score on Ray with .tox/ray/bin/python")
+    if signal.getsignal(signal.SIGINT) == interrupt:
+        signal.signal(signal.SIGINT, on_ray.interrupt)
+    on_ray.score(args)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,241 @@
+"""Scores the windows of a file on Ray Data: --engine ray of the command, on a Ray of its own or on a cluster.
+
+An actor for every free CPU keeps one compiled classifier. It reads a window where that begins, predicts it in the
+batches that one machine would, and sends its part to the driver, the only one that writes: so each part is written
+once, whatever happens to actors and machines, and when one dies Ray gives its windows to others. Every machine needs
+this checkout, the input and the classifier under the same paths, as on a shared disk.
+"""
+
+import contextlib
+import logging
+import os
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+import threading
+from pathlib import Path
+
+import ray
+import ray.data
+import ray.data.exceptions
+from ray import cloudpickle
+
+from infer.score import run
+
+ROOT = Path(__file__).parents[2]  # what actors import infer from
+SUFFIXES = (".jsonl", ".parquet")
+PATIENCE = 60  # seconds for an address to answer
+GRACE = 4  # seconds for Ray to end
+TERMINAL = os.dup(2)  # standard error, while Ray starts without it
+STORE = 2**29  # bytes of memory for what is on its way between actors and driver; what is beyond goes to disk
+
+
+class Unscored(ValueError):
+    """No answer for some windows: the message says which machine, and why."""
+
+
+class Scorer:
+    """An actor: scores windows one at a time with a classifier of its own. What is wrong here is part of its answer.
+
+    Args:
+      task: to_task's.
+    """
+
+    def __init__(self, task):
+        # Unpickled on machines that may have no checkout: hence what is imported here.
+        self.task, self.next, self.windows = task, None, None
+        try:
+            sys.path.insert(0, str(task["root"]))
+            from infer.classifier import Classifier
+            from infer.score.reading import Position, open_source
+            from infer.score.window import score_window
+            from infer.text.files import sha256_of
+
+            for path, sha256 in task["sha256"].items():
+                if sha256_of(path) != sha256:
+                    raise ValueError(f"{path}: not the same file as where the command runs")
+            self.classifier = Classifier(task["model"], hint=task["hint"], threads=1)
+            self.position, self.score_window = Position, score_window
+            self.read = open_source(task["path"], task["text_column"]).read
+            self.wrong = ""
+        except ModuleNotFoundError as error:
+            self.wrong = f"{error.name} is not there: start Ray with .tox/ray/bin/ray, from {task['root']} as here"
+        except (Exception, SystemExit) as error:
+            self.wrong = str(error)
+
+    def find(self, position):
+        """Returns (rows, texts) of the window that begins at a Position.
+
+        A row group of a .parquet is decoded from its beginning, so the reader is kept for the next window of it.
+        """
+        if self.next is None or self.next.offset != position.offset or self.next > position:
+            self.windows = self.read(lambda number, why: None, position)
+        for rows, texts, begin in self.windows:
+            if begin == position:
+                self.next = begin._replace(row=begin.row + 1)  # the first that the kept reader may still come to
+                return rows, texts
+        raise ValueError("has changed")
+
+    def __call__(self, batch):
+        """Scores one window.
+
+        Args:
+          batch: {"window", "offset", "row", "size"}, each an array of one int: an index, its Position's two, its rows.
+        Returns: the same, and "part", its bytes, "wrong", what stood against it or nothing, and "machine", its address.
+        """
+        part, wrong = b"", self.wrong
+        try:
+            if not wrong:
+                rows, texts = self.find(self.position(int(batch["offset"][0]), int(batch["row"][0])))
+                if len(texts) != batch["size"][0]:
+                    raise ValueError("has changed")
+                part = self.score_window(self.classifier, rows, texts, self.task["schema"], self.task["suffix"])
+        except (Exception, SystemExit) as error:
+            wrong = f"{self.task['path']}: window {batch['window'][0]}: {error}"
+        import ray
+
+        return batch | {"part": [part], "wrong": [wrong], "machine": [ray.util.get_node_ip_address()]}
+
+
+def count_free():
+    """Returns how many CPUs of Ray's are free; raises Unscored if none is."""
+    if free := int(ray.available_resources().get("CPU", 0)):
+        return free
+    raise Unscored("no CPU of Ray's is free: wait until another job has ended")
+
+
+def to_task(job):
+    """Returns what a Scorer needs of a Job, as a dict: a class of infer could not be unpickled without a checkout."""
+    return {
+        "root": ROOT,
+        "sha256": {path.absolute(): sha256 for path, sha256 in job.digests.items()},
+        "model": job.model.absolute(),
+        "hint": job.hint,
+        "path": job.path.absolute(),
+        "text_column": job.source.text_column,
+        "schema": job.schema,
+        "suffix": job.suffix,
+    }
+
+
+def score_windows(job):
+    """Scores the windows of a Job on the Ray that is connected.
+
+    Yields: (index of a window, bytes of its part), as they come. Raises: Unscored.
+    """
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    context.execution_no_progress_timeout_s = -1  # a window of long texts takes a slow machine as long as it takes
+    context.max_consecutive_actor_init_deaths = 10  # one that dies at its start is another's to replace, too
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)
+    items = [
+        {"window": i, "offset": position.offset, "row": position.row, "size": size}
+        for i, (size, position) in job.windows.items()
+    ]
+    if not items:
+        return
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    scored = ray.data.from_items(items, override_num_blocks=len(items)).map_batches(
+        Scorer,
+        fn_constructor_args=(to_task(job),),
+        batch_size=1,
+        num_cpus=1,
+        compute=ray.data.ActorPoolStrategy(size=min(count_free(), len(items))),
+    )
+    try:
+        for row in scored.iter_rows():
+            if row["wrong"]:
+                raise Unscored(f"{row['machine']}: {' '.join(row['wrong'].split())}")
+            yield row["window"], row["part"]
+    except (ray.exceptions.RayError, ray.data.exceptions.SystemException, OSError, RuntimeError) as error:
+        lines = [line for line in str(error).splitlines() if line.strip()]
+        raise Unscored(f"Ray gave up: {lines[-1] if lines else type(error).__name__}") from error
+
+
+def interrupt(number, frame):
+    """Ends like that of the command, but has Ray's processes end first, as far as they do so soon."""
+    run.say_interrupted(TERMINAL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    timer = threading.Timer(GRACE, os._exit, (130,))
+    timer.daemon = True
+    timer.start()
+    sys.exit(130)
+
+
+def init(address, **options):
+    """Calls ray.init so that it says nothing but what it raises, and Ray's C++ nothing but how it crashed, if so."""
+    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal"}
+    what = "cannot start a Ray here" if address == "local" else f"{address}: cannot use this Ray"
+
+    def give_up():
+        os.write(TERMINAL, f"{address}: no Ray answers there within {PATIENCE} seconds\n".encode())
+        os._exit(1)
+
+    timer = threading.Timer(PATIENCE, give_up)  # ray.init waits for ever for what is no Ray
+    if address != "local":
+        timer.start()
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)  # C++ says that it was told to say nothing
+    try:
+        ray.init(address, include_dashboard=False, logging_level=logging.CRITICAL, log_to_driver=False, **options)
+    except Exception as error:
+        sys.exit(f"{what}: {explain(error)}")
+    finally:
+        timer.cancel()
+        os.dup2(TERMINAL, 2)
+        os.close(nowhere)
+
+
+@contextlib.contextmanager
+def connected(address):
+    """Connects this process to a cluster, HOST:PORT, or starts a Ray of its own that ends with it.
+
+    Raises: SystemExit if there is no such cluster.
+    """
+    folder = None
+    try:
+        if address:
+            host, _, port = address.rpartition(":")
+            try:
+                if int(port) not in range(1, 2**16):
+                    raise ValueError
+                socket.create_connection((host, int(port)), 5).close()
+            except ValueError:
+                sys.exit(f"{address}: must be HOST:PORT, such as 10.0.0.1:6379")
+            except OSError as error:
+                sys.exit(f"{address}: no Ray there: {error.strerror or error}")
+            init(address)
+        else:
+            os.environ.setdefault("RAY_worker_niceness", "0")  # beside other work, 15 leaves actors next to nothing
+            folder = tempfile.mkdtemp(prefix="score-", dir="/tmp")  # sockets lie in it, whose paths have to be short
+            init("local", _temp_dir=folder, object_store_memory=STORE)
+        yield
+    finally:
+        ray.shutdown()
+        if folder:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def explain(error):
+    """Returns what is wrong with a Ray that ray.init raised `error` for, in one line."""
+    reasons = [str(error), str(error.__cause__ or "")]
+    if "InvalidAuthToken" in reasons[1]:
+        return "its token is another: set RAY_AUTH_MODE and RAY_AUTH_TOKEN_PATH as for `ray start`"
+    return " ".join(reasons[0].split())
+
+
+def score(args):
+    """Scores args.input into args.output, as run.score does. Raises: SystemExit with what is wrong; OSError."""
+    for path in (args.input, args.output):
+        if path.suffix.lower() not in SUFFIXES:
+            sys.exit(f"{path}: Ray scores {' and '.join(SUFFIXES)} into either: leave out the engine, or convert it")
+    if args.device != "CPU":
+        sys.exit(f"device {args.device}: Ray scores on the CPU: leave out the engine or the device")
+    with connected(args.ray_address):
+        try:
+            count_free()  # before the file is read
+            run.score(args, score_windows)
+        except Unscored as error:
+            sys.exit(str(error))

@@ -1,0 +1,28 @@
+"""One window of rows scored: what the engines have in common."""
+
+import pyarrow as pa
+
+from infer.score.writing import to_parquet, to_text
+
+
+def add_columns(labels):
+    """Returns {column: Arrow type} of what is added to a row."""
+    return {"label": pa.string()} | {f"p_{label.lower()}": pa.float32() for label in labels}
+
+
+def score_window(classifier, window, texts, schema, suffix):
+    """Predicts a window.
+
+    Args:
+      classifier: infer.Classifier.
+      window: list of dicts, or pa.Table: its rows.
+      texts: list of str, one of each row.
+      schema: pa.Schema of the rows.
+      suffix: of the output, such as .csv.
+    Returns: the bytes of its part.
+    Raises: one of UNFIT if a value does not fit into such a file; FloatingPointError if an answer is NaN or infinite.
+    """
+    probabilities = classifier.predict_window(texts)
+    labels = [classifier.labels[i] for i in probabilities.argmax(1)]
+    answers = dict(zip(add_columns(classifier.labels), [labels, *probabilities.T], strict=True))
+    return (to_parquet if suffix == ".parquet" else to_text)(window, answers, schema, suffix)

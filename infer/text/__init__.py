@@ -1,0 +1,1 @@
+"""Text, vocabulary, configuration and reviews: read in every environment, without TensorFlow or OpenVINO."""

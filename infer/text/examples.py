@@ -1,0 +1,61 @@
+"""Reads and checks reviews and their labels. Standard library only, in every environment, on Python 3.7 as well."""
+
+import contextlib
+import json
+import sys
+
+LABELS = ["Negative", "Positive"]  # by label id, 0 and 1
+MAX_REVIEWS = 1 << 30  # bytes of a file of reviews to predict, which is read as a whole
+
+
+def decode(data, name):
+    """Returns the text of a file's bytes; exits, naming the file `name`, if they are not UTF-8."""
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        sys.exit(f"{name}: line {line} is not UTF-8: convert the file, e.g. with iconv")
+
+
+def read_lines(path):
+    """Reads a file with one review per line, '-' for standard input; a blank line is an empty review.
+
+    Returns: list of str.
+    Raises: SystemExit if the file can't be read, is larger than MAX_REVIEWS bytes, or is not UTF-8.
+    """
+    try:
+        if path == "-" and not sys.stdin:
+            sys.exit("-: standard input is closed")
+        with contextlib.nullcontext(sys.stdin.buffer) if path == "-" else open(path, "rb") as file:
+            data = file.read(MAX_REVIEWS + 1)
+    except OSError as error:
+        sys.exit(f"{path}: cannot read the reviews: {error.strerror}")
+    if len(data) > MAX_REVIEWS:
+        sys.exit(f"{path}: more than {MAX_REVIEWS} bytes: `make score` reads files of any size")
+    # Only \n ends a line: str.splitlines would also split at a form feed or U+2028 inside a review.
+    lines = decode(data, path).split("\n")
+    return lines if lines[-1] else lines[:-1]
+
+
+def read_examples(path):
+    """Reads a file of examples, as inputs/reviews.py writes them.
+
+    Returns: list of dict with "review" (str), "label" (an index into LABELS) and "source" (str).
+    Raises: SystemExit if there is no such file, or a line is not an example.
+    """
+    try:
+        with open(path, encoding="utf-8") as file:
+            return [check_example(number, json.loads(line)) for number, line in enumerate(file, 1)]
+    except (ValueError, RecursionError) as error:
+        sys.exit(f"{path}: not a file of examples, as `make reviews` writes: {error}")
+    except FileNotFoundError:
+        sys.exit(f"{path}: no such file: --data_dir must hold train.jsonl and test.jsonl, as `make reviews` writes")
+
+
+def check_example(number, row):
+    """Returns `row`, what the JSON of line `number` holds; raises ValueError if it is not an example."""
+    if not isinstance(row, dict) or not isinstance(row.get("review"), str):
+        raise ValueError(f"line {number} has no text")
+    if type(row.get("label")) is not int or row["label"] not in range(len(LABELS)):
+        raise ValueError(f"line {number} has no label")
+    return row

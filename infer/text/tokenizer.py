@@ -1,0 +1,200 @@
+"""Text to ids: exactly the ids of google-research/bert's FullTokenizer, many times faster.
+
+Its rules become tables of characters for str.translate; the ids of what stands between two spaces are cached; WordPiece
+is Hugging Face's. Source of the rules: google-research/bert's tokenization.py.
+"""
+
+import json
+import sys
+import unicodedata
+from pathlib import Path
+
+import numpy as np
+import unicodedataplus
+from tokenizers import models
+
+from infer.text.vocab import SPECIAL_TOKENS, read_vocab
+
+__all__ = ["SPECIAL_TOKENS", "load_tokenizer", "read_casing", "read_vocab", "to_batches", "to_features"]
+MAX_INPUT_CHARS_PER_WORD = 200  # upstream's limit; Hugging Face's is 100
+MAX_CHUNKS, MAX_CHUNK = 200_000, 32  # how many are cached, and of how many characters at most: 70 to 150 MB
+MAX_SPLIT = 1 << 14  # characters; a longer text is not split into chunks
+
+# Training runs on Python 3.7 with Unicode 11, where upstream drops every later character as unassigned.
+UNICODE_VERSION = 11.0
+# The only three characters of Unicode 11 whose category has since changed in a way that matters here.
+CATEGORY_IN_UNICODE_11 = {"\u166d": "Po", "\u1734": "Mn", "\ua9bd": "Mc"}
+CJK = ((0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xF900, 0xFAFF), (0x20000, 0x2A6DF), (0x2A700, 0x2B73F))
+CJK += ((0x2B740, 0x2B81F), (0x2B820, 0x2CEAF), (0x2F800, 0x2FA1F))
+
+
+class LazyTable(dict):
+    """A dict that computes a missing value with a function, and keeps it."""
+
+    def __init__(self, function):
+        self.function = function
+
+    def __missing__(self, key):
+        self[key] = value = self.function(key)
+        return value
+
+
+class ChunkCache(LazyTable):
+    """A LazyTable that keeps only chunks of up to MAX_CHUNK characters, and is emptied when it holds MAX_CHUNKS."""
+
+    def __missing__(self, chunk):
+        value = self.function(chunk)
+        if len(chunk) <= MAX_CHUNK:
+            if len(self) >= MAX_CHUNKS:
+                self.clear()
+            self[chunk] = value
+        return value
+
+
+def category(char):
+    """Returns the general category of `char` in Unicode 11: "Cn" (unassigned) for later characters."""
+    if float(unicodedataplus.age(char).replace("Unassigned", "99")) > UNICODE_VERSION:
+        return "Cn"
+    return CATEGORY_IN_UNICODE_11.get(char) or unicodedata.category(char)
+
+
+def clean(code_point):
+    """Drops control and unassigned characters and puts spaces around CJK, as BasicTokenizer does before lowercasing."""
+    char = chr(code_point)
+    if char not in "\t\n\r" and (category(char)[0] == "C" or char == "\ufffd"):
+        return None
+    return f" {char} " if any(first <= code_point <= last for first, last in CJK) else char
+
+
+def strip_accents(code_point):
+    """Drops nonspacing marks, as BasicTokenizer._run_strip_accents does."""
+    return None if category(chr(code_point)) == "Mn" else code_point
+
+
+def clean_and_split(code_point):
+    """Both steps at once, for ASCII text, which has no accents to strip in between."""
+    return clean(code_point) and split_punctuation(code_point)
+
+
+def split_punctuation(code_point):
+    """Puts spaces around punctuation, as BasicTokenizer._run_split_on_punc does: also around ASCII symbols."""
+    char = chr(code_point)
+    punctuation = category(char)[0] == "P" or (33 <= code_point < 127 and not char.isalnum())
+    return f" {char} " if punctuation else char
+
+
+def read_casing(vocab_file):
+    """Returns do_lower_case from the tokenizer_config.json beside a vocabulary; True if there is none.
+
+    Raises: SystemExit if the file is there and has no such boolean.
+    """
+    path = Path(vocab_file).with_name("tokenizer_config.json")
+    try:
+        do_lower_case = json.loads(path.read_text(encoding="utf-8"))["do_lower_case"]
+        if not isinstance(do_lower_case, bool):
+            raise TypeError("neither true nor false")
+        return do_lower_case
+    except FileNotFoundError:
+        return True
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        sys.exit(f"{path}: cannot read do_lower_case from it: {error!r}")
+
+
+def load_tokenizer(vocab, do_lower_case=True, max_words=sys.maxsize):
+    """Returns a function that takes a list of texts and returns their WordPiece ids, a list for each.
+
+    The ids equal bert.tokenization.FullTokenizer's on Python 3.7 for any text, special tokens left out. A literal
+    "[SEP]" in a text is three ordinary words, as upstream.
+
+    Args:
+      vocab: {token: id}, from read_vocab.
+      do_lower_case: bool.
+      max_words: int; of a text, at least the ids of that many words are returned, the rest may be cut.
+    """
+    wordpiece = models.WordPiece(vocab, unk_token="[UNK]", max_input_chars_per_word=MAX_INPUT_CHARS_PER_WORD)
+    functions = clean, strip_accents, split_punctuation, clean_and_split
+    cleaned, unaccented, split, cleaned_and_split = map(LazyTable, functions)
+
+    def tokenize(text):
+        if text.isascii():
+            text = text.lower() if do_lower_case else text
+            # WordPiece takes the longest match first: here the whole word.
+            if text.isalnum() and text in vocab:
+                return [vocab[text]]
+            text = text.translate(cleaned_and_split)
+        else:
+            text = text.translate(cleaned)
+            if do_lower_case:
+                text = unicodedata.normalize("NFD", text.lower()).translate(unaccented)
+            text = text.translate(split)
+        ids = []
+        for word in text.split(None, max_words)[:max_words]:
+            word = word[: MAX_INPUT_CHARS_PER_WORD + 1]  # a longer word is [UNK] all the same
+            ids += [vocab[word]] if word in vocab else [piece.id for piece in wordpiece.tokenize(word)]
+        return ids
+
+    chunks = ChunkCache(tokenize)
+
+    def encode(text):
+        if len(text) > MAX_SPLIT:
+            return tokenize(text)
+        ids = []
+        # No rule looks past a space, so each chunk can be tokenized, and cached, by itself.
+        for chunk in text.split(" "):
+            ids += chunks[chunk]
+        return ids
+
+    return lambda texts: [encode(text) for text in texts]
+
+
+def to_features(ids, cls_sep_ids, max_seq_length):
+    """Puts [CLS] before and [SEP] after the ids of a text, and truncates or pads them to `max_seq_length`.
+
+    Args:
+      ids: list of int.
+      cls_sep_ids: (id of [CLS], id of [SEP]).
+      max_seq_length: int.
+    Returns: input_ids, input_mask, segment_ids, each int32 of shape (1, max_seq_length).
+    Source: bert.run_classifier.convert_single_example.
+    """
+    cls, sep = cls_sep_ids
+    ids = [cls, *ids[: max_seq_length - 2], sep]
+    features = np.zeros((3, 1, max_seq_length), np.int32)
+    features[0, 0, : len(ids)] = ids
+    features[1, 0, : len(ids)] = 1
+    return features
+
+
+def to_batches(ids, cls_sep_ids, max_seq_length, batch_size):
+    """Yields batches of texts of similar length, so that there is little padding.
+
+    Args:
+      ids: list of lists of int, one for each text.
+      cls_sep_ids: (id of [CLS], id of [SEP]).
+      max_seq_length: int, to which longer texts are truncated, [CLS] and [SEP] included.
+      batch_size: int.
+    Yields: (indices of the texts, [input_ids, input_mask, segment_ids], each int32 (batch, length)).
+    """
+    if not ids:
+        return
+    lengths = np.minimum([len(pieces) for pieces in ids], max_seq_length - 2)
+    # The longest first: memory is allocated once, and the last batches to finish are short.
+    order = np.argsort(-lengths, kind="stable")
+    for chosen in np.split(order, range(batch_size, len(order), batch_size)):
+        yield chosen, to_batch([ids[i] for i in chosen], lengths[chosen], cls_sep_ids)
+
+
+def to_batch(ids, lengths, cls_sep_ids):
+    """Truncates each text's ids to its length, adds [CLS] and [SEP], and pads them to the longest.
+
+    Args:
+      ids: list of lists of int.
+      lengths: array of int, how many ids of each text to keep.
+      cls_sep_ids: (id of [CLS], id of [SEP]).
+    Returns: list of input_ids, input_mask, segment_ids, each int32 (batch, length).
+    """
+    features = np.zeros((3, len(ids), lengths.max() + 2), np.int32)
+    for row, mask, pieces, length in zip(*features[:2], ids, lengths):
+        row[0], row[1 : length + 1], row[length + 1] = cls_sep_ids[0], pieces[:length], cls_sep_ids[1]
+        mask[: length + 2] = 1
+    return list(features)

@@ -1,0 +1,92 @@
+# Inputs: archives, checked; weights as a TF1 checkpoint; reviews as examples and as features.
+
+## MIRROR: a folder or URL that has the archives by their file names: take them from there, under the same checksums
+MIRROR ?=
+## OFFLINE: 1 to use the archives, modules and environments that are there; what is missing is named, not fetched
+OFFLINE ?=
+## CHECKSUMS: instead of inputs/checksums.txt, for archives of one's own in WEIGHTS= or REVIEWS_FROM=
+CHECKSUMS = inputs/checksums.txt
+DOWNLOADS = $(BUILD)/downloads
+export TFHUB_CACHE_DIR = $(DOWNLOADS)/tfhub
+export TFHUB_DOWNLOAD_PROGRESS = 1
+
+# What is there is checked again when its record is gone, or when the checksums are others.
+ARCHIVES = $(addprefix $(DOWNLOADS)/,$(WEIGHTS_ARCHIVE) $(REVIEWS_ARCHIVE))
+archive-from = $(if $(filter $(WEIGHTS_ARCHIVE),$(@F)),$(WEIGHTS),$(REVIEWS_FROM))
+archive.command = $(TOOLS) -m inputs.download --checksums=$(CHECKSUMS) \
+	$(if $(MIRROR),$(MIRROR:%/=%)/$(@F),$(archive-from)) $@
+archive.record = $@.record.json
+archive.goal = $(if $(filter $(WEIGHTS_ARCHIVE),$(@F)),pretrained,reviews)
+$(ARCHIVES): $(CHECKSUMS) FORCE | .tox/tools.stamp .tox/python3.7.txt
+	$(call stage,archive)
+
+PRETRAINED = $(addprefix $(P)/pretrained/,bert_config.json vocab.txt bert_model.ckpt.index)
+pretrained: $(PRETRAINED)  ## weights as a TensorFlow 1 checkpoint, with vocab.txt and bert_config.json
+pretrained.command = $(TF1) -m tf1.pretrained $(WEIGHTS_FORMAT) $(DOWNLOADS)/$(WEIGHTS_ARCHIVE) $(P)/pretrained
+pretrained.makes = $(P)/pretrained
+pretrained.record = $(P)/pretrained.record.json
+$(PRETRAINED) &: $(DOWNLOADS)/$(WEIGHTS_ARCHIVE) $(if $(filter random,$(WEIGHTS_FORMAT)),profiles/tiny.json) FORCE \
+		| .tox/tf1.stamp
+	$(call stage,pretrained)
+
+hub-module: $(P)/hub-module/saved_model.pb  ## the pretrained weights as a TF Hub module, for HUB_MODULE=
+hub-module.command = $(TF1) -m tf1.hub export $(P)/pretrained $(P)/hub-module
+hub-module.makes = $(P)/hub-module
+hub-module.record = $(P)/hub-module.record.json
+$(P)/hub-module/saved_model.pb: $(PRETRAINED) FORCE | .tox/tf1.stamp
+	$(call stage,hub-module)
+
+# BERT comes as the guide's checkpoint, or the notebook's way, as a module by folder or URL, which brings its own
+# vocabulary and casing. A module from a URL lies where tensorflow-hub keeps it.
+MODULE = $(if $(findstring ://,$(HUB_MODULE)),,$(HUB_MODULE)/saved_model.pb)
+module-files = $(or $(MODULE),$(TFHUB_CACHE_DIR)/$(shell printf %s '$(HUB_MODULE)' | sha1sum | cut -c-40))
+module.command = $(TF1) -m tf1.hub describe $(HUB_MODULE) $(B)/module
+module.makes = $(B)/module
+module.goal = features
+module.flags = $(trains)
+$(B)/module/vocab.txt $(B)/module/bert_config.json &: $(MODULE) FORCE | .tox/tf1.stamp
+	$(call stage,module)
+
+## VOCAB_FILE: of a CHECKPOINT to predict with; a tokenizer_config.json beside it tells its casing
+## BERT_CONFIG_FILE: of a CHECKPOINT to predict with
+BERT_CONFIG_FILE = $(P)/pretrained/bert_config.json
+ifdef HUB_MODULE
+VOCAB_FILE = $(B)/module/vocab.txt
+MODEL_CONFIG = $(B)/module/bert_config.json
+MODEL = --bert_hub_module_handle=$(HUB_MODULE) $(if $(DETERMINISTIC),--deterministic)
+MODEL_FILES = $(VOCAB_FILE) $(MODULE)
+else
+VOCAB_FILE = $(P)/pretrained/vocab.txt
+MODEL_CONFIG = $(BERT_CONFIG_FILE)
+INIT_CHECKPOINT = $(P)/pretrained/bert_model.ckpt
+MODEL = --vocab_file=$(VOCAB_FILE) --bert_config_file=$(BERT_CONFIG_FILE) $(if $(CASED),--do_lower_case=false) \
+	$(if $(DETERMINISTIC),--deterministic)
+MODEL_FILES = $(VOCAB_FILE) $(BERT_CONFIG_FILE)
+endif
+CASED = $(shell grep -sl '"do_lower_case": *false' $(dir $(VOCAB_FILE))tokenizer_config.json)
+
+REVIEWS_SOURCE = $(or $(DATA_DIR),$(DOWNLOADS)/$(REVIEWS_ARCHIVE))
+EXAMPLES = $(addprefix $(B)/reviews/,train.jsonl test.jsonl heldout.txt)
+reviews: $(EXAMPLES)  ## a seeded sample of reviews, to train on and to evaluate on
+reviews.command = $(TOOLS) -m inputs.reviews $(if $(DATA_DIR),aclimdb,$(CORPUS)) $(REVIEWS_SOURCE) \
+	--train_size=$(TRAIN_SIZE) --test_size=$(TEST_SIZE) --random_seed=$(RANDOM_SEED) $(B)/reviews
+reviews.makes = $(B)/reviews
+reviews.flags = $(trains)
+$(EXAMPLES) &: $(REVIEWS_SOURCE) FORCE | .tox/tools.stamp
+	$(call stage,reviews)
+
+# A model that is none, and a length that it has no positions for, are found before anything older goes.
+FEATURES = $(B)/features/features.json
+features: $(FEATURES)  ## the ids of the reviews, in TFRecord files, for both phases
+features.command = $(TF1) -m tf1.features $(B)/reviews $(B)/features --vocab_file=$(VOCAB_FILE) \
+	--max_seq_length=$(MAX_SEQ_LENGTH)
+features.makes = $(B)/features
+features.flags = $(trains)
+fits = positions=$$(grep -o '"max_position_embeddings": *[0-9]*' $(MODEL_CONFIG) | grep -o '[0-9]*$$'); \
+	[ "$${positions:-$(MAX_SEQ_LENGTH)}" -ge $(MAX_SEQ_LENGTH) ] || \
+	{ echo "MAX_SEQ_LENGTH=$(MAX_SEQ_LENGTH): the model has only $$positions positions" >&2; exit 1; }; \
+	$(if $(HUB_MODULE),,$(TOOLS) -m infer.text.bert_config $(BERT_CONFIG_FILE) $(VOCAB_FILE) && )
+$(FEATURES): $(EXAMPLES) $(VOCAB_FILE) $(MODEL_CONFIG) FORCE | .tox/tf1.stamp
+	$(call stage,features,$(fits))
+
+.PHONY: pretrained hub-module reviews features

@@ -1,0 +1,55 @@
+# The profile, and what the seven stages' commands leave to variables: folders, the trainer, the converter, lengths.
+
+ifeq ($(wildcard profiles/$(PROFILE).mk),)
+$(error unknown profile '$(PROFILE)': choose one of $(basename $(notdir $(wildcard profiles/*.mk))))
+endif
+include profiles/$(PROFILE).mk
+GIVEN := $(foreach name,DATA_DIR HUB_MODULE CHECKPOINT PB,$(if $(filter command,$(origin $(name))),$(name)))
+override HUB_MODULE := $(patsubst %/,%,$(HUB_MODULE))
+override DATA_DIR := $(patsubst %/,%,$(DATA_DIR))
+override OFFLINE := $(filter-out 0,$(OFFLINE))
+override DETERMINISTIC := $(filter-out 0,$(DETERMINISTIC))
+
+# What is made from something given lies apart from the profile's own run, and from what was made from another. Weights
+# and the module that is exported from them are the profile's in any case.
+P = $(BUILD)/$(PROFILE)
+empty :=
+B = $(P)$(subst $(empty) ,,$(subst :,-,$(subst /,-,$(foreach name,$(GIVEN),$(addprefix -,$($(name)))))))
+PREDICTIONS = $(B)/predict
+
+STEPS := $(shell awk 'BEGIN { print int($(TRAIN_SIZE) / $(TRAIN_BATCH_SIZE) * $(EPOCHS)) }' 2> /dev/null)
+STEPS2 := $(shell awk 'BEGIN { print int($(TRAIN_SIZE) / $(TRAIN_BATCH_SIZE) * $(EPOCHS2)) }' 2> /dev/null)
+
+# Several workers share every batch, on HOSTS or on this machine.
+SEVERAL = $(filter-out 1,$(WORKERS))
+TRAIN_ENVIRONMENT = $(if $(SEVERAL),tf1-horovod,tf1)
+TRAIN_PYTHON = .tox/$(TRAIN_ENVIRONMENT)/bin/python $(if $(SEVERAL),-m tf1.launch --workers=$(WORKERS) \
+	$(HOSTS:%=--hosts=%) --)
+TRAIN_FLAGS = --save_checkpoints_steps=$(SAVE_CHECKPOINTS_STEPS) --random_seed=$(RANDOM_SEED)
+
+result1.makes = $(B)/result1
+result2.makes = $(B)/result2
+result1.reads = $(if $(HUB_MODULE),$(module-files))
+result1.flags = --resumes $(trains)
+result2.flags = --resumes $(trains)
+patch.makes = $(B)/run_classifier.py
+patch.goal = result2
+patch.flags = $(trains)
+fc.makes = $(HEAD)
+
+# The length is the graph's own, where that comes from elsewhere.
+LENGTH = $(if $(CHECKPOINT)$(PB),$(if $(and $(DRY_RUN),$(if $(wildcard $(FROZEN)),,planned)),LENGTH,$(or \
+	$(shell $(OPENVINO) -m infer.graph $(FROZEN)),$(error $(FROZEN) has no length))),$(MAX_SEQ_LENGTH))
+CONVERTER_ENVIRONMENT = $(if $(filter mo,$(CONVERTER)),openvino,openvino-current)
+frontend.command = $(CURRENT) -m infer.convert encoder $(FROZEN) $(B)/ir.part/bert-finetune.xml
+ir.command = $($(CONVERTER).command)
+ir.makes = $(IR)
+
+tensorflow.makes = $(PREDICTIONS)/tensorflow
+tensorflow.record = $(PREDICTIONS)/tensorflow.record.json
+tensorflow.goal = $(notdir $(PREDICTIONS))
+openvino.record = $(PREDICTIONS)/openvino.record.json
+openvino.makes = $(PREDICTIONS)/openvino.txt
+openvino.goal = $(notdir $(PREDICTIONS))
+
+.PHONY: result1 result2 pb fc ir predict

@@ -1,0 +1,53 @@
+# How a stage is made, and when: when its command, the content of a file that it reads or made, or the pins of its
+# environment are not as its record has them. Make's prerequisites say what it reads, and in which order; their times
+# say nothing.
+#   NAME.command  what it runs, written here alone, without quotes; FILE.part/ in it is a scratch folder, and what lands
+#                 there is moved to the outputs once all is whole
+#   NAME.makes    what it makes, if that is more than the target
+#   NAME.reads    what it reads beside its prerequisites
+#   NAME.record   the record, if not $(B)/NAME.record.json;  NAME.goal, if not NAME: what to give to make for it
+#   NAME.flags    of mk/stage.py
+# A rule names what NAME.command reads and FORCE, and its recipe is $(call stage,NAME), or $(call stage,NAME,CHECK &&).
+
+SHELL = /bin/bash
+.SHELLFLAGS = -o pipefail -c
+.PHONY: FORCE
+export PYTHONPATH = .:mk
+export PYTHONWARNINGS = ignore
+export PYTHONUTF8 = 1
+export TF_CPP_MIN_LOG_LEVEL = 3
+export SHA256_CACHE = $(BUILD)/.sha256.sqlite
+
+# It takes Ctrl-C once its own Python has started, which would end in a traceback before.
+recorder = env --block-signal=INT PYTHONPATH=.:mk SHA256_CACHE=$(BUILD)/.sha256.sqlite $(TOOLS) mk/stage.py
+quote = '$(subst ','\'',$(1))'
+made-by = --record=$(or $($(1).record),$(B)/$(1).record.json) --goal=$(or $($(1).goal),$(1)) \
+	--command=$(call quote,$(strip $($(1).command))) \
+	--input $(filter-out FORCE,$^) $(pins-of-stage) $($(1).reads) --output $(or $($(1).makes),$@)
+pins-of-stage = $(foreach environment,$(patsubst .tox/%.stamp,%,$(filter .tox/%.stamp,$|)),$(call pins,$(environment)))
+stage = $(if $(filter as recorded,$(call check,$(1))),,$(if $(DRY_RUN),$(call plan,$(1)),\
+	@$(2)$(recorder) run $(call made-by,$(1)) $($(1).flags)))
+
+# A dry run can't see what is made anew from what would be made anew, so it keeps a list.
+DRY_RUN := $(findstring n,$(firstword -$(MAKEFLAGS)))
+check = $(shell if [ -x $(TOOLS) ]; then $(recorder) check $(call made-by,$(1)) $(if $(DRY_RUN),\
+	--planned $(PLANNED) --tell=$(if $(STATUS),all,stale)); $(if $(STATUS),else echo '$(1): not made yet' >&2; )fi)
+plan = $(eval PLANNED += $@ $($(1).makes))$(strip $($(1).command))
+PLANNED =
+
+# $(call make-again,FILE,ARGUMENTS) calls Make for what begins with FILE, unless that is only planned.
+make-again = $(if $(and $(DRY_RUN),$(if $(wildcard $(1)),,planned)),:,$(MAKE) --no-print-directory $(2))
+
+# These goals use a trained model. Where there is one, they train no other because a variable was forgotten.
+USING := $(if $(filter-out score int8 heldout ablation compare bench,$(MAKECMDGOALS)),,$(firstword $(MAKECMDGOALS)))
+TRAINED = $(wildcard $(foreach name,result2 classifier,$(BUILD)/$(PROFILE)/$(name).record.json \
+	$(BUILD)/$(PROFILE)-*/$(name).record.json))
+trains = $(if $(USING),--user=$(USING) --trained $(TRAINED))
+
+# The whole pipeline in a dry run, for its words on the way.
+STATUS =
+STAGES = pretrained reviews features result1 result2 pb fc ir predict heldout classifier int8 ablation compare bench
+.PHONY: status
+status:  ## what is as recorded, and what would be made, and why
+	@$(MAKE) --no-print-directory --dry-run STATUS=yes $(if $(PB),ir,$(if $(CHECKPOINT),$(filter \
+	  pb fc ir predict classifier,$(STAGES)),$(STAGES))) 2>&1 > /dev/null | awk '!seen[$$0]++'

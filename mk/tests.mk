@@ -1,0 +1,57 @@
+# The tests, in loops: check while one writes, test before one trusts it, the rest before it is handed on.
+
+## T: of make check, test, test-all and test-faults: run the tests whose names have this, as pytest -k takes it
+T =
+JOBS = 2
+ARCHIVES_OF_TESTS = $(DOWNLOADS)/$(WEIGHTS_ARCHIVE) $(DOWNLOADS)/$(REVIEWS_ARCHIVE)
+GXX := $(shell command -v g++)
+check.jobs = lint tf1 report openvino-current openvino audit
+check.marks = not process and not more and not faults
+test.jobs = lint pipeline tf1 openvino openvino-current report audit
+test.marks = not more and not faults
+test-all.jobs = pipeline $(if $(GXX),tf1-horovod) ray tf1 openvino openvino-current audit
+test-all.marks = more
+test-faults.jobs = pipeline tf1 openvino
+test-faults.marks = faults
+# What a job's tests call beside their own environment.
+pipeline.needs = tools tf1 openvino openvino-current report $(if $(filter test-all test-faults,$(LOOP)),audit ray \
+	$(if $(GXX),tf1-horovod))
+needs = $(or $($(1).needs),$(1))
+
+check: LOOP = check
+check:  ## lint and all tests that need no training and no other process: two minutes
+test: LOOP = test
+test:  ## run the tests: all that a user relies on, each path for real
+test-all: LOOP = test-all
+test-all:  ## what make test leaves out: Ray, Horovod, several hosts, fuzzing, what takes long
+test-faults: LOOP = test-faults
+test-faults:  ## kill every stage, fill the disk, spoil downloads, and make again
+check test test-all test-faults:
+	@$(if $(GXX),,$(if $(filter test-all,$@),echo "test-all: Horovod's tests are skipped: there is no g++ to build it with"))
+	+@$(MAKE) --no-print-directory --silent LOOP=$@ $(sort $(foreach job,$($@.jobs),$(addprefix .tox/,$(addsuffix .stamp,\
+	  $(call needs,$(job)))))) $(ARCHIVES_OF_TESTS)
+	+@$(MAKE) --no-print-directory --jobs=$(JOBS) --keep-going --output-sync=line LOOP=$@ $($@.jobs:%=tested-%)
+LOOP =
+PICKED = -m "$($(LOOP).marks)" $(if $(T),-k "$$T")
+tested-%:
+	@$(TOOLS) -m tox run --quiet --quiet -e $* -- $(PICKED)
+# Make in copies of the checkout, beside the other jobs.
+tested-pipeline:
+	@$(OPENVINO) -m pytest $(PICKED) tests/pipeline tests/faults
+
+# TensorFlow 1.12 on Python 3.6, which tox and uv no longer know: evidence, not needed for anything.
+old-stack: .tox/tf1.stamp $(DOWNLOADS)/$(WEIGHTS_ARCHIVE)  ## compare with TensorFlow 1.12
+	@if make --silent .tox/python3.6.txt 2> /dev/null; then \
+	  make --silent .tox/tf112.stamp && $(TF1) -m pytest --quiet --capture=no tests/tf1/test_old_stack.py; \
+	else \
+	  echo "old-stack: skipped, there is no Python 3.6: install it with 'pyenv install 3.6' and run make again"; \
+	fi
+
+.DEFAULT_GOAL = help
+help:  ## list the targets and the variables
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' Makefile mk/*.mk
+	@awk -F': ' '/^## [A-Z0-9_]+: / { sub(/^## /, ""); printf "%-22s %s\n", $$1, substr($$0, length($$1) + 3) }' \
+	  Makefile profiles/minilm.mk mk/*.mk
+	@echo "profiles:    $(basename $(notdir $(wildcard profiles/*.mk)))  (PROFILE=$(PROFILE))"
+
+.PHONY: check test test-all test-faults old-stack help
