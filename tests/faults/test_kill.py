@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import GOALS, ROOT, answers, clean_environment, copy_checkout, make, start
+from checkout import BUILT, ROOT, answers, clean_environment, copy_checkout, make, start
 
 MOMENTS = (0.05, 0.3, 0.6, 0.9)  # of the time that the stage takes undisturbed
 INTERRUPTS = (0, signal.SIGINT), (0.45, signal.SIGINT)  # before its Python has started, and later
@@ -38,7 +38,7 @@ AFTER = {
 STAGES = [*TRAINING, *AFTER]
 
 
-def end_in(checkout, stage, seconds, number, goals=GOALS, stages=STAGES):
+def end_in(checkout, stage, seconds, number, goals=BUILT, stages=STAGES):
     """Starts make and sends it and its children a signal so many seconds after the stage's command was printed.
 
     Returns: what it printed, or None if the stage had ended before, in which case make was killed as the next began.
@@ -72,7 +72,7 @@ def none_left(process):
         assert time.monotonic() < deadline, f"{process.args}: children left after five seconds"
 
 
-def end_through(checkout, seconds_of, goals=GOALS, moments=MOMENTS, stages=STAGES):
+def end_through(checkout, seconds_of, goals=BUILT, moments=MOMENTS, stages=STAGES):
     """Interrupts make in each stage and kills it at the moments; returns what it printed, by stage.
 
     Args:
@@ -96,9 +96,9 @@ def end_through(checkout, seconds_of, goals=GOALS, moments=MOMENTS, stages=STAGE
     return printed
 
 
-def undisturbed(whole, stages):
+def undisturbed(built, stages):
     """Returns end_through's seconds_of, by the records of the undisturbed run."""
-    records = {name: json.loads((whole / f"{name}.record.json").read_text()) for name in stages.values()}
+    records = {name: json.loads((built / f"{name}.record.json").read_text()) for name in stages.values()}
     return {stage: (name, records[name]["seconds"]) for stage, name in stages.items()}
 
 
@@ -107,27 +107,27 @@ def checkout(tmp_path_factory):
     return copy_checkout(tmp_path_factory.mktemp("killed") / "checkout")
 
 
-def test_training_killed_anywhere_resumes_and_ends_with_the_same_labels(whole, checkout):
+def test_training_killed_anywhere_resumes_and_ends_with_the_same_labels(built, checkout):
     build = checkout / "build/tiny"
-    printed = end_through(checkout, undisturbed(whole, TRAINING))
-    make(checkout, *GOALS)
+    printed = end_through(checkout, undisturbed(built, TRAINING))
+    make(checkout, *BUILT)
     assert any("resuming build/tiny/result1 at step" in text for texts in printed.values() for text in texts)
-    np.testing.assert_array_equal(answers(build).argmax(1), answers(whole).argmax(1))
+    np.testing.assert_array_equal(answers(build).argmax(1), answers(built).argmax(1))
     assert "all as recorded" in make(checkout, "verify", "PROFILE=tiny")
 
 
-def test_what_follows_killed_anywhere_ends_with_the_same_probabilities(whole, tmp_path):
+def test_what_follows_killed_anywhere_ends_with_the_same_probabilities(built, tmp_path):
     checkout = copy_checkout(tmp_path / "checkout")
     build = checkout / "build/tiny"
-    shutil.copytree(whole, build)
+    shutil.copytree(built, build)
     for name in ("predict", "int8", "bert-finetune.pb", "bert-finetune.xml", "weight.npy", "classifier.xml"):
         path = build / name
         shutil.rmtree(path) if path.is_dir() else path.unlink()
-    end_through(checkout, undisturbed(whole, AFTER))
-    make(checkout, *GOALS)
-    np.testing.assert_allclose(answers(build), answers(whole), atol=1e-5)
+    end_through(checkout, undisturbed(built, AFTER))
+    make(checkout, *BUILT)
+    np.testing.assert_allclose(answers(build), answers(built), atol=1e-5)
     for name in ("weight.npy", "bert-finetune.pb", "classifier.bin"):
-        assert (build / name).read_bytes() == (whole / name).read_bytes()
+        assert (build / name).read_bytes() == (built / name).read_bytes()
     assert "all as recorded" in make(checkout, "verify", "PROFILE=tiny")
 
 
@@ -138,9 +138,9 @@ def records(process):
 
 
 @pytest.mark.parametrize("seconds", [0, 0.01, 0.02, 0.04, 0.08])
-def test_an_interrupt_while_the_recorder_itself_starts(seconds, whole, tmp_path):
+def test_an_interrupt_while_the_recorder_itself_starts(seconds, built, tmp_path):
     checkout = copy_checkout(tmp_path / "checkout")
-    shutil.copytree(whole, checkout / "build/tiny")
+    shutil.copytree(built, checkout / "build/tiny")
     (checkout / "build/tiny/weight.npy").unlink()
     process = start(checkout, "fc", "PROFILE=tiny", stderr=subprocess.STDOUT)
     while not records(process):
@@ -172,16 +172,16 @@ def evaluates(checkout):
 
 
 @pytest.mark.parametrize("reached", [saves, is_listed, evaluates])
-def test_a_phase_killed_while_it_saves_and_while_it_evaluates(reached, whole, tmp_path):
+def test_a_phase_killed_while_it_saves_and_while_it_evaluates(reached, built, tmp_path):
     checkout = copy_checkout(tmp_path / "checkout")
     build = checkout / "build/tiny"
     for name in ("pretrained", "reviews", "features"):
-        shutil.copytree(whole / name, build / name)
-        shutil.copy2(whole / f"{name}.record.json", build)
+        shutil.copytree(built / name, build / name)
+        shutil.copy2(built / f"{name}.record.json", build)
     assert end_when(checkout, reached, signal.SIGKILL, "result1", "PROFILE=tiny") == -signal.SIGKILL
     assert not (build / "eval_results.txt").exists() and not (build / "result1.record.json").exists()
     output = make(checkout, "result1", "PROFILE=tiny")
-    results, expected = ((folder / "result1/eval_results.txt").read_text() for folder in (build, whole))
+    results, expected = ((folder / "result1/eval_results.txt").read_text() for folder in (build, built))
     assert "global_step = 16\n" in results
     if reached is evaluates:
         assert "resuming build/tiny/result1 at step 16 of 16" in output and results == expected
@@ -229,9 +229,9 @@ def joins(checkout, before):
     return (checkout / "out.csv.parts/whole.part").exists()
 
 
-def test_a_file_killed_while_it_is_scored_has_the_same_bytes_in_the_end(whole, tmp_path):
+def test_a_file_killed_while_it_is_scored_has_the_same_bytes_in_the_end(built, tmp_path):
     checkout = copy_checkout(tmp_path / "checkout")
-    shutil.copytree(whole, checkout / "build/tiny")
+    shutil.copytree(built, checkout / "build/tiny")
     with open(checkout / "in.jsonl", "w") as file:
         file.writelines(f'{{"review": "a film of {i} acts", "id": {i}}}\n' for i in range(60_000))
     goal = ["score", "PROFILE=tiny", "INPUT=in.jsonl"]
@@ -263,9 +263,9 @@ LATER = {
 }
 
 
-def test_the_module_the_ablation_the_page_and_the_benchs_graph_killed_end_as_if_nothing_had_happened(whole, tmp_path):
+def test_the_module_the_ablation_the_page_and_the_benchs_graph_killed_end_as_if_nothing_had_happened(built, tmp_path):
     checkout = copy_checkout(tmp_path / "checkout")
-    shutil.copytree(whole, checkout / "build/tiny")
+    shutil.copytree(built, checkout / "build/tiny")
     goals = ["hub-module", "compare", "build/tiny/bench/guide/graph.meta"]
     given = ["PROFILE=tiny", "SEEDS=0", "CONVERTER=frontend"]
     make(checkout, "-j4", "variants", *given)

@@ -6,23 +6,23 @@ import shutil
 import signal
 import subprocess
 
-from conftest import clean_environment, copy_checkout, make, make_fails, start
+from checkout import clean_environment, copy_checkout, make, make_fails, start
 
 TINY = "PROFILE=tiny"
 WAITS = "another make is at work in this checkout: waiting until it has ended"
 
 
-def copy_build(whole, folder, *without):
+def copy_build(built, folder, *without):
     """Returns a checkout with a copy of the undisturbed build, but for some files."""
     checkout = copy_checkout(folder)
-    shutil.copytree(whole, checkout / "build/tiny")
+    shutil.copytree(built, checkout / "build/tiny")
     for name in without:
         (checkout / "build/tiny" / name).unlink()
     return checkout
 
 
-def test_two_at_once_do_the_work_once(whole, tmp_path):
-    checkout = copy_build(whole, tmp_path / "checkout", "bert-finetune.pb")
+def test_two_at_once_do_the_work_once(built, tmp_path):
+    checkout = copy_build(built, tmp_path / "checkout", "bert-finetune.pb")
     both = [start(checkout, "-j8", "predict", TINY) for _ in range(2)]
     (first, error), (second, other_error) = [process.communicate() for process in both]
     assert [process.returncode for process in both] == [0, 0], error + other_error
@@ -32,9 +32,9 @@ def test_two_at_once_do_the_work_once(whole, tmp_path):
     assert make(checkout, "predict", TINY).splitlines() == first.splitlines()[-5:], "the lock is free again"
 
 
-def test_a_lock_is_held_as_long_as_anything_works_under_it_and_no_longer(whole, tmp_path):
+def test_a_lock_is_held_as_long_as_anything_works_under_it_and_no_longer(built, tmp_path):
     """Killed alone, a make leaves its stage at work: the next waits for that. With its stage, it leaves nothing."""
-    checkout = copy_build(whole, tmp_path / "checkout", "bert-finetune.pb")
+    checkout = copy_build(built, tmp_path / "checkout", "bert-finetune.pb")
     for kill, waits in ((os.killpg, 0), (os.kill, 1)):
         process = start(checkout, "predict", TINY)
         next(line for line in process.stdout if "python ckpt_to_pb.py " in line)
@@ -53,37 +53,37 @@ def test_a_path_with_spaces_and_other_letters(tmp_path):
     assert "all as recorded" in make(checkout, "verify", TINY)
 
 
-def test_a_build_taken_to_another_path_goes_on_there(whole, tmp_path):
-    checkout = copy_build(whole, tmp_path / "moved")
-    assert make(checkout, "predict", TINY) == (whole / "predict/openvino.txt").read_text()
+def test_a_build_taken_to_another_path_goes_on_there(built, tmp_path):
+    checkout = copy_build(built, tmp_path / "moved")
+    assert make(checkout, "predict", TINY) == (built / "predict/openvino.txt").read_text()
     assert "all as recorded" in make(checkout, "verify", TINY)
     (checkout / "patches/disable-dropout.patch").touch()
     output = make(checkout, "result2", TINY)
     assert "python run_classifier.py " not in output and "result1/model.ckpt-16" in output
-    assert str(whole.parent) not in output
+    assert str(built.parent) not in output
 
 
-def test_a_clock_set_back_is_said_before_anything_is_made(whole, tmp_path):
-    checkout = copy_build(whole, tmp_path / "checkout")
+def test_a_clock_set_back_is_said_before_anything_is_made(built, tmp_path):
+    checkout = copy_build(built, tmp_path / "checkout")
     for path in (checkout / "build/tiny").rglob("*"):
         os.utime(path, (path.stat().st_mtime + 7200,) * 2)
     output = make_fails(checkout, "predict", TINY)
     assert " was made in the future: was the clock set back? Set it right, or: find build " in output
     (advice,) = re.findall(r"or: (find build .*? && make verify)", output)
     subprocess.run(f"{advice} {TINY}", shell=True, check=True, cwd=checkout, env=clean_environment())
-    assert make(checkout, "predict", TINY) == (whole / "predict/openvino.txt").read_text()
+    assert make(checkout, "predict", TINY) == (built / "predict/openvino.txt").read_text()
 
 
-def test_stray_files_of_an_older_run_are_named_and_change_nothing(whole, tmp_path):
-    checkout = copy_build(whole, tmp_path / "checkout")
+def test_stray_files_of_an_older_run_are_named_and_change_nothing(built, tmp_path):
+    checkout = copy_build(built, tmp_path / "checkout")
     result1 = checkout / "build/tiny/result1"
     stray = result1 / "model.ckpt-999.index"
     shutil.copy(result1 / "model.ckpt-16.index", stray)
-    assert make(checkout, "predict", TINY) == (whole / "predict/openvino.txt").read_text()
+    assert make(checkout, "predict", TINY) == (built / "predict/openvino.txt").read_text()
     assert "result1/model.ckpt-999.index: in no record" in make_fails(checkout, "verify", TINY)
     # Its checkpoint file names another step, and nothing says with what parameters it was trained.
     (result1 / "started").unlink()
     (result1 / "checkpoint").write_text('model_checkpoint_path: "model.ckpt-999"\n')
     output = make(checkout, "result1", TINY)
     assert "resuming" not in output and not stray.exists()
-    assert (result1 / "eval_results.txt").read_text() == (whole / "result1/eval_results.txt").read_text()
+    assert (result1 / "eval_results.txt").read_text() == (built / "result1/eval_results.txt").read_text()

@@ -9,7 +9,7 @@ import zipfile
 import numpy as np
 import provenance
 import pytest
-from conftest import VOCAB
+from encoder import VOCAB
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 

@@ -16,7 +16,8 @@ import zipfile
 import numpy as np
 import provenance
 import pytest
-from conftest import ROOT, VOCAB, fails, run
+from encoder import VOCAB
+from modules import ROOT, fails, run
 from tensorboard.compat.proto.graph_pb2 import GraphDef
 
 from infer.graph import read_length

@@ -1,14 +1,3 @@
-from checkout import ROOT, bare, built, clean_environment, copy_checkout, environments, make, make_fails, start, tiny
+from checkout import bare, built, environments, tiny
 
-__all__ = [
-    "ROOT",
-    "bare",
-    "built",
-    "clean_environment",
-    "copy_checkout",
-    "environments",
-    "make",
-    "make_fails",
-    "start",
-    "tiny",
-]
+__all__ = ["bare", "built", "environments", "tiny"]

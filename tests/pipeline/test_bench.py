@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from conftest import make, make_fails
+from checkout import make, make_fails
 from test_classifier import REVIEWS, TINY, infer
 
 

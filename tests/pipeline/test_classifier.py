@@ -8,7 +8,7 @@ import subprocess
 
 import numpy as np
 import pytest
-from conftest import ROOT, clean_environment, make, make_fails
+from checkout import ROOT, clean_environment, make, make_fails
 from tensorboard.compat.proto.graph_pb2 import GraphDef
 
 TINY = "PROFILE=tiny"

@@ -8,7 +8,7 @@ import urllib.request
 
 import numpy as np
 import pytest
-from conftest import make, make_fails, start
+from checkout import make, make_fails, start
 
 TINY = "PROFILE=tiny"
 

@@ -3,7 +3,7 @@
 import csv
 import json
 
-from conftest import make, make_fails
+from checkout import make, make_fails
 
 TINY = "PROFILE=tiny"
 

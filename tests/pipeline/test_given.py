@@ -6,7 +6,7 @@ import shutil
 import subprocess
 
 import pytest
-from conftest import ROOT, clean_environment, make, make_fails
+from checkout import ROOT, clean_environment, make, make_fails
 
 TF1 = ROOT / ".tox/tf1/bin/python"
 

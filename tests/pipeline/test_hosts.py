@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import clean_environment, copy_checkout, make
+from checkout import clean_environment, copy_checkout, make
 from hosts import make_hosts
 
 TINY = "PROFILE=tiny"

@@ -5,7 +5,7 @@ import random
 import subprocess
 
 import pytest
-from conftest import ROOT, clean_environment
+from checkout import ROOT, clean_environment
 
 from infer.text.tokenizer import load_tokenizer, read_vocab
 

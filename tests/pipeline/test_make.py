@@ -11,7 +11,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from conftest import clean_environment, make, make_fails
+from checkout import clean_environment, make, make_fails
 
 ZIP = "multilingual_L-12_H-768_A-12"
 SMALL = ["TRAIN_SIZE=24", "TEST_SIZE=16", "TRAIN_BATCH_SIZE=8", "EPOCHS=1.0", "EPOCHS2=1.0", "MAX_SEQ_LENGTH=32"]

@@ -5,7 +5,7 @@ import re
 import zipfile
 
 import pytest
-from conftest import ROOT, clean_environment, make, make_fails
+from checkout import ROOT, clean_environment, make, make_fails
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import time
 
 import numpy as np
 import pytest
-from conftest import ROOT, copy_checkout, make, make_fails, start
+from checkout import ROOT, copy_checkout, make, make_fails, start
 
 TINY = "PROFILE=tiny"
 STAGES = {

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from conftest import LABELS, call, fails, run, write_ablation, write_probabilities
+from report_build import LABELS, call, fails, run, write_ablation, write_probabilities
 
 from report.ablation import main
 

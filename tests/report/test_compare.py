@@ -5,7 +5,7 @@ import re
 import shutil
 
 import pytest
-from conftest import CONFIG, GUIDES, ROOT, call, fails, run, write_events, write_record
+from report_build import CONFIG, GUIDES, ROOT, call, fails, run, write_events, write_record
 from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.graph_pb2 import GraphDef
 from tensorboard.summary.writer.record_writer import RecordWriter

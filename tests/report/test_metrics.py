@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from conftest import LABELS, write_probabilities
+from report_build import LABELS, write_probabilities
 
 from report.metrics import BINS, calibration_error, confusion, measure, read_probabilities, reliability, spread
 

@@ -11,7 +11,8 @@ import time
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import REVIEWS, ROOT, fails, run, write_examples, write_features
+from modules import run
+from training import REVIEWS, ROOT, fails, write_examples, write_features
 
 import run_classifier
 from tf1 import features

@@ -11,8 +11,8 @@ from unittest import mock
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import fails
 from safetensors.numpy import save
+from training import fails
 
 from infer.text.bert_config import parse_bert_config, variable_shapes
 from tf1 import pretrained

@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_hub as hub
-from conftest import PORTS, ROOT, fails, patched, run
+from modules import run
+from training import PORTS, ROOT, fails, patched
 
 from tf1 import hub as module_io
 from tf1.pretrained import save

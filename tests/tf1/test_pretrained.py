@@ -8,8 +8,9 @@ import zipfile
 import numpy as np
 import tensorflow as tf
 from bert import modeling
-from conftest import ROOT, WHEEL, fails, run
+from modules import run
 from safetensors.numpy import load
+from training import ROOT, WHEEL, fails
 
 INPUT_IDS = np.array([[101, 2023, 3185, 2003, 6659, 102, 0, 0], [101, 1037, 3835, 2143, 1010, 2428, 999, 102]])
 INPUT_MASK = np.array([[1, 1, 1, 1, 1, 1, 0, 0], [1] * 8])

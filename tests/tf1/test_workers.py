@@ -10,7 +10,8 @@ import time
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import REVIEWS, ROOT, fails, patched, run, write_examples, write_features
+from modules import run
+from training import REVIEWS, ROOT, fails, patched, write_examples, write_features
 
 pytestmark = pytest.mark.horovod
 STEPS = 24

@@ -1,28 +1,13 @@
-import subprocess
-import sys
-from pathlib import Path
+"""An encoder that can be checked by hand, as `make ir fc` leaves it."""
 
 import numpy as np
 import openvino as ov
 import pytest
+from modules import ROOT
 from openvino.runtime import opset13 as ops
 
-ROOT = Path(__file__).parents[2]
 DOWNLOADS = ROOT / "build" / "downloads"
 VOCAB = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good", "bad", "film", "##s", ",", "[", "]", "sep", "mask"]
-
-
-def run(*command, **options):
-    """Runs a module of the repository as Make does; returns the finished process, its output as text."""
-    return subprocess.run([sys.executable, *map(str, command)], cwd=ROOT, capture_output=True, text=True, **options)
-
-
-def fails(*command, **options):
-    """Runs a module that must fail; returns what it printed to stderr, which must be one line besides bars."""
-    done = run(*command, **options)
-    assert done.returncode > 0, done.stdout
-    (line,) = [line for line in done.stderr.splitlines() if line and "B/s]" not in line and "0.00B" not in line]
-    return line
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from absl.testing import flagsaver
-from conftest import REVIEWS, fails, run
+from modules import run
+from training import REVIEWS, fails
 
 import run_classifier
 

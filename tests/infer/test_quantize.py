@@ -5,7 +5,8 @@ import os
 
 import numpy as np
 import pytest
-from conftest import LENGTH, WORDS, fails, run
+from modules import fails, run
+from small import LENGTH, WORDS
 
 from infer import Classifier
 

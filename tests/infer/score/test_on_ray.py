@@ -14,8 +14,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import start_ray
 from hosts import make_hosts
+from ray_cluster import start_ray
 from small import ROOT, WORDS, fails, run
 
 from infer.classifier import WINDOW

@@ -9,7 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import openvino as ov
 import pytest
-from conftest import HEADS, HIDDEN, LENGTH, VOCAB, WORDS, fails, mounted, random_weights, run
+from modules import fails, run
+from small import HEADS, HIDDEN, LENGTH, VOCAB, WORDS, mounted, random_weights
 
 from infer import Classifier
 from infer.bert import build_classifier

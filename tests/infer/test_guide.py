@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from conftest import fails, run
+from modules import fails, run
 
 from infer.guide import load_classifier
 from infer.head import softmax

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from conftest import call, fails
+from report_build import call, fails
 
 import bench.__main__ as bench
 from bench.summary import TOLERANCE, agreement, best, medians, ratios

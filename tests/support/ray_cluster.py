@@ -1,3 +1,5 @@
+"""Machines of a Ray cluster, and what their Rays have in common."""
+
 import atexit
 import os
 import secrets
@@ -8,9 +10,6 @@ import tempfile
 import time
 from pathlib import Path
 
-from small import ROOT, classifier
-
-__all__ = ["ROOT", "classifier"]
 RAY = Path(sys.executable).with_name("ray")
 # One secret for all that is started here; a machine that dies is missed within a second or two, not half a minute;
 # actors get their share of a busy machine.

@@ -6,7 +6,8 @@ import random
 import tarfile
 
 import pytest
-from conftest import DOWNLOADS, fails, run
+from encoder import DOWNLOADS
+from modules import fails, run
 
 from infer.text.examples import read_lines
 from inputs.reviews import read_aclimdb, read_rotten_tomatoes

@@ -6,7 +6,7 @@ import subprocess
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import PORTS, ROOT
+from training import PORTS, ROOT
 
 REVIEWS = ["That movie was absolutely awful", "The film was creative and surprising", "Absolutely fantastic!"]
 

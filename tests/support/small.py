@@ -2,8 +2,6 @@
 
 import contextlib
 import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,23 +9,9 @@ import pytest
 from infer.bert import build_classifier
 from infer.ir import save_classifier, write_info
 
-ROOT = Path(__file__).parents[1]
 WORDS = "good bad film plot a dull brilliant thing of beauty it is not".split()
 VOCAB = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS, "##s", ",", "!", "[", "]"]
 HIDDEN, INNER, LAYERS, HEADS, LENGTH = 16, 32, 2, 4, 24
-
-
-def run(*command, **options):
-    """Runs a module of the repository as Make does; returns the finished process, its output as text."""
-    return subprocess.run([sys.executable, *map(str, command)], cwd=ROOT, capture_output=True, text=True, **options)
-
-
-def fails(*command, **options):
-    """Runs a module that must fail; returns what it printed to stderr, which must be one line."""
-    done = run(*command, **options)
-    assert done.returncode > 0, done.stdout
-    (line,) = done.stderr.splitlines()
-    return line
 
 
 @contextlib.contextmanager

@@ -15,7 +15,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import LENGTH, ROOT, WORDS, fails, mounted, run
+from modules import ROOT, fails, run
+from small import LENGTH, WORDS, mounted
 
 import infer.score.rows
 import infer.score.run

