@@ -14,6 +14,7 @@ GUIDE = $(B)/bench/guide
 graph.command = $(TF1) -m bench.guide $(MODEL) --max_seq_length=$(BENCH_LENGTH) --output_dir=$(GUIDE)
 graph.record = $(GUIDE)/graph.record.json
 graph.goal = bench
+graph.reads = $(fetched-module)
 $(GUIDE)/graph.meta: $(MODEL_FILES) FORCE | .tox/tf1.stamp
 	$(call stage,graph)
 .PHONY: $(GUIDE)

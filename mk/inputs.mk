@@ -39,7 +39,8 @@ $(P)/hub-module/saved_model.pb: $(PRETRAINED) FORCE | .tox/tf1.stamp
 # BERT comes as the guide's checkpoint, or the notebook's way, as a module by folder or URL, which brings its own
 # vocabulary and casing. A module from a URL lies where tensorflow-hub keeps it.
 MODULE = $(if $(findstring ://,$(HUB_MODULE)),,$(HUB_MODULE)/saved_model.pb)
-module-files = $(or $(MODULE),$(TFHUB_CACHE_DIR)/$(shell printf %s '$(HUB_MODULE)' | sha1sum | cut -c-40))
+fetched-module = $(if $(findstring ://,$(HUB_MODULE)),\
+	$(TFHUB_CACHE_DIR)/$(shell printf %s '$(HUB_MODULE)' | sha1sum | cut -c-40))
 module.command = $(TF1) -m tf1.hub describe $(HUB_MODULE) $(B)/module
 module.makes = $(B)/module
 module.goal = features

@@ -29,7 +29,9 @@ TRAIN_FLAGS = --save_checkpoints_steps=$(SAVE_CHECKPOINTS_STEPS) --random_seed=$
 
 result1.makes = $(B)/result1
 result2.makes = $(B)/result2
-result1.reads = $(if $(HUB_MODULE),$(module-files))
+result1.reads = $(fetched-module)
+result2.reads = $(fetched-module)
+tensorflow.reads = $(fetched-module)
 result1.flags = --resumes $(trains)
 result2.flags = --resumes $(trains)
 patch.makes = $(B)/run_classifier.py

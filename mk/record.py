@@ -103,23 +103,31 @@ def find_difference(path, command, inputs, planned=()):
     if record["parameters"] != (now := normalize(command)):
         return compare_commands(record["parameters"], now)
     first = tuple(name_of(path) for path in planned)
-    for name in map(name_of, inputs):
-        if name in first or name.startswith(tuple(f"{folder}/" for folder in first)):
-            return f"{name} is to be made first"
-    return find_changed_input(record, inputs) or find_changed_output(record)
+    waited_for = [
+        path
+        for path in inputs
+        if name_of(path) in first or name_of(path).startswith(tuple(f"{folder}/" for folder in first))
+    ]
+    changed = find_changed_input(record, inputs, waited_for)
+    if waited_for and not changed:
+        return f"{name_of(waited_for[0])} is to be made first"
+    return changed or find_changed_output(record)
 
 
-def find_changed_input(record, inputs):
-    """Returns which input differs from what a stage's record has, in words, or None."""
+def find_changed_input(record, inputs, but=()):
+    """Returns which input differs from what a stage's record has, but for some of them, in words, or None."""
     files = [file for path in inputs for file in expand(path)]
     found = digests([*files, *map(path_of, record["modules"])])
     declared = {name_of(file) for file in files}
+    ignored = {name_of(file) for path in but for file in (*expand(path), path)}
     for name, sha256 in record["inputs"].items():
+        if name in ignored or (but and name not in found):  # or a part of what is not there yet
+            continue
         if name not in declared and name not in record["modules"]:
             return f"it read {name}, and does not now"
         if found[name] != sha256:
             return f"{name} differs from what it was made with" if found[name] else f"{name} is not there"
-    unread = declared - {*record["inputs"]}
+    unread = declared - {*record["inputs"]} - ignored
     return f"it has not read {min(unread)}" if unread else None
 
 

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from checkout import BUILT, ROOT, answers, clean_environment, copy_checkout, make, start
 
+pytestmark = pytest.mark.faults
 MOMENTS = (0.05, 0.3, 0.6, 0.9)  # of the time that the stage takes undisturbed
 INTERRUPTS = (0, signal.SIGINT), (0.45, signal.SIGINT)  # before its Python has started, and later
 # What each stage prints when it starts, in their order, and the record that says how long it takes undisturbed.
@@ -117,9 +118,8 @@ def test_training_killed_anywhere_resumes_and_ends_with_the_same_labels(built, c
 
 
 def test_what_follows_killed_anywhere_ends_with_the_same_probabilities(built, tmp_path):
-    checkout = copy_checkout(tmp_path / "checkout")
+    checkout = copy_checkout(tmp_path / "checkout", build=built)
     build = checkout / "build/tiny"
-    shutil.copytree(built, build)
     for name in ("predict", "int8", "bert-finetune.pb", "bert-finetune.xml", "weight.npy", "classifier.xml"):
         path = build / name
         shutil.rmtree(path) if path.is_dir() else path.unlink()
@@ -132,15 +132,14 @@ def test_what_follows_killed_anywhere_ends_with_the_same_probabilities(built, tm
 
 
 def records(process):
-    """Whether a stage's provenance.py runs, in whatever state its Python is."""
-    command = ["pgrep", "--pgroup", str(process.pid), "-f", "provenance.py run"]
+    """Whether a stage's mk/stage.py runs, in whatever state its Python is."""
+    command = ["pgrep", "--pgroup", str(process.pid), "-f", "mk/stage.py run"]
     return subprocess.run(command, stdout=subprocess.DEVNULL).returncode == 0
 
 
 @pytest.mark.parametrize("seconds", [0, 0.01, 0.02, 0.04, 0.08])
 def test_an_interrupt_while_the_recorder_itself_starts(seconds, built, tmp_path):
-    checkout = copy_checkout(tmp_path / "checkout")
-    shutil.copytree(built, checkout / "build/tiny")
+    checkout = copy_checkout(tmp_path / "checkout", build=built)
     (checkout / "build/tiny/weight.npy").unlink()
     process = start(checkout, "fc", "PROFILE=tiny", stderr=subprocess.STDOUT)
     while not records(process):
@@ -230,8 +229,7 @@ def joins(checkout, before):
 
 
 def test_a_file_killed_while_it_is_scored_has_the_same_bytes_in_the_end(built, tmp_path):
-    checkout = copy_checkout(tmp_path / "checkout")
-    shutil.copytree(built, checkout / "build/tiny")
+    checkout = copy_checkout(tmp_path / "checkout", build=built)
     with open(checkout / "in.jsonl", "w") as file:
         file.writelines(f'{{"review": "a film of {i} acts", "id": {i}}}\n' for i in range(60_000))
     goal = ["score", "PROFILE=tiny", "INPUT=in.jsonl"]
@@ -264,8 +262,7 @@ LATER = {
 
 
 def test_the_module_the_ablation_the_page_and_the_benchs_graph_killed_end_as_if_nothing_had_happened(built, tmp_path):
-    checkout = copy_checkout(tmp_path / "checkout")
-    shutil.copytree(built, checkout / "build/tiny")
+    checkout = copy_checkout(tmp_path / "checkout", build=built)
     goals = ["hub-module", "compare", "build/tiny/bench/guide/graph.meta"]
     given = ["PROFILE=tiny", "SEEDS=0", "CONVERTER=frontend"]
     make(checkout, "-j4", "variants", *given)

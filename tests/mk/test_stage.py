@@ -17,7 +17,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
-ENVIRONMENT = os.environ | {"GIT_CONFIG_GLOBAL": os.devnull, "PYTHONUTF8": "1"}
+ENVIRONMENT = os.environ | {"GIT_CONFIG_GLOBAL": os.devnull, "PYTHONUTF8": "1", "PYTHONPATH": "", "SHA256_CACHE": ""}
 COPY = "import shutil, sys; shutil.copy(sys.argv[1], sys.argv[2])\n"
 # Tidies up half a second long when interrupted, as a training does that saves a checkpoint.
 TIDY = """

@@ -38,7 +38,6 @@ def read(path):
     return np.loadtxt(path)
 
 
-@pytest.mark.slow
 def test_the_ablation_is_of_the_weights_it_says(compared):
     build = compared / "build/tiny"
     for folder in (build, build / "seeds/1"):
@@ -55,7 +54,6 @@ def test_the_ablation_is_of_the_weights_it_says(compared):
     assert first.read_text() != second.read_text()
 
 
-@pytest.mark.slow
 def test_the_page_holds_this_runs_numbers_and_is_made_once(compared):
     build = compared / "build/tiny"
     page = (build / "compare/compare.md").read_text()

@@ -51,7 +51,7 @@ def test_ir_from_the_guides_checkpoint_asks_for_nothing_else(given, offline):
     }
     assert "<dim>24</dim>" in files["bert-finetune.xml"].read_text(), "the length is the graph's, not the profile's"
     assert "2 records, " in make(offline, "verify", f"CHECKPOINT={given}")
-    assert not make(offline, "-n", "ir", f"CHECKPOINT={given}")
+    assert make(offline, "-n", "ir", f"CHECKPOINT={given}") in ("", "make: Nothing to be done for 'ir'.\n")
     assert make(offline, "status", f"CHECKPOINT={given}").splitlines()[:1] == ["pb: as recorded"]
 
 
@@ -116,7 +116,7 @@ def test_what_is_given_lies_apart_from_the_profiles_own_run(given, tiny):
 def test_what_cannot_be_started_from_is_one_clear_line(goal, given_as, message, offline):
     lines = make_fails(offline, goal, given_as).splitlines()
     assert message in lines[0]
-    assert all(re.match(r"(make(\[1\])?|mk/options\.mk:\d+): \*\*\* ", line) for line in lines[1:])
+    assert all(re.match(r"(make(\[1\])?|Makefile:\d+): \*\*\* ", line) for line in lines[1:])
     assert not list(offline.glob("build/*/*"))
 
 

@@ -349,7 +349,6 @@ def test_a_bad_parameter_is_one_clear_line_and_costs_nothing(given, message, tin
     assert times(tiny) == before
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("way", [[], ["HUB_MODULE=build/tiny/hub-module"]], ids=["checkpoint", "module"])
 def test_deterministic_training_is_the_same_to_the_last_bit(way, tmp_path):
     """Beside each other, so that they disturb each other, and long enough for the hooks of every 100 steps."""

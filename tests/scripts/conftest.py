@@ -1,3 +1,3 @@
-from training import data_dir, l12, minilm, tiny
+from training import checkpoint, data_dir, l12, minilm, tiny, trained
 
-__all__ = ["data_dir", "l12", "minilm", "tiny"]
+__all__ = ["checkpoint", "data_dir", "l12", "minilm", "tiny", "trained"]

@@ -1,8 +1,8 @@
 """Run by test_old_stack.py on TensorFlow 1.12: the guide's way from a checkpoint's weights to a frozen encoder.
 
-python tests/tf1/old_stack.py BERT_CONFIG VOCAB CHECKPOINT IDS.npy OUTPUT_DIR: builds the graph anew, with none of this
-repository's code, lets TPUEstimator save it, freezes that and runs it. Prints the number of ops; pooled.npy holds the
-pooled output, float32 (reviews, hidden).
+python tests/scripts/old_stack.py BERT_CONFIG VOCAB CHECKPOINT IDS.npy OUTPUT_DIR: builds the graph anew, with none of
+this repository's code, lets TPUEstimator save it, freezes that and runs it. Prints the number of ops; pooled.npy holds
+the pooled output, float32 (reviews, hidden).
 """
 
 import os

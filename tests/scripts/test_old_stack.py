@@ -35,7 +35,7 @@ def test_tensorflow_1_12_freezes_the_same_graph_and_computes_the_same(l12, tmp_p
     files += [f"{l12}/result2/model.ckpt-2", str(tmp_path / "ids.npy"), str(tmp_path / "out")]
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     done = subprocess.run(
-        [python, "-W", "ignore", os.path.join(ROOT, "tests/tf1/old_stack.py"), *files],
+        [python, "-W", "ignore", os.path.join(ROOT, "tests/scripts/old_stack.py"), *files],
         capture_output=True,
         text=True,
         env=environment,

@@ -6,9 +6,6 @@ import subprocess
 import numpy as np
 import pytest
 
-from infer.bert import build_classifier
-from infer.ir import save_classifier, write_info
-
 WORDS = "good bad film plot a dull brilliant thing of beauty it is not".split()
 VOCAB = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS, "##s", ",", "!", "[", "]"]
 HIDDEN, INNER, LAYERS, HEADS, LENGTH = 16, 32, 2, 4, 24
@@ -53,6 +50,9 @@ def random_weights():
 @pytest.fixture(scope="session")
 def classifier(tmp_path_factory):
     """The path of a classifier.xml of random weights."""
+    from infer.bert import build_classifier  # of today's OpenVINO only
+    from infer.ir import save_classifier, write_info
+
     random = np.random.default_rng(1)
     head = random.normal(size=(2, HIDDEN)).astype(np.float32), np.zeros(2, np.float32)
     network = build_classifier(random_weights(), HEADS, head)

@@ -1,7 +1,9 @@
-"""What TensorFlow's tests share: weights, reviews, features, a narrow L-12. On Python 3.7."""
+"""What TensorFlow's tests share: weights, reviews, features, checkpoints, a narrow L-12. On Python 3.7."""
 
 import json
 import os
+import re
+import shutil
 import subprocess
 
 import modules
@@ -102,3 +104,63 @@ def l12(data_dir, tmp_path_factory):
         done = run(*command)
         assert done.returncode == 0, done.stderr
     return str(folder)
+
+
+def flag_values(pretrained, reviews, output_dir):
+    return {
+        "data_dir": reviews,
+        "vocab_file": pretrained + "/vocab.txt",
+        "bert_config_file": pretrained + "/bert_config.json",
+        "init_checkpoint": pretrained + "/bert_model.ckpt",
+        "max_seq_length": 16,
+        "train_batch_size": 4,
+        "num_train_epochs": 1.0,
+        "output_dir": str(output_dir),
+    }
+
+
+def flags(pretrained, reviews, output_dir, **changes):
+    values = dict(flag_values(pretrained, reviews, output_dir), **changes)
+    return ["--{}={}".format(*item) for item in sorted(values.items())]
+
+
+@pytest.fixture(scope="session")
+def trained(tiny, data_dir, tmp_path_factory):
+    """The output folder of a real run, training and evaluation: int(10 / 4 * 1.5) = 3 steps."""
+    output_dir = tmp_path_factory.mktemp("trained")
+    done = run(
+        "run_classifier.py",
+        "--do_train=true",
+        "--do_eval=true",
+        *flags(tiny, data_dir, output_dir, num_train_epochs=1.5),
+    )
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"3/3 \[.*examples/s\]", done.stderr), "no progress with steps, time left and examples/s"
+    return str(output_dir)
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory):
+    """The prefix of a small checkpoint with its .meta, as run_classifier.py leaves one but for the model in it."""
+    import tensorflow as tf
+
+    folder = tmp_path_factory.mktemp("checkpoint")
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        weights = tf.compat.v1.get_variable("output_weights", [2, 400])
+        tf.compat.v1.get_variable("output_bias", [2])
+        tf.identity(weights, "loss")
+        session.run(tf.compat.v1.global_variables_initializer())
+        tf.compat.v1.train.Saver().save(session, str(folder / "model.ckpt-1"))
+    return folder / "model.ckpt-1"
+
+
+def spoilt(checkpoint, folder, end, spoil):
+    """Copies the checkpoint and spoils the file of it with that end; returns its prefix."""
+    for path in checkpoint.parent.glob("model.ckpt-1.*"):
+        shutil.copy(str(path), str(folder))
+    spoil(folder / (checkpoint.name + end))
+    return str(folder / checkpoint.name)
+
+
+def cut(path):
+    os.truncate(str(path), path.stat().st_size // 2)

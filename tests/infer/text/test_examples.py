@@ -1,0 +1,48 @@
+"""Files of reviews and of examples: read line by line, or one line on what is wrong with them."""
+
+import json
+
+import pytest
+from fuzzing import BYTES, JSON, answer_or_line, given, st
+
+from infer.text.examples import read_examples, read_lines
+
+
+def test_only_newlines_end_a_review(tmp_path):
+    (tmp_path / "reviews.txt").write_bytes("one\x0c\u2028\x85\rtwo\n\nthree".encode())
+    assert read_lines(tmp_path / "reviews.txt") == ["one\x0c\u2028\x85\rtwo", "", "three"]
+
+
+@pytest.mark.usefixtures("memory")
+def test_a_file_of_reviews_without_an_end_is_one_clear_line(monkeypatch):
+    monkeypatch.setattr("infer.text.examples.MAX_REVIEWS", 1 << 20)
+    with pytest.raises(SystemExit, match="/dev/zero: more than 1048576 bytes"):
+        read_lines("/dev/zero")
+
+
+@pytest.mark.usefixtures("memory")
+@pytest.mark.parametrize(
+    "line",
+    ["{}", "[]", '{"review": 1, "label": 0}', '{"review": "", "label": 2}', '{"review": "", "label": true}', "["],
+)
+def test_a_file_of_examples_that_is_none_is_one_clear_line(line, tmp_path):
+    (tmp_path / "test.jsonl").write_text(line + "\n")
+    with pytest.raises(SystemExit, match="not a file of examples, as `make reviews` writes"):
+        read_examples(tmp_path / "test.jsonl")
+
+
+@pytest.mark.more
+@given(st.lists(st.fixed_dictionaries({"review": st.text() | JSON, "label": st.integers(-1, 2) | JSON}) | JSON))
+def test_examples_that_are_read_are_examples(path, rows):
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    for row in answer_or_line(read_examples, path) or []:
+        assert isinstance(row["review"], str) and row["label"] in (0, 1)
+
+
+@pytest.mark.more
+@given(BYTES)
+def test_reviews_are_read_line_by_line(path, data):
+    path.write_bytes(data)
+    lines = answer_or_line(read_lines, path)
+    if lines is not None:
+        assert "\n".join(lines).encode() == data.removesuffix(b"\n") and (lines or not data)

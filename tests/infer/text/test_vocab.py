@@ -1,0 +1,71 @@
+"""vocab.txt: read as upstream reads it, or one line."""
+
+import os
+
+import pytest
+from encoder import VOCAB
+from fuzzing import BYTES, answer_or_line, example, given, st
+
+from infer.text.tokenizer import load_tokenizer
+from infer.text.vocab import SPECIAL_TOKENS, parse_vocab, read_vocab
+
+pytestmark = pytest.mark.usefixtures("memory")
+
+
+def swapped(one, other):
+    swap = {one: other, other: one}
+    return "\n".join(swap.get(token, token) for token in VOCAB).encode()
+
+
+@pytest.mark.parametrize(
+    "data, message",
+    [
+        ("\n".join([*VOCAB, "good"]).encode(), "line 15 repeats line 6"),
+        ("\n".join([*VOCAB, " good\r"]).encode(), "line 15 repeats line 6"),
+        ("\n".join([*VOCAB[:7], "", *VOCAB[7:]]).encode(), "line 8 is blank"),
+        ("\n".join([*VOCAB, "\n"]).encode(), "line 15 is blank"),
+        ("\n".join(VOCAB[1:]).encode(), r"no \[PAD\] in it"),
+        ("\n".join(token for token in VOCAB if token != "[SEP]").encode(), r"no \[SEP\] in it"),
+        ("\n".join(["good", *VOCAB[:5]]).encode(), "not in a BERT vocabulary's order"),
+        (swapped("[PAD]", "good"), "not in a BERT vocabulary's order"),
+        (swapped("[CLS]", "[SEP]"), "not in a BERT vocabulary's order"),
+        (swapped("[UNK]", "[CLS]"), "not in a BERT vocabulary's order"),
+        ("\n".join(VOCAB).encode("utf-16"), "not UTF-8"),
+        (b"\xff" * 100, "not UTF-8"),
+        (b"", r"no \[PAD\] in it"),
+        (bytes((1 << 24) + 1), "more than 16777216 bytes"),
+    ],
+)
+def test_a_vocabulary_that_lies_is_one_clear_line(data, message, tmp_path):
+    (tmp_path / "vocab.txt").write_bytes(data)
+    with pytest.raises(SystemExit, match=f"vocab.txt: {message}"):
+        read_vocab(tmp_path / "vocab.txt")
+    os.truncate(tmp_path / "vocab.txt", 1 << 40)
+    with pytest.raises(SystemExit, match="more than 16777216 bytes"):
+        read_vocab(tmp_path / "vocab.txt")
+
+
+def test_a_cut_or_foreign_vocab_is_refused(tmp_path):
+    (tmp_path / "vocab.txt").write_text("good\nfilm\n")
+    with pytest.raises(SystemExit, match=r"no \[PAD\] in it"):
+        read_vocab(tmp_path / "vocab.txt")
+
+
+def test_a_vocabulary_is_read_as_upstream_reads_it(tmp_path):
+    """With Windows' line ends, blanks around a token, and a token that Unicode takes for a line's end."""
+    (tmp_path / "vocab.txt").write_bytes("\r\n".join([*VOCAB, " film2 ", "\u2028", "\u2029", "\x85x"]).encode())
+    assert list(read_vocab(tmp_path / "vocab.txt").values()) == list(range(18))
+
+
+TOKEN = st.sampled_from(VOCAB) | st.text(max_size=4)
+
+
+@pytest.mark.more
+@given(st.lists(TOKEN, max_size=9).map(lambda tokens: "\n".join([*SPECIAL_TOKENS, *tokens]).encode()) | BYTES)
+@example("\n".join([*SPECIAL_TOKENS, "##", "\u2028", "\ufeff", "a b"]).encode())
+def test_a_vocabulary_that_is_read_can_be_used(data):
+    vocab = answer_or_line(parse_vocab, data, "vocab.txt")
+    if vocab is not None:
+        assert list(vocab.values()) == list(range(len(vocab))) and vocab["[PAD]"] == 0
+        for ids in load_tokenizer(vocab)(["a film[PAD] of \u2028 beauty", " ".join(vocab), ""]):
+            assert all(0 <= i < len(vocab) for i in ids)
