@@ -44,12 +44,12 @@ include mk/options.mk mk/environments.mk mk/stages.mk mk/inputs.mk
 # The guide's seven stages, in its order.
 
 # 1. Fine-tune with dropout, and evaluate.
-RESULT1 = $(B)/result1/model.ckpt-$(STEPS)
+RESULT1 = $(OUT)/result1/model.ckpt-$(STEPS)
 result1: $(RESULT1).index  ## fine-tune and evaluate, with dropout
 result1.command = $(TRAIN_PYTHON) run_classifier.py \
 	--do_train=true \
 	--do_eval=true \
-	--data_dir=$(B)/features \
+	--data_dir=$(OUT)/features \
 	$(MODEL) \
 	$(INIT_CHECKPOINT:%=--init_checkpoint=%) \
 	--max_seq_length=$(MAX_SEQ_LENGTH) \
@@ -57,18 +57,18 @@ result1.command = $(TRAIN_PYTHON) run_classifier.py \
 	--learning_rate=$(LEARNING_RATE) \
 	--num_train_epochs=$(EPOCHS) \
 	$(TRAIN_FLAGS) \
-	--output_dir=$(B)/result1
-$(RESULT1).index $(B)/result1/eval_results.txt &: run_classifier.py $(FEATURES) $(MODEL_FILES) \
+	--output_dir=$(OUT)/result1
+$(RESULT1).index $(OUT)/result1/eval_results.txt &: run_classifier.py $(FEATURES) $(MODEL_FILES) \
 		$(INIT_CHECKPOINT:%=%.index) FORCE | .tox/$(TRAIN_ENVIRONMENT).stamp
 	$(call stage,result1)
 
 # 2. Fine-tune again: the same with is_training = False, and so without dropout.
-RESULT2 = $(B)/result2/model.ckpt-$(STEPS2)
+RESULT2 = $(OUT)/result2/model.ckpt-$(STEPS2)
 result2: $(RESULT2).index  ## fine-tune again without dropout, and evaluate
-result2.command = $(TRAIN_PYTHON) $(B)/run_classifier.py \
+result2.command = $(TRAIN_PYTHON) $(OUT)/run_classifier.py \
 	--do_train=true \
 	--do_eval=true \
-	--data_dir=$(B)/features \
+	--data_dir=$(OUT)/features \
 	$(MODEL) \
 	--init_checkpoint=$(RESULT1) \
 	--max_seq_length=$(MAX_SEQ_LENGTH) \
@@ -76,13 +76,13 @@ result2.command = $(TRAIN_PYTHON) $(B)/run_classifier.py \
 	--learning_rate=$(LEARNING_RATE2) \
 	--num_train_epochs=$(EPOCHS2) \
 	$(TRAIN_FLAGS) \
-	--output_dir=$(B)/result2
-$(RESULT2).index $(B)/result2/eval_results.txt &: $(B)/run_classifier.py $(FEATURES) $(MODEL_FILES) \
+	--output_dir=$(OUT)/result2
+$(RESULT2).index $(OUT)/result2/eval_results.txt &: $(OUT)/run_classifier.py $(FEATURES) $(MODEL_FILES) \
 		$(RESULT1).index FORCE | .tox/$(TRAIN_ENVIRONMENT).stamp
 	$(call stage,result2)
-patch.command = patch --output=$(B)/patch.part/run_classifier.py --reject-file=- \
+patch.command = patch --output=$(OUT)/patch.part/run_classifier.py --reject-file=- \
 	run_classifier.py patches/disable-dropout.patch
-$(B)/run_classifier.py: run_classifier.py patches/disable-dropout.patch FORCE | .tox/tools.stamp
+$(OUT)/run_classifier.py: run_classifier.py patches/disable-dropout.patch FORCE | .tox/tools.stamp
 	$(call stage,patch)
 
 # 3. Predict with TensorFlow.
@@ -102,24 +102,24 @@ $(TENSORFLOW): run_classifier_predict.py $(FINE_TUNED).index $(MODEL_FILES) $(RE
 	$(call stage,tensorflow)
 
 # 4. Freeze the encoder, up to the pooler.
-FROZEN = $(or $(PB),$(B)/bert-finetune.pb)
+FROZEN = $(or $(PB),$(OUT)/bert-finetune.pb)
 pb: $(FROZEN)  ## freeze the encoder of result2, or of CHECKPOINT=
 pb.command = $(TF1) ckpt_to_pb.py \
 	--init_checkpoint=$(FINE_TUNED) \
 	$(META_GRAPH:%=--meta_graph=%) \
-	--output_file=$(B)/bert-finetune.pb
-$(B)/bert-finetune.pb: ckpt_to_pb.py $(FINE_TUNED).index $(META_GRAPH) FORCE | .tox/tf1.stamp
+	--output_file=$(OUT)/bert-finetune.pb
+$(OUT)/bert-finetune.pb: ckpt_to_pb.py $(FINE_TUNED).index $(META_GRAPH) FORCE | .tox/tf1.stamp
 	$(call stage,pb)
 
 # 5. Export the classifier head.
-HEAD = $(B)/weight.npy $(B)/bias.npy
+HEAD = $(OUT)/weight.npy $(OUT)/bias.npy
 fc: $(HEAD)  ## export the classifier head of result2, or of CHECKPOINT=
-fc.command = $(TF1) export_fc.py --init_checkpoint=$(FINE_TUNED) --output_dir=$(B)
+fc.command = $(TF1) export_fc.py --init_checkpoint=$(FINE_TUNED) --output_dir=$(OUT)
 $(HEAD) &: export_fc.py $(FINE_TUNED).index FORCE | .tox/tf1.stamp
 	$(call stage,fc)
 
 # 6. Convert the encoder with the Model Optimizer. CI=true keeps it from sending usage statistics.
-IR = $(B)/bert-finetune.xml $(B)/bert-finetune.bin
+IR = $(OUT)/bert-finetune.xml $(OUT)/bert-finetune.bin
 ir: $(IR)  ## convert the encoder, or that in PB=, to OpenVINO's IR
 mo.command = env CI=true $(OPENVINO) -m openvino.tools.mo \
 	--input_model $(FROZEN) \
@@ -128,14 +128,14 @@ mo.command = env CI=true $(OPENVINO) -m openvino.tools.mo \
 	--input_shape [1,$(LENGTH)],[1,$(LENGTH)],[1,$(LENGTH)] \
 	--output bert/pooler/dense/Tanh \
 	--compress_to_fp16=False \
-	--output_dir $(B)/ir.part > $(B)/mo.log 2>&1
+	--output_dir $(OUT)/ir.part > $(OUT)/mo.log 2>&1
 $(IR) &: $(FROZEN) FORCE | .tox/$(CONVERTER_ENVIRONMENT).stamp
 	$(call stage,ir)
 
 # 7. Predict with OpenVINO, and compare with TensorFlow.
 predict: $(PREDICTIONS)/openvino.txt  ## predict four reviews, or those in REVIEWS=file, with OpenVINO
 	@cat $<
-openvino.command = $(OPENVINO) -m infer -m $(B)/bert-finetune.xml -d $(DEVICE) -f $(REVIEWS) \
+openvino.command = $(OPENVINO) -m infer -m $(OUT)/bert-finetune.xml -d $(DEVICE) -f $(REVIEWS) \
 	--vocab_file $(VOCAB_FILE) --reference $(TENSORFLOW) > $@
 $(PREDICTIONS)/openvino.txt: $(IR) $(HEAD) $(VOCAB_FILE) $(REVIEWS) $(TENSORFLOW) FORCE | .tox/openvino.stamp
 	$(call stage,openvino)

@@ -8,9 +8,9 @@ BENCH_REPEATS = 3
 ## BENCH_LENGTH: of make bench: what the guide's way and TensorFlow pad to
 BENCH_LENGTH ?= 128
 ## BENCH_INT8: of make bench: empty to leave INT8 out, where it cannot hold the accuracy
-BENCH_INT8 = $(B)/int8/classifier.xml
+BENCH_INT8 = $(OUT)/int8/classifier.xml
 
-GUIDE = $(B)/bench/guide
+GUIDE = $(OUT)/bench/guide
 graph.command = $(TF1) -m bench.guide $(MODEL) --max_seq_length=$(BENCH_LENGTH) --output_dir=$(GUIDE)
 graph.record = $(GUIDE)/graph.record.json
 graph.goal = bench
@@ -19,25 +19,25 @@ $(GUIDE)/graph.meta: $(MODEL_FILES) FORCE | .tox/tf1.stamp
 	$(call stage,graph)
 .PHONY: $(GUIDE)
 $(GUIDE): $(GUIDE)/graph.meta $(FINE_TUNED).index
-	+@$(if $(STATUS),:,$(call make-again,$(GUIDE)/graph.meta,B=$@ CHECKPOINT=$(FINE_TUNED) \
+	+@$(if $(STATUS),:,$(call make-again,$(GUIDE)/graph.meta,OUT=$@ CHECKPOINT=$(FINE_TUNED) \
 	  META_GRAPH=$(GUIDE)/graph.meta HUB_MODULE= CONVERTER=mo ir fc))
 
-PEERS = $(B)/bench/peers
-peers.command = $(BENCH) -m bench.peers $(FROZEN) $(PEERS) --head_dir=$(B) --vocab_file=$(VOCAB_FILE)
+PEERS = $(OUT)/bench/peers
+peers.command = $(BENCH) -m bench.peers $(FROZEN) $(PEERS) --head_dir=$(OUT) --vocab_file=$(VOCAB_FILE)
 peers.makes = $(PEERS)
-peers.record = $(B)/bench/peers.record.json
+peers.record = $(OUT)/bench/peers.record.json
 peers.goal = bench
 $(PEERS)/config.json: $(FROZEN) $(HEAD) $(VOCAB_FILE) FORCE | .tox/bench.stamp
 	$(call stage,peers)
 
-bench: $(B)/bench/bench.json  ## how fast it is: beside the guide's way, TensorFlow, ONNX Runtime, PyTorch, Optimum
-	@echo "$(B)/bench/bench.md and bench.svg"
-bench.command = $(REPORT) -m bench $(B) --output_dir=$(B)/bench/bench.part --reviews=$(BENCH_REVIEWS) \
+bench: $(OUT)/bench/bench.json  ## how fast it is: beside the guide's way, TensorFlow, ONNX Runtime, PyTorch, Optimum
+	@echo "$(OUT)/bench/bench.md and bench.svg"
+bench.command = $(REPORT) -m bench $(OUT) --output_dir=$(OUT)/bench/bench.part --reviews=$(BENCH_REVIEWS) \
 	--repeats=$(BENCH_REPEATS) --padded_length=$(BENCH_LENGTH) $(if $(BENCH_INT8),,--without_int8)
-bench.makes = $(addprefix $(B)/bench/bench.,json md svg png)
-bench.record = $(B)/bench/bench.record.json
+bench.makes = $(addprefix $(OUT)/bench/bench.,json md svg png)
+bench.record = $(OUT)/bench/bench.record.json
 bench.reads = $(addprefix $(GUIDE)/,bert-finetune.pb bert-finetune.xml bert-finetune.bin weight.npy bias.npy) $(PEERS)
-$(B)/bench/bench.json: $(CLASSIFIER) $(BENCH_INT8) $(PEERS)/config.json $(B)/reviews/test.jsonl FORCE \
+$(OUT)/bench/bench.json: $(CLASSIFIER) $(BENCH_INT8) $(PEERS)/config.json $(OUT)/reviews/test.jsonl FORCE \
 		| $(GUIDE) .tox/report.stamp
 	$(call stage,bench)
 

@@ -1,13 +1,15 @@
 # What a user gives is checked before anything long, and before anything older goes.
 
-# A variable that no file knows is a misspelt one.
+# A variable that no file knows is a misspelt one. Of those that have a line in make help, the nearest is named.
 KNOWN := LOCKED $(shell sed -nE 's/^(export |override )?([A-Z][A-Z0-9_]*) *[:?]?=.*/\2/p' \
 	Makefile mk/*.mk profiles/*.mk | sort -u)
 UNKNOWN := $(firstword $(filter-out $(KNOWN),\
 	$(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))))
 NEAREST = import difflib, sys; print(*difflib.get_close_matches(sys.argv[1], sys.argv[2:], 1, 0.5))
-$(if $(UNKNOWN),$(error $(UNKNOWN)=: there is no such variable: $(foreach near,$(shell python3 -c '$(NEAREST)' \
-	$(UNKNOWN) $(KNOWN) 2> /dev/null),did you mean $(near)=?) `make help` lists them))
+nearest = $(shell python3 -c '$(NEAREST)' $(1) $(shell sed -nE 's/^## ([A-Z0-9_]+): .*/\1/p' \
+	Makefile mk/*.mk profiles/minilm.mk) 2> /dev/null)
+$(if $(UNKNOWN),$(error $(UNKNOWN)=: there is no such variable: $(or $(patsubst %,did you mean %=?,\
+	$(call nearest,$(UNKNOWN))),`make help` lists them)))
 
 COUNTS = TRAIN_SIZE TEST_SIZE MAX_SEQ_LENGTH TRAIN_BATCH_SIZE SAVE_CHECKPOINTS_STEPS \
 	BENCH_REVIEWS BENCH_REPEATS BENCH_LENGTH WORKERS

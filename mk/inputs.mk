@@ -20,20 +20,21 @@ archive.goal = $(if $(filter $(WEIGHTS_ARCHIVE),$(@F)),pretrained,reviews)
 $(ARCHIVES): $(CHECKSUMS) FORCE | .tox/tools.stamp .tox/python3.7.txt
 	$(call stage,archive)
 
-PRETRAINED = $(addprefix $(P)/pretrained/,bert_config.json vocab.txt bert_model.ckpt.index)
+PRETRAINED = $(addprefix $(PROFILE_OUT)/pretrained/,bert_config.json vocab.txt bert_model.ckpt.index)
 pretrained: $(PRETRAINED)  ## weights as a TensorFlow 1 checkpoint, with vocab.txt and bert_config.json
-pretrained.command = $(TF1) -m tf1.pretrained $(WEIGHTS_FORMAT) $(DOWNLOADS)/$(WEIGHTS_ARCHIVE) $(P)/pretrained
-pretrained.makes = $(P)/pretrained
-pretrained.record = $(P)/pretrained.record.json
+pretrained.command = $(TF1) -m tf1.pretrained $(WEIGHTS_FORMAT) $(DOWNLOADS)/$(WEIGHTS_ARCHIVE) \
+	$(PROFILE_OUT)/pretrained
+pretrained.makes = $(PROFILE_OUT)/pretrained
+pretrained.record = $(PROFILE_OUT)/pretrained.record.json
 $(PRETRAINED) &: $(DOWNLOADS)/$(WEIGHTS_ARCHIVE) $(if $(filter random,$(WEIGHTS_FORMAT)),profiles/tiny.json) FORCE \
 		| .tox/tf1.stamp
 	$(call stage,pretrained)
 
-hub-module: $(P)/hub-module/saved_model.pb  ## the pretrained weights as a TF Hub module, for HUB_MODULE=
-hub-module.command = $(TF1) -m tf1.hub export $(P)/pretrained $(P)/hub-module
-hub-module.makes = $(P)/hub-module
-hub-module.record = $(P)/hub-module.record.json
-$(P)/hub-module/saved_model.pb: $(PRETRAINED) FORCE | .tox/tf1.stamp
+hub-module: $(PROFILE_OUT)/hub-module/saved_model.pb  ## the pretrained weights as a TF Hub module, for HUB_MODULE=
+hub-module.command = $(TF1) -m tf1.hub export $(PROFILE_OUT)/pretrained $(PROFILE_OUT)/hub-module
+hub-module.makes = $(PROFILE_OUT)/hub-module
+hub-module.record = $(PROFILE_OUT)/hub-module.record.json
+$(PROFILE_OUT)/hub-module/saved_model.pb: $(PRETRAINED) FORCE | .tox/tf1.stamp
 	$(call stage,hub-module)
 
 # BERT comes as the guide's checkpoint, or the notebook's way, as a module by folder or URL, which brings its own
@@ -41,25 +42,25 @@ $(P)/hub-module/saved_model.pb: $(PRETRAINED) FORCE | .tox/tf1.stamp
 MODULE = $(if $(findstring ://,$(HUB_MODULE)),,$(HUB_MODULE)/saved_model.pb)
 fetched-module = $(if $(findstring ://,$(HUB_MODULE)),\
 	$(TFHUB_CACHE_DIR)/$(shell printf %s '$(HUB_MODULE)' | sha1sum | cut -c-40))
-module.command = $(TF1) -m tf1.hub describe $(HUB_MODULE) $(B)/module
-module.makes = $(B)/module
+module.command = $(TF1) -m tf1.hub describe $(HUB_MODULE) $(OUT)/module
+module.makes = $(OUT)/module
 module.goal = features
 module.flags = $(trains)
-$(B)/module/vocab.txt $(B)/module/bert_config.json &: $(MODULE) FORCE | .tox/tf1.stamp
+$(OUT)/module/vocab.txt $(OUT)/module/bert_config.json &: $(MODULE) FORCE | .tox/tf1.stamp
 	$(call stage,module)
 
 ## VOCAB_FILE: of a CHECKPOINT to predict with; a tokenizer_config.json beside it tells its casing
 ## BERT_CONFIG_FILE: of a CHECKPOINT to predict with
-BERT_CONFIG_FILE = $(P)/pretrained/bert_config.json
+BERT_CONFIG_FILE = $(PROFILE_OUT)/pretrained/bert_config.json
 ifdef HUB_MODULE
-VOCAB_FILE = $(B)/module/vocab.txt
-MODEL_CONFIG = $(B)/module/bert_config.json
+VOCAB_FILE = $(OUT)/module/vocab.txt
+MODEL_CONFIG = $(OUT)/module/bert_config.json
 MODEL = --bert_hub_module_handle=$(HUB_MODULE) $(if $(DETERMINISTIC),--deterministic)
 MODEL_FILES = $(VOCAB_FILE) $(MODULE)
 else
-VOCAB_FILE = $(P)/pretrained/vocab.txt
+VOCAB_FILE = $(PROFILE_OUT)/pretrained/vocab.txt
 MODEL_CONFIG = $(BERT_CONFIG_FILE)
-INIT_CHECKPOINT = $(P)/pretrained/bert_model.ckpt
+INIT_CHECKPOINT = $(PROFILE_OUT)/pretrained/bert_model.ckpt
 MODEL = --vocab_file=$(VOCAB_FILE) --bert_config_file=$(BERT_CONFIG_FILE) $(if $(CASED),--do_lower_case=false) \
 	$(if $(DETERMINISTIC),--deterministic)
 MODEL_FILES = $(VOCAB_FILE) $(BERT_CONFIG_FILE)
@@ -67,21 +68,21 @@ endif
 CASED = $(shell grep -sl '"do_lower_case": *false' $(dir $(VOCAB_FILE))tokenizer_config.json)
 
 REVIEWS_SOURCE = $(or $(DATA_DIR),$(DOWNLOADS)/$(REVIEWS_ARCHIVE))
-EXAMPLES = $(addprefix $(B)/reviews/,train.jsonl test.jsonl heldout.txt)
+EXAMPLES = $(addprefix $(OUT)/reviews/,train.jsonl test.jsonl heldout.txt)
 reviews: $(EXAMPLES)  ## a seeded sample of reviews, to train on and to evaluate on
 reviews.command = $(TOOLS) -m inputs.reviews $(if $(DATA_DIR),aclimdb,$(CORPUS)) $(REVIEWS_SOURCE) \
-	--train_size=$(TRAIN_SIZE) --test_size=$(TEST_SIZE) --random_seed=$(RANDOM_SEED) $(B)/reviews
-reviews.makes = $(B)/reviews
+	--train_size=$(TRAIN_SIZE) --test_size=$(TEST_SIZE) --random_seed=$(RANDOM_SEED) $(OUT)/reviews
+reviews.makes = $(OUT)/reviews
 reviews.flags = $(trains)
 $(EXAMPLES) &: $(REVIEWS_SOURCE) FORCE | .tox/tools.stamp
 	$(call stage,reviews)
 
 # A model that is none, and a length that it has no positions for, are found before anything older goes.
-FEATURES = $(B)/features/features.json
+FEATURES = $(OUT)/features/features.json
 features: $(FEATURES)  ## the ids of the reviews, in TFRecord files, for both phases
-features.command = $(TF1) -m tf1.features $(B)/reviews $(B)/features --vocab_file=$(VOCAB_FILE) \
+features.command = $(TF1) -m tf1.features $(OUT)/reviews $(OUT)/features --vocab_file=$(VOCAB_FILE) \
 	--max_seq_length=$(MAX_SEQ_LENGTH)
-features.makes = $(B)/features
+features.makes = $(OUT)/features
 features.flags = $(trains)
 fits = positions=$$(grep -o '"max_position_embeddings": *[0-9]*' $(MODEL_CONFIG) | grep -o '[0-9]*$$'); \
 	[ "$${positions:-$(MAX_SEQ_LENGTH)}" -ge $(MAX_SEQ_LENGTH) ] || \

@@ -12,10 +12,10 @@ override DETERMINISTIC := $(filter-out 0,$(DETERMINISTIC))
 
 # What is made from something given lies apart from the profile's own run, and from what was made from another. Weights
 # and the module that is exported from them are the profile's in any case.
-P = $(BUILD)/$(PROFILE)
+PROFILE_OUT = $(BUILD)/$(PROFILE)
 empty :=
-B = $(P)$(subst $(empty) ,,$(subst :,-,$(subst /,-,$(foreach name,$(GIVEN),$(addprefix -,$($(name)))))))
-PREDICTIONS = $(B)/predict
+OUT = $(PROFILE_OUT)$(subst $(empty) ,,$(subst :,-,$(subst /,-,$(foreach name,$(GIVEN),$(addprefix -,$($(name)))))))
+PREDICTIONS = $(OUT)/predict
 
 STEPS := $(shell awk 'BEGIN { print int($(TRAIN_SIZE) / $(TRAIN_BATCH_SIZE) * $(EPOCHS)) }' 2> /dev/null)
 STEPS2 := $(shell awk 'BEGIN { print int($(TRAIN_SIZE) / $(TRAIN_BATCH_SIZE) * $(EPOCHS2)) }' 2> /dev/null)
@@ -27,14 +27,14 @@ TRAIN_PYTHON = .tox/$(TRAIN_ENVIRONMENT)/bin/python $(if $(SEVERAL),-m tf1.launc
 	$(HOSTS:%=--hosts=%) --)
 TRAIN_FLAGS = --save_checkpoints_steps=$(SAVE_CHECKPOINTS_STEPS) --random_seed=$(RANDOM_SEED)
 
-result1.makes = $(B)/result1
-result2.makes = $(B)/result2
+result1.makes = $(OUT)/result1
+result2.makes = $(OUT)/result2
 result1.reads = $(fetched-module)
 result2.reads = $(fetched-module)
 tensorflow.reads = $(fetched-module)
 result1.flags = --resumes $(trains)
 result2.flags = --resumes $(trains)
-patch.makes = $(B)/run_classifier.py
+patch.makes = $(OUT)/run_classifier.py
 patch.goal = result2
 patch.flags = $(trains)
 fc.makes = $(HEAD)
@@ -43,7 +43,7 @@ fc.makes = $(HEAD)
 LENGTH = $(if $(CHECKPOINT)$(PB),$(if $(and $(DRY_RUN),$(if $(wildcard $(FROZEN)),,planned)),LENGTH,$(or \
 	$(shell $(OPENVINO) -m infer.graph $(FROZEN)),$(error $(FROZEN) has no length))),$(MAX_SEQ_LENGTH))
 CONVERTER_ENVIRONMENT = $(if $(filter mo,$(CONVERTER)),openvino,openvino-current)
-frontend.command = $(CURRENT) -m infer.convert encoder $(FROZEN) $(B)/ir.part/bert-finetune.xml
+frontend.command = $(CURRENT) -m infer.convert encoder $(FROZEN) $(OUT)/ir.part/bert-finetune.xml
 ir.command = $($(CONVERTER).command)
 ir.makes = $(IR)
 

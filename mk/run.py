@@ -236,35 +236,13 @@ def remove_unmade(former, outputs):
 def make(args, stage, key, give_up):
     """Runs the command; returns the record, without its seal. Calls give_up and exits if the command fails."""
     redirection = Redirection(args.command)
-    parts = sorted({match[1] for word in redirection.words if (match := PART.search(word))})
-    for part in parts:
-        shutil.rmtree(part, ignore_errors=True)
-        os.makedirs(part)
-    for path in filter(None, [redirection.path]):
-        os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
     modules = args.record.removesuffix(RECORD) + ".modules.part"
     Path(modules).unlink(missing_ok=True)
-    python, packages = read_environment(redirection.words)
-    git_commit, git_dirty = read_git()
+    surroundings = describe_surroundings(redirection.words)
     ours = digests_of_project()
     print(redirection, flush=True)
     start = datetime.datetime.now(datetime.UTC)
-    with open(redirection.path, "wb") if redirection.file else contextlib.nullcontext() as file:
-        code = execute(redirection.words, stage, modules, file, file if redirection.is_log else None)
-    if code:
-        if redirection.is_log and code != 128 + signal.SIGINT:
-            say_why(stage, redirection.file)
-        for part in (*parts, modules):
-            shutil.rmtree(part) if os.path.isdir(part) else Path(part).unlink(missing_ok=True)
-        give_up()
-        sys.exit(code)
-    if redirection.file:
-        os.replace(redirection.path, redirection.file)
-    for part in parts:
-        for output in args.output:
-            with contextlib.suppress(FileNotFoundError):  # then digests_of_all says so
-                os.replace(os.path.join(part, os.path.basename(output)), output)
-        shutil.rmtree(part)
+    run_command(redirection, args.output, stage, modules, give_up)
     end = datetime.datetime.now(datetime.UTC)
     flags = read_flags(redirection.words)
     seed = str(flags.get("random_seed"))
@@ -282,6 +260,19 @@ def make(args, stage, key, give_up):
         "inputs": key["inputs"] | read,
         "modules": imported,
         "outputs": digests_of_all(outputs, f"{stage} ended without making it, so there is no record of {stage}"),
+        **surroundings,
+        "start": start.isoformat(timespec="milliseconds"),
+        "end": end.isoformat(timespec="milliseconds"),
+        "seconds": round((end - start).total_seconds(), 3),
+        "peak_memory_bytes": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024,
+    }
+
+
+def describe_surroundings(words):
+    """Returns what a record has of the machine, the environment that a command runs in, and the checkout."""
+    python, packages = read_environment(words)
+    git_commit, git_dirty = read_git()
+    return {
         "python": python,
         "packages": packages,
         "platform": platform.platform(),
@@ -289,11 +280,40 @@ def make(args, stage, key, give_up):
         "cores": len(os.sched_getaffinity(0)),
         "git_commit": git_commit,
         "git_dirty": git_dirty,
-        "start": start.isoformat(timespec="milliseconds"),
-        "end": end.isoformat(timespec="milliseconds"),
-        "seconds": round((end - start).total_seconds(), 3),
-        "peak_memory_bytes": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024,
     }
+
+
+def run_command(redirection, outputs, stage, modules, give_up):
+    """Runs a command and moves what it made in scratch folders to the outputs; calls give_up and exits if it fails.
+
+    Args:
+      redirection: the command.
+      outputs: paths of its output files and folders.
+      stage, modules: execute's.
+      give_up: function.
+    """
+    parts = sorted({match[1] for word in redirection.words if (match := PART.search(word))})
+    for part in parts:
+        shutil.rmtree(part, ignore_errors=True)
+        os.makedirs(part)
+    if redirection.file:
+        os.makedirs(os.path.dirname(redirection.file) or ".", exist_ok=True)
+    with open(redirection.path, "wb") if redirection.file else contextlib.nullcontext() as file:
+        code = execute(redirection.words, stage, modules, file, file if redirection.is_log else None)
+    if code:
+        if redirection.is_log and code != 128 + signal.SIGINT:
+            say_why(stage, redirection.file)
+        for part in (*parts, modules):
+            shutil.rmtree(part) if os.path.isdir(part) else Path(part).unlink(missing_ok=True)
+        give_up()
+        sys.exit(code)
+    if redirection.file:
+        os.replace(redirection.path, redirection.file)
+    for part in parts:
+        for output in outputs:
+            with contextlib.suppress(FileNotFoundError):  # then digests_of_all says so
+                os.replace(os.path.join(part, os.path.basename(output)), output)
+        shutil.rmtree(part)
 
 
 def say_why(stage, log):

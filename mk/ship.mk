@@ -11,30 +11,30 @@ ENGINE =
 ## RAY_ADDRESS: of make score ENGINE=ray: a Ray cluster, host:port, instead of a Ray of its own on this machine
 RAY_ADDRESS =
 
-CLASSIFIER = $(B)/classifier.xml $(B)/classifier.bin
+CLASSIFIER = $(OUT)/classifier.xml $(OUT)/classifier.bin
 classifier: $(CLASSIFIER)  ## one IR of any batch and length: encoder, head, vocabulary, labels
-classifier.command = $(CURRENT) -m infer.convert classifier $(FROZEN) $(B)/classifier.part/classifier.xml \
-	--head_dir=$(B) --vocab_file=$(VOCAB_FILE)
+classifier.command = $(CURRENT) -m infer.convert classifier $(FROZEN) $(OUT)/classifier.part/classifier.xml \
+	--head_dir=$(OUT) --vocab_file=$(VOCAB_FILE)
 classifier.makes = $(CLASSIFIER)
 $(CLASSIFIER) &: $(FROZEN) $(HEAD) $(VOCAB_FILE) FORCE | .tox/openvino-current.stamp
 	$(call stage,classifier)
 
-int8: $(B)/int8/classifier.xml  ## the same quantised to INT8 with NNCF, and what that costs and gains on this CPU
-	@cat $(B)/int8/results.txt
-INT8 = $(addprefix $(B)/int8/,classifier.xml classifier.bin results.txt)
-int8.command = env CI=true $(CURRENT) -m infer.quantize $(B)/classifier.xml $(B)/int8.part/classifier.xml \
-	--data_dir=$(B)/reviews
+int8: $(OUT)/int8/classifier.xml  ## the same quantised to INT8 with NNCF, and what that costs and gains on this CPU
+	@cat $(OUT)/int8/results.txt
+INT8 = $(addprefix $(OUT)/int8/,classifier.xml classifier.bin results.txt)
+int8.command = env CI=true $(CURRENT) -m infer.quantize $(OUT)/classifier.xml $(OUT)/int8.part/classifier.xml \
+	--data_dir=$(OUT)/reviews
 int8.makes = $(INT8)
 $(INT8) &: $(CLASSIFIER) $(EXAMPLES) FORCE | .tox/openvino-current.stamp
-	@mkdir -p $(B)/int8
+	@mkdir -p $(OUT)/int8
 	$(call stage,int8)
 
 # What is scored is the user's own, wherever it lies: no stage of the build, so it leaves no record.
 SCORER = $(if $(filter ray,$(ENGINE)),ray,openvino-current)
 score: export COLUMN := $(value TEXT_COLUMN)
 score: $(CLASSIFIER) | .tox/$(SCORER).stamp  ## score INPUT=reviews.csv into OUTPUT=scored.csv, or other formats
-	@echo "scoring with $(B)/classifier.xml"
-	@env --block-signal=INT STAGE=score .tox/$(SCORER)/bin/python -m infer score -m $(B)/classifier.xml -d $(DEVICE) \
+	@echo "scoring with $(OUT)/classifier.xml"
+	@env --block-signal=INT STAGE=score .tox/$(SCORER)/bin/python -m infer score -m $(OUT)/classifier.xml -d $(DEVICE) \
 	  $(ENGINE:%=--engine=%) $(RAY_ADDRESS:%=--ray_address=%) \
 	  $(if $(value TEXT_COLUMN),--text_column="$$COLUMN") "$$INPUT" "$$OUTPUT"
 

@@ -5,7 +5,7 @@
 #                 there is moved to the outputs once all is whole
 #   NAME.makes    what it makes, if that is more than the target
 #   NAME.reads    what it reads beside its prerequisites
-#   NAME.record   the record, if not $(B)/NAME.record.json;  NAME.goal, if not NAME: what to give to make for it
+#   NAME.record   the record, if not $(OUT)/NAME.record.json;  NAME.goal, if not NAME: what to give to make for it
 #   NAME.flags    of mk/stage.py
 # A rule names what NAME.command reads and FORCE, and its recipe is $(call stage,NAME), or $(call stage,NAME,CHECK &&).
 
@@ -21,7 +21,7 @@ export SHA256_CACHE = $(BUILD)/.sha256.sqlite
 # It takes Ctrl-C once its own Python has started, which would end in a traceback before.
 recorder = env --block-signal=INT PYTHONPATH=.:mk SHA256_CACHE=$(BUILD)/.sha256.sqlite $(TOOLS) mk/stage.py
 quote = '$(subst ','\'',$(1))'
-made-by = --record=$(or $($(1).record),$(B)/$(1).record.json) --goal=$(or $($(1).goal),$(1)) \
+made-by = --record=$(or $($(1).record),$(OUT)/$(1).record.json) --goal=$(or $($(1).goal),$(1)) \
 	--command=$(call quote,$(strip $($(1).command))) \
 	--input $(filter-out FORCE,$^) $(pins-of-stage) $($(1).reads) --output $(or $($(1).makes),$@)
 pins-of-stage = $(foreach environment,$(patsubst .tox/%.stamp,%,$(filter .tox/%.stamp,$|)),$(call pins,$(environment)))

@@ -1,65 +1,65 @@
 # What the run is worth: agreement with TensorFlow on held-out reviews, the ablation, the comparison, the curves.
 
 heldout: $(EXAMPLES)  ## compare OpenVINO with TensorFlow on 500 held-out reviews
-	+@$(call make-again,$(B)/reviews/heldout.txt,REVIEWS=$(B)/reviews/heldout.txt PREDICTIONS=$(B)/heldout \
+	+@$(call make-again,$(OUT)/reviews/heldout.txt,REVIEWS=$(OUT)/reviews/heldout.txt PREDICTIONS=$(OUT)/heldout \
 	  USING=$(USING) predict) | tail -n 1
 
 # Is the second phase needed? All test reviews, by result1's weights in a graph without dropout, by result2's, and by
 # result1's in their own graph, dropout and all: each made as any CHECKPOINT= is. And again for every seed of SEEDS.
-A = $(B)/ablation
-VARIANTS = $(addprefix $(A)/,no-dropout second-phase with-dropout)
-$(A)/no-dropout: variant = CHECKPOINT=$(RESULT1) META_GRAPH=$(RESULT2).meta
-$(A)/second-phase: variant = CHECKPOINT=$(RESULT2) META_GRAPH=
-$(A)/with-dropout: variant = CHECKPOINT=$(RESULT1) META_GRAPH= REPEATS=3
+ABLATION = $(OUT)/ablation
+VARIANTS = $(addprefix $(ABLATION)/,no-dropout second-phase with-dropout)
+$(ABLATION)/no-dropout: variant = CHECKPOINT=$(RESULT1) META_GRAPH=$(RESULT2).meta
+$(ABLATION)/second-phase: variant = CHECKPOINT=$(RESULT2) META_GRAPH=
+$(ABLATION)/with-dropout: variant = CHECKPOINT=$(RESULT1) META_GRAPH= REPEATS=3
 .PHONY: $(VARIANTS) variants probabilities
 $(VARIANTS): $(RESULT1).index $(RESULT2).index $(EXAMPLES) $(VOCAB_FILE)
-	+@$(if $(STATUS),:,$(call make-again,$(RESULT2).index,B=$@ TEST_DIR=$(B)/reviews VOCAB_FILE=$(VOCAB_FILE) \
+	+@$(if $(STATUS),:,$(call make-again,$(RESULT2).index,OUT=$@ TEST_DIR=$(OUT)/reviews VOCAB_FILE=$(VOCAB_FILE) \
 	  HUB_MODULE= $(variant) probabilities))
 variants: $(VARIANTS)
 
 # Of CHECKPOINT=, on the reviews of TEST_DIR. Dropout answers differently every time, so it is asked REPEATS times.
 TEST_DIR =
 REPEATS = 1
-PROBABILITIES = $(foreach i,1 2 3,$(if $(word $(i),$(wordlist 1,$(REPEATS),1 2 3)),$(B)/probabilities-$(i).tsv))
-probabilities: $(B)/probabilities-1.tsv
-probabilities.command = $(OPENVINO) -m infer.evaluate -m $(B)/bert-finetune.xml --vocab_file $(VOCAB_FILE) \
-	--data_dir $(TEST_DIR) --repeats $(REPEATS) $(B)
+PROBABILITIES = $(foreach i,1 2 3,$(if $(word $(i),$(wordlist 1,$(REPEATS),1 2 3)),$(OUT)/probabilities-$(i).tsv))
+probabilities: $(OUT)/probabilities-1.tsv
+probabilities.command = $(OPENVINO) -m infer.evaluate -m $(OUT)/bert-finetune.xml --vocab_file $(VOCAB_FILE) \
+	--data_dir $(TEST_DIR) --repeats $(REPEATS) $(OUT)
 probabilities.makes = $(PROBABILITIES)
 probabilities.goal = ablation
-$(B)/probabilities-1.tsv: $(IR) $(HEAD) $(VOCAB_FILE) $(TEST_DIR)/test.jsonl FORCE | .tox/openvino.stamp
+$(OUT)/probabilities-1.tsv: $(IR) $(HEAD) $(VOCAB_FILE) $(TEST_DIR)/test.jsonl FORCE | .tox/openvino.stamp
 	$(call stage,probabilities)
 
 OTHER_SEEDS = $(filter-out $(RANDOM_SEED),$(sort $(SEEDS)))
-SEED_BUILDS = $(OTHER_SEEDS:%=$(B)/seeds/%)
+SEED_BUILDS = $(OTHER_SEEDS:%=$(OUT)/seeds/%)
 .PHONY: $(SEED_BUILDS)
-$(SEED_BUILDS): $(B)/seeds/%: | $(VARIANTS)
-	@$(if $(STATUS),:,$(MAKE) --no-print-directory B=$@ RANDOM_SEED=$* USING= variants)
+$(SEED_BUILDS): $(OUT)/seeds/%: | $(VARIANTS)
+	@$(if $(STATUS),:,$(MAKE) --no-print-directory OUT=$@ RANDOM_SEED=$* USING= variants)
 
-ablation: $(A)/results.json  ## is the second phase needed? accuracy, loss, calibration, size, for every seed of SEEDS
-	@echo "$(A)/ablation.md and ablation.svg"
-ablation.command = $(REPORT) -m report.ablation --output_dir=$(A) $(RANDOM_SEED)=$(A) \
-	$(foreach seed,$(OTHER_SEEDS),$(seed)=$(B)/seeds/$(seed)/ablation)
-ablation.reads = $(VARIANTS) $(OTHER_SEEDS:%=$(B)/seeds/%/ablation)
-ablation.makes = $(addprefix $(A)/,ablation.md ablation.svg ablation.png results.json)
-ablation.record = $(A)/ablation.record.json
-$(A)/results.json: FORCE | $(VARIANTS) $(SEED_BUILDS) .tox/report.stamp
+ablation: $(ABLATION)/results.json  ## is the second phase needed? accuracy, loss, calibration, for every seed of SEEDS
+	@echo "$(ABLATION)/ablation.md and ablation.svg"
+ablation.command = $(REPORT) -m report.ablation --output_dir=$(ABLATION) $(RANDOM_SEED)=$(ABLATION) \
+	$(foreach seed,$(OTHER_SEEDS),$(seed)=$(OUT)/seeds/$(seed)/ablation)
+ablation.reads = $(VARIANTS) $(OTHER_SEEDS:%=$(OUT)/seeds/%/ablation)
+ablation.makes = $(addprefix $(ABLATION)/,ablation.md ablation.svg ablation.png results.json)
+ablation.record = $(ABLATION)/ablation.record.json
+$(ABLATION)/results.json: FORCE | $(VARIANTS) $(SEED_BUILDS) .tox/report.stamp
 	$(call stage,ablation)
 
-compare: $(B)/compare/compare.md  ## this run beside the notebook and the guide: compare.md and compare.html
-	@echo "$(B)/compare/compare.md and $(B)/compare/compare.html"
-compare.command = $(REPORT) -m report.compare $(B) --profile=$(PROFILE) --pretrained_dir=$(P)
-compare.makes = $(B)/compare
-$(B)/compare/compare.md: $(A)/results.json $(PREDICTIONS)/openvino.txt report/published.json report/page.css FORCE \
-		| .tox/report.stamp
+compare: $(OUT)/compare/compare.md  ## this run beside the notebook and the guide: compare.md and compare.html
+	@echo "$(OUT)/compare/compare.md and $(OUT)/compare/compare.html"
+compare.command = $(REPORT) -m report.compare $(OUT) --profile=$(PROFILE) --pretrained_dir=$(PROFILE_OUT)
+compare.makes = $(OUT)/compare
+$(OUT)/compare/compare.md: $(ABLATION)/results.json $(PREDICTIONS)/openvino.txt report/published.json report/page.css \
+		FORCE | .tox/report.stamp
 	$(call stage,compare)
 
 tensorboard: $(RESULT1).index $(RESULT2).index | .tox/report.stamp  ## look at the curves
-	$(REPORT) -m tensorboard.main --logdir=$(B)
+	$(REPORT) -m tensorboard.main --logdir=$(OUT)
 
 verify: | .tox/tools.stamp  ## check every file of the build against the records
-	@$(TOOLS) mk/stage.py verify $(B)
+	@$(TOOLS) mk/stage.py verify $(OUT)
 
 clean:  ## remove what the profile built, not downloads or environments
-	rm -rf $(B)
+	rm -rf $(OUT)
 
 .PHONY: heldout ablation compare tensorboard verify clean

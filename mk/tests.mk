@@ -27,7 +27,7 @@ test-all:  ## what make test leaves out: Ray, Horovod, several hosts, fuzzing, w
 test-faults: LOOP = test-faults
 test-faults:  ## kill every stage, fill the disk, spoil downloads, and make again
 check test test-all test-faults:
-	@$(if $(GXX),,$(if $(filter test-all,$@),echo "test-all: Horovod's tests are skipped: there is no g++ to build it with"))
+	@$(if $(GXX),,$(if $(filter test-all,$@),echo "test-all: Horovod's tests are skipped: there is no g++"))
 	+@$(MAKE) --no-print-directory --silent LOOP=$@ $(sort $(foreach job,$($@.jobs),$(addprefix .tox/,$(addsuffix .stamp,\
 	  $(call needs,$(job)))))) $(ARCHIVES_OF_TESTS)
 	+@$(MAKE) --no-print-directory --jobs=$(JOBS) --keep-going --output-sync=line LOOP=$@ $($@.jobs:%=tested-%)

@@ -1,9 +1,9 @@
 """The rooms: who may import whom, and that no imports go round in a circle."""
 
 import ast
-from graphlib import TopologicalSorter
 
 import pytest
+from graphlib import TopologicalSorter
 from modules import ROOT
 
 # Each room imports itself and what stands above it, as far as is said here.

@@ -125,6 +125,7 @@ def test_a_contender_that_computes_something_else_leaves_nothing(folder, measure
     assert not (folder / "out").exists()
 
 
+@pytest.mark.process
 def test_a_contender_that_fails_is_one_clear_line(tmp_path, monkeypatch):
     monkeypatch.setitem(bench.CONTENDERS, "openvino", bench.CONTENDERS["openvino"] | {"environment": "report"})
     with pytest.raises(SystemExit, match="bench: openvino, throughput: .*test.jsonl: no such file: "):

@@ -107,6 +107,7 @@ sys.exit(os.waitpid(child, 0)[1])
 """
 
 
+@pytest.mark.process
 def test_a_forked_process_is_told_to_make_its_own(classifier):
     done = run("-c", FORK, classifier)
     assert (done.returncode, done.stdout) == (0, "a Classifier does not survive a fork: make one in each process\n")
@@ -131,6 +132,7 @@ def test_what_is_no_text_is_refused(classifier):
         next(model.predict(["good", None]))
 
 
+@pytest.mark.process
 def test_it_is_all_that_the_command_needs(classifier, tmp_path):
     for suffix in (".xml", ".bin"):
         shutil.copy(classifier.with_suffix(suffix), tmp_path)
@@ -167,6 +169,7 @@ def cut_weights(path):
     path.with_suffix(".bin").write_bytes(path.with_suffix(".bin").read_bytes()[:100])
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     "spoil, message",
     [
@@ -209,6 +212,7 @@ def test_what_was_written_wrongly_is_named(classifier, key, value, message, tmp_
         Classifier(tmp_path / "classifier.xml")
 
 
+@pytest.mark.process
 def test_an_answer_that_is_nan_is_an_error(tmp_path):
     weights = random_weights()
     weights["embeddings/word_embeddings"][VOCAB.index("dull")] = np.nan
@@ -249,6 +253,7 @@ def dangling(cache):
     cache.symlink_to("nowhere")
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("spoil", [overwrite, cut, no_folder, dangling, shutil.rmtree])
 def test_a_compiled_model_that_is_broken_or_cannot_be_kept_changes_no_answer(classifier, spoil, tmp_path):
     for suffix in (".xml", ".bin"):
@@ -278,6 +283,7 @@ print(classifier._requests[0].get_compiled_model().get_property("LOADED_FROM_CAC
 """
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("whose, kept", [("theirs", False), ("ours", True)])
 def test_a_cache_of_ones_own_is_used_and_one_of_somebody_else_left_alone(classifier, whose, kept, tmp_path):
     """By a user who is not root, whose own the folder is, or who can only read it."""
@@ -294,6 +300,7 @@ def test_a_cache_of_ones_own_is_used_and_one_of_somebody_else_left_alone(classif
     assert answer.startswith("[[") and from_cache == str(kept)
 
 
+@pytest.mark.process
 def test_a_full_disk_holds_no_half_classifier(classifier, tmp_path):
     network = ov.Core().read_model(classifier)
     with mounted(tmp_path / "disk", "-o", "size=20k") as disk:
@@ -304,6 +311,7 @@ def test_a_full_disk_holds_no_half_classifier(classifier, tmp_path):
         save_classifier(network, classifier / "below" / "classifier.xml")
 
 
+@pytest.mark.process
 def test_a_cache_on_a_full_disk_changes_no_answer(classifier, tmp_path):
     expected = Classifier(classifier).predict_window(["good"])
     files = [classifier, classifier.with_suffix(".bin")]
@@ -318,6 +326,7 @@ def test_a_cache_on_a_full_disk_changes_no_answer(classifier, tmp_path):
         assert not list(disk.glob("*/*.blob"))
 
 
+@pytest.mark.process
 def test_a_foreign_ir_is_refused_by_name(tmp_path):
     x = ov.opset13.parameter([1], np.float32)
     ov.save_model(ov.Model([ov.opset13.relu(x)], [x]), tmp_path / "foreign.xml")
@@ -332,6 +341,7 @@ def test_a_path_of_no_file_is_named_as_such(path):
         Classifier(path)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("device", ["NPU.7", "nonsense"])
 def test_a_device_that_is_not_there_is_named_with_those_that_are(classifier, device):
     line = fails("-m", "infer", "-m", classifier, "-d", device, "good")
@@ -343,6 +353,7 @@ def test_a_hint_that_there_is_not_is_named_as_such(classifier):
         Classifier(classifier, hint="fast")
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     "flag", [["--vocab_file", "vocab.txt"], ["--cased"], ["-l", "libcpu_extension.so"], ["--hint", "fast"]]
 )
@@ -367,6 +378,7 @@ print({os.sched_getaffinity(thread) == os.sched_getaffinity(0) for thread in thr
 """
 
 
+@pytest.mark.process
 def test_a_few_threads_are_not_bound_to_the_first_cores(classifier):
     """Where the like of it run beside each other, all would share these."""
     done = run("-c", THREADS, classifier)

@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pytest
 from hostile import edited
 from modules import fails, run
 
@@ -18,6 +19,7 @@ def test_probabilities_are_encoder_head_and_softmax(model):
     np.testing.assert_allclose(predict(to_features([5, 7], (2, 3), 8)), expected, rtol=1e-6)
 
 
+@pytest.mark.process
 def test_reviews_as_arguments_file_and_standard_input_are_the_same(model, tmp_path):
     reviews = ["good film", "", "bad, bad film[SEP]", "  "]
     (tmp_path / "reviews.txt").write_text("\n".join(reviews) + "\n")
@@ -30,11 +32,13 @@ def test_reviews_as_arguments_file_and_standard_input_are_the_same(model, tmp_pa
     assert lines[0].startswith("('good film', array([0.48") and lines[0].endswith("], dtype=float32), 'Positive')")
 
 
+@pytest.mark.process
 def test_no_reviews_given_means_the_guides_four(model):
     lines = run("-m", "infer", "-m", model).stdout.splitlines()
     assert len(lines) == 4 and lines[0].startswith("('That movie was absolutely awful', array([")
 
 
+@pytest.mark.process
 def test_reference_that_agrees_and_one_that_does_not(model, tmp_path):
     predict, _ = load_classifier(model)
     probabilities = predict(to_features([5, 7], (2, 3), 8))
@@ -47,6 +51,7 @@ def test_reference_that_agrees_and_one_that_does_not(model, tmp_path):
     assert "not these 2" in fails("-m", "infer", "-m", model, "--reference", good, "good film", "bad film")
 
 
+@pytest.mark.process
 def test_the_casing_beside_the_vocab_is_used(model):
     config = model.parent / "pretrained" / "tokenizer_config.json"
     lines = {}
@@ -58,6 +63,7 @@ def test_the_casing_beside_the_vocab_is_used(model):
     assert "cannot read do_lower_case from it" in fails("-m", "infer", "-m", model, "good film")
 
 
+@pytest.mark.process
 def test_evaluate_writes_labels_and_probabilities_as_often_as_asked(model, tmp_path):
     rows = [("good film", 1), ("bad, bad film", 0)]
     with open(tmp_path / "test.jsonl", "w") as file:
@@ -75,6 +81,7 @@ def test_evaluate_writes_labels_and_probabilities_as_often_as_asked(model, tmp_p
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"probabilities-1.tsv", "probabilities-2.tsv"}
 
 
+@pytest.mark.process
 def test_bad_input_is_one_clear_line(model, tmp_path):
     infer = ("-m", "infer", "-m", model)
     assert "the devices here are CPU" in fails(*infer, "-d", "GPU.9")
@@ -87,6 +94,7 @@ def test_bad_input_is_one_clear_line(model, tmp_path):
     assert "empty.txt: no reviews in it" in fails(*infer, "-f", tmp_path / "empty.txt")
 
 
+@pytest.mark.process
 def test_broken_ir_is_one_clear_line(model):
     infer = ("-m", "infer", "-m", model)
     whole = model.read_bytes()
@@ -99,6 +107,7 @@ def test_broken_ir_is_one_clear_line(model):
     assert "bert-finetune.bin: no such file" in fails(*infer)
 
 
+@pytest.mark.process
 def test_broken_head_is_one_clear_line(model):
     infer = ("-m", "infer", "-m", model)
     weight = model.parent / "weight.npy"
@@ -112,6 +121,7 @@ def test_broken_head_is_one_clear_line(model):
     assert "weight.npy: cannot read the classifier head" in fails(*infer)
 
 
+@pytest.mark.process
 def test_a_model_that_computes_nan_is_one_clear_line(model):
     weights = model.with_suffix(".bin")
     assert np.float32(100).tobytes() in weights.read_bytes()

@@ -10,6 +10,8 @@ from small import LENGTH, WORDS
 
 from infer import Classifier
 
+pytestmark = pytest.mark.process
+
 
 @pytest.fixture
 def data_dir(classifier, tmp_path):

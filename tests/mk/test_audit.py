@@ -40,6 +40,7 @@ def test_every_pin_has_hashes_and_no_file_says_where_it_was_locked(environment):
     assert "://" not in path.read_text() and "--index" not in path.read_text()
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("line", ["film", "film>=1 \\", "film==1", "film==1.* \\", "-r other.txt \\", "./film \\"])
 def test_a_pin_without_version_or_hash_is_one_clear_line(line, tmp_path):
     (tmp_path / "film.txt").write_text(f"{line}\n")
@@ -103,6 +104,7 @@ def test_what_pypi_says_nothing_about_is_not_taken_for_safe(answer):
         list(audit.read_report("film.txt", {"film": "1", "book": "1"}, answers))
 
 
+@pytest.mark.process
 def test_without_a_network_one_line_says_what_to_do():
     code, output, stderr = run(
         "requirements/lint.txt", https_proxy="http://127.0.0.1:9", HTTPS_PROXY="http://127.0.0.1:9"
@@ -111,6 +113,7 @@ def test_without_a_network_one_line_says_what_to_do():
     assert stderr.count("\n") == 1 and "PyPI could not be asked" in stderr or "PyPI says nothing" in stderr
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("environment", ["lint", "tf1"])
 def test_bills_of_materials_are_valid_and_hold_pins_and_hashes(environment, tmp_path):
     sbom = tmp_path / "sbom" / f"{environment}.cdx.json"

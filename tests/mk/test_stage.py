@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.process
 ROOT = Path(__file__).parents[2]
 
 ENVIRONMENT = os.environ | {"GIT_CONFIG_GLOBAL": os.devnull, "PYTHONUTF8": "1", "PYTHONPATH": "", "SHA256_CACHE": ""}

@@ -340,7 +340,7 @@ def test_a_lost_record_or_a_kill_before_it_was_written_remakes_the_stage(tiny):
         ("REVIEWS=", "REVIEWS= is empty: leave it out for the default"),
         ("HUB_MODULE=a b", "HUB_MODULE='a b': Make takes no spaces in it"),
         ("LEARNINGRATE2=5e-4", "LEARNINGRATE2=: there is no such variable: did you mean LEARNING_RATE2=?"),
-        ("XYZZY=1", "XYZZY=: there is no such variable:  `make help` lists them"),
+        ("XYZZY=1", "XYZZY=: there is no such variable: `make help` lists them"),
     ],
 )
 def test_a_bad_parameter_is_one_clear_line_and_costs_nothing(given, message, tiny):

@@ -115,6 +115,7 @@ def test_arguments_that_are_no_seeds_are_refused(seeds):
     assert "each seed once" in fails(*ablation(seeds, "0", "0"))
 
 
+@pytest.mark.process
 def test_the_command_prints_its_table_and_ends_with_one_line_on_an_error(seeds):
     command = "report.ablation", f"--output_dir={seeds / 'out'}", f"0={seeds / '0'}"
     done = run(*command)

@@ -268,6 +268,7 @@ def test_published_counts_agree_with_the_published_rates():
     assert 2 * tp / (2 * tp + fp + fn) == pytest.approx(published["f1_score"], abs=1e-6)
 
 
+@pytest.mark.process
 def test_the_command_says_what_it_wrote_and_ends_with_one_line_on_an_error(build):
     call(ablation.main, f"--output_dir={build / 'ablation'}", f"7={build / 'ablation'}")
     done = run("report.compare", build, "--profile=made-up")

@@ -12,6 +12,8 @@ from training import REVIEWS, fails, flag_values, flags
 
 import run_classifier
 
+pytestmark = pytest.mark.process
+
 
 def read_results(folder):
     with open(os.path.join(folder, "eval_results.txt")) as file:

@@ -18,6 +18,7 @@ import run_classifier
 from tf1 import features
 from tf1.input_fn import FEATURES, feature_settings, input_fn_builder, read_features
 
+pytestmark = pytest.mark.process
 LENGTH = 16
 HARD = [
     "Ça, c'était déjà vu: ΟΔΟΣ",

@@ -62,6 +62,7 @@ def encode(checkpoint, folder):
         return session.run(pooled, dict(zip(PORTS, (INPUT_IDS, mask, np.zeros_like(mask)))))
 
 
+@pytest.mark.process
 def test_fine_tuning_from_the_module_equals_fine_tuning_from_the_checkpoint(module, tiny, data_dir, tmp_path):
     """Three steps without dropout from the same head; the encoder must agree before and after."""
     script = patched(tmp_path)
@@ -88,6 +89,7 @@ def test_fine_tuning_from_the_module_equals_fine_tuning_from_the_checkpoint(modu
     assert np.abs(outputs[3, from_module] - outputs[0, from_module]).max() > 1e-3, "nothing was learnt"
 
 
+@pytest.mark.process
 def test_two_phases_and_prediction_from_a_module(module, data_dir, tmp_path):
     source = {"bert_hub_module_handle": module}
     assert run("run_classifier.py", *flags(data_dir, tmp_path / "result1", **source)).returncode == 0
@@ -114,6 +116,7 @@ def test_two_phases_and_prediction_from_a_module(module, data_dir, tmp_path):
     assert done.returncode == 0 and "dropout" not in done.stdout
 
 
+@pytest.mark.process
 def test_the_tags_turn_dropout_on_and_off(module):
     mask = (INPUT_IDS > 0).astype(np.int32)
     pooled = {}
@@ -158,6 +161,7 @@ def export(folder, signatures, cased=True):
     return str(folder / "module")
 
 
+@pytest.mark.process
 def test_a_module_is_described_for_those_without_tensorflow(module, tiny, tmp_path):
     done = run("-m", "tf1.hub", "describe", module, str(tmp_path / "out"))
     assert done.returncode == 0, done.stderr
@@ -171,6 +175,7 @@ def test_a_module_is_described_for_those_without_tensorflow(module, tiny, tmp_pa
     }
 
 
+@pytest.mark.process
 def test_the_casing_is_the_modules(tmp_path):
     module = export(tmp_path, ["tokens", "tokenization_info"], cased=True)
     done = run("-m", "tf1.hub", "describe", module, str(tmp_path / "out"))
@@ -179,6 +184,7 @@ def test_the_casing_is_the_modules(tmp_path):
     assert (tmp_path / "out" / "vocab.txt").read_text() == VOCAB
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     "signatures, message",
     [
@@ -222,6 +228,7 @@ def link(path, target):
     path.symlink_to(target)
 
 
+@pytest.mark.process
 def test_what_is_no_module_or_two_ways_at_once_is_one_clear_line(module, tiny, data_dir, tmp_path):
     out = tmp_path / "out"
     files = {"vocab_file": tiny + "/vocab.txt", "bert_config_file": tiny + "/bert_config.json"}
@@ -289,6 +296,7 @@ def in_cache(tmp_path):
     return [name for name in os.listdir(str(tmp_path / "cache")) if not name.endswith(".txt")]
 
 
+@pytest.mark.process
 def test_a_module_is_fetched_from_its_url_once_and_then_there_without_a_network(server, module, tmp_path, monkeypatch):
     url, asked = server
     done = run("-m", "tf1.hub", "describe", url + "/bert", str(tmp_path / "one"))
@@ -303,6 +311,7 @@ def test_a_module_is_fetched_from_its_url_once_and_then_there_without_a_network(
     assert asked == ["/bert?tf-hub-format=compressed"]
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     "path, message",
     [
@@ -321,12 +330,14 @@ def test_a_bad_download_is_one_clear_line_and_leaves_nothing(path, message, serv
     assert not (tmp_path / "out").exists() and not in_cache(tmp_path)
 
 
+@pytest.mark.process
 def test_without_a_network_it_is_one_clear_line(server, tmp_path):
     line = fails("-m", "tf1.hub", "describe", "http://127.0.0.1:9/bert", str(tmp_path / "out"))
     assert "http://127.0.0.1:9/bert: cannot download it (" in line and "Connection refused" in line
     assert not in_cache(tmp_path)
 
 
+@pytest.mark.process
 def test_nothing_waits_for_a_download_that_was_killed(server, tmp_path):
     command = [sys.executable, "-m", "tf1.hub", "describe", server[0] + "/stall", str(tmp_path / "out")]
     process = subprocess.Popen(command, cwd=ROOT)

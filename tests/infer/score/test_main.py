@@ -7,6 +7,7 @@ import time
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 from modules import ROOT, fails, run
 from scoring import command, read, refused, score, write
 from small import mounted
@@ -14,6 +15,7 @@ from small import mounted
 from infer.classifier import WINDOW
 
 
+@pytest.mark.process
 def test_ray_where_it_is_not_is_one_line(classifier, tmp_path):
     (tmp_path / "in.jsonl").write_text('{"review": "good"}\n')
     line = fails(*command(classifier, "--engine", "ray", tmp_path / "in.jsonl", tmp_path / "out.jsonl")[1:])
@@ -79,6 +81,7 @@ def test_what_cannot_be_done_is_one_clear_line(classifier, tmp_path):
     assert not output.exists() and not (tmp_path / "out.csv.parts").exists()
 
 
+@pytest.mark.process
 def test_what_is_no_classifier_is_one_clear_line(classifier, tmp_path):
     source, broken = write(tmp_path / "in.csv", [{"review": "good"}]), tmp_path / "broken.xml"
     broken.write_bytes(classifier.read_bytes()[:-200])
@@ -92,6 +95,7 @@ def test_what_is_no_classifier_is_one_clear_line(classifier, tmp_path):
     assert "python -m infer score" in run("-m", "infer", "--help").stdout
 
 
+@pytest.mark.process
 def test_an_interrupt_ends_it_with_one_line(classifier, tmp_path, capsys):
     rows = [{"n": str(i), "review": "good film"} for i in range(20 * WINDOW)]
     source, output = write(tmp_path / "in.csv", rows), tmp_path / "out.csv"
@@ -112,6 +116,7 @@ def test_an_interrupt_ends_it_with_one_line(classifier, tmp_path, capsys):
     assert [row["n"] for row in read(output)] == [row["n"] for row in rows]
 
 
+@pytest.mark.process
 def test_a_folder_that_cannot_be_written_to(classifier, many, tmp_path):
     with mounted(tmp_path / "disk", "-o", "ro") as disk:
         line = refused(classifier, many[0], disk / "out.csv")

@@ -33,6 +33,7 @@ main(sys.argv[4:])
 """
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     "name, count, when, done",
     [
@@ -61,6 +62,7 @@ def test_killed_at_any_moment_it_goes_on_to_the_very_same_file(
     assert list(tmp_path.iterdir()) == [output]
 
 
+@pytest.mark.process
 def test_killed_again_and_again_it_ends_with_every_row_once(classifier, many, tmp_path):
     output = tmp_path / "out.parquet"
     kills = 0
@@ -76,6 +78,7 @@ def test_killed_again_and_again_it_ends_with_every_row_once(classifier, many, tm
     assert [{name: row[name] for name in ("n", "label")} for row in read(output)] == expected
 
 
+@pytest.mark.process
 def test_parts_of_something_else_are_not_gone_on_from(classifier, many, tmp_path):
     source = tmp_path / "in.csv"
     source.write_bytes(many[0].read_bytes())
@@ -100,6 +103,7 @@ def test_two_runs_do_not_write_one_file(classifier, many, tmp_path):
 
 
 # Room for some parts of it, or for all of them but not for the output too.
+@pytest.mark.process
 @pytest.mark.parametrize("to, share", [(".csv", 0.6), (".csv", 1.5), (".parquet", 0.3)])
 def test_a_full_disk_is_one_line_and_room_lets_it_go_on(classifier, many, to, share, tmp_path, capsys):
     with mounted(tmp_path / "disk", "-o", f"size={int(share * len(many[1]))}") as disk:

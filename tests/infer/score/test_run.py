@@ -8,6 +8,7 @@ import subprocess
 import termios
 
 import numpy as np
+import pytest
 from modules import ROOT, run
 from scoring import ADDED, MANY, PEAK, command, read, refused, score, texts
 from small import WORDS, mounted
@@ -50,6 +51,7 @@ def test_the_list_of_bad_rows_goes_with_the_output(classifier, tmp_path):
     assert "out.csv.errors: is a folder" in refused(classifier, source, output)
 
 
+@pytest.mark.process
 def test_no_room_for_the_list_of_bad_rows_is_one_line(classifier, tmp_path):
     source = tmp_path / "in.txt"
     source.write_bytes(b"good\n" + b"\xff\n" * 20_000)
@@ -74,6 +76,7 @@ def test_an_input_that_changes_meanwhile_is_no_right_answer(classifier, many, tm
     assert [path.name for path in tmp_path.iterdir()] == ["in.csv"]
 
 
+@pytest.mark.process
 def test_memory_does_not_grow_with_the_rows(classifier, tmp_path):
     source, output = tmp_path / "in.jsonl", tmp_path / "out.csv"
     with open(source, "w") as file:
@@ -87,6 +90,7 @@ def test_memory_does_not_grow_with_the_rows(classifier, tmp_path):
         assert sum(1 for _ in file) == 200_001
 
 
+@pytest.mark.process
 def test_progress_at_a_terminal(classifier, many, tmp_path):
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(theirs, (24, 100))

@@ -10,7 +10,6 @@ from modules import ROOT
 from infer.text.bert_config import SIZES, parse_bert_config, variable_shapes
 
 pytestmark = pytest.mark.usefixtures("memory")
-
 CONFIG = json.loads((ROOT / "profiles/tiny.json").read_text())
 
 
