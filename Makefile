@@ -77,8 +77,8 @@ result2.command = $(TRAIN_PYTHON) $(OUT)/run_classifier.py \
 	--num_train_epochs=$(EPOCHS2) \
 	$(TRAIN_FLAGS) \
 	--output_dir=$(OUT)/result2
-$(RESULT2).index $(OUT)/result2/eval_results.txt &: $(OUT)/run_classifier.py $(FEATURES) $(MODEL_FILES) \
-		$(RESULT1).index FORCE | .tox/$(TRAIN_ENVIRONMENT).stamp
+$(RESULT2).index $(OUT)/result2/eval_results.txt &: $(RESULT1).index $(OUT)/run_classifier.py $(FEATURES) \
+		$(MODEL_FILES) FORCE | .tox/$(TRAIN_ENVIRONMENT).stamp
 	$(call stage,result2)
 patch.command = patch --output=$(OUT)/patch.part/run_classifier.py --reject-file=- \
 	run_classifier.py patches/disable-dropout.patch
@@ -137,7 +137,7 @@ predict: $(PREDICTIONS)/openvino.txt  ## predict four reviews, or those in REVIE
 	@cat $<
 openvino.command = $(OPENVINO) -m infer -m $(OUT)/bert-finetune.xml -d $(DEVICE) -f $(REVIEWS) \
 	--vocab_file $(VOCAB_FILE) --reference $(TENSORFLOW) > $@
-$(PREDICTIONS)/openvino.txt: $(IR) $(HEAD) $(VOCAB_FILE) $(REVIEWS) $(TENSORFLOW) FORCE | .tox/openvino.stamp
+$(PREDICTIONS)/openvino.txt: $(TENSORFLOW) $(IR) $(HEAD) $(VOCAB_FILE) $(REVIEWS) FORCE | .tox/openvino.stamp
 	$(call stage,openvino)
 
 include mk/ship.mk mk/study.mk mk/bench.mk mk/supply.mk mk/tests.mk mk/checks.mk

@@ -88,7 +88,7 @@ fits = positions=$$(grep -o '"max_position_embeddings": *[0-9]*' $(MODEL_CONFIG)
 	[ "$${positions:-$(MAX_SEQ_LENGTH)}" -ge $(MAX_SEQ_LENGTH) ] || \
 	{ echo "MAX_SEQ_LENGTH=$(MAX_SEQ_LENGTH): the model has only $$positions positions" >&2; exit 1; }; \
 	$(if $(HUB_MODULE),,$(TOOLS) -m infer.text.bert_config $(BERT_CONFIG_FILE) $(VOCAB_FILE) && )
-$(FEATURES): $(EXAMPLES) $(VOCAB_FILE) $(MODEL_CONFIG) FORCE | .tox/tf1.stamp
+$(FEATURES): $(VOCAB_FILE) $(MODEL_CONFIG) $(EXAMPLES) FORCE | .tox/tf1.stamp
 	$(call stage,features,$(fits))
 
 .PHONY: pretrained hub-module reviews features

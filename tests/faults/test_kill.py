@@ -87,6 +87,7 @@ def end_through(checkout, seconds_of, goals=BUILT, moments=MOMENTS, stages=STAGE
         for moment, number in [*INTERRUPTS, *((moment, signal.SIGKILL) for moment in moments)]:
             while (text := end_in(checkout, stage, moment * seconds, number, goals, stages)) is None:
                 seconds *= 0.8  # it is quicker this time, or goes on from a checkpoint: once more, from nothing
+                assert seconds > 0.01, f"{stage}: never killed in it: do others come before it?"
                 made = checkout / "build/tiny" / name
                 shutil.rmtree(made, ignore_errors=True)
                 made.with_name(f"{made.name}.record.json").unlink(missing_ok=True)
