@@ -9,9 +9,9 @@ check.jobs = lint tf1 report openvino-current openvino audit
 check.marks = not process and not more and not faults
 test.jobs = lint pipeline tf1 openvino openvino-current report audit
 test.marks = not more and not faults
-test-all.jobs = pipeline $(if $(GXX),tf1-horovod) ray tf1 openvino openvino-current audit
+test-all.jobs = pipeline $(if $(GXX),tf1-horovod) ray openvino openvino-current audit
 test-all.marks = more
-test-faults.jobs = pipeline tf1 openvino
+test-faults.jobs = pipeline openvino
 test-faults.marks = faults
 # What a job's tests call beside their own environment.
 pipeline.needs = tools tf1 openvino openvino-current report $(if $(filter test-all test-faults,$(LOOP)),audit ray \
@@ -42,7 +42,7 @@ tested-pipeline:
 # TensorFlow 1.12 on Python 3.6, which tox and uv no longer know: evidence, not needed for anything.
 old-stack: .tox/tf1.stamp $(DOWNLOADS)/$(WEIGHTS_ARCHIVE)  ## compare with TensorFlow 1.12
 	@if make --silent .tox/python3.6.txt 2> /dev/null; then \
-	  make --silent .tox/tf112.stamp && $(TF1) -m pytest --quiet --capture=no tests/tf1/test_old_stack.py; \
+	  make --silent .tox/tf112.stamp && $(TF1) -m pytest --quiet --capture=no tests/scripts/test_old_stack.py; \
 	else \
 	  echo "old-stack: skipped, there is no Python 3.6: install it with 'pyenv install 3.6' and run make again"; \
 	fi

@@ -563,7 +563,8 @@ def test_offline_names_what_is_missing_and_asks_nobody(guide, server, proxy, tmp
     missing(f"build/downloads/{ZIP}.zip", *arguments("good"))
     missing(f"build/downloads/{WHEEL}", "reviews", "PROFILE=tiny")
     module = server.url("good", "module")
-    missing(module, "build/uncased/module/vocab.txt", "PROFILE=uncased", f"HUB_MODULE={module}")
+    out = "build/uncased-" + module.replace(":", "-").replace("/", "-")
+    missing(module, f"{out}/module/vocab.txt", "PROFILE=uncased", f"HUB_MODULE={module}")
     (checkout / ".tox").unlink()
     (checkout / ".tox").mkdir()
     for path in (ROOT / ".tox").glob("python3.*.txt"):

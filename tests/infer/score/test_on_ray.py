@@ -230,6 +230,7 @@ def test_a_machine_cut_off(classifier, sources, expected, tmp_path):
 
         # So long that the first host's actor is still at it when the third's has started.
         (sources / "long.jsonl").write_bytes(30 * (sources / "in.jsonl").read_bytes().removeprefix("\ufeff".encode()))
+        output = tmp_path / "long.jsonl"
         given = command(classifier, "--ray_address", address, sources / "long.jsonl", output)
         other = start_ray(third.start, third.address, address, 1)
         with scoring(first.start, output, *given) as driver:
