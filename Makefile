@@ -87,6 +87,7 @@ $(OUT)/run_classifier.py: run_classifier.py patches/disable-dropout.patch FORCE 
 
 # 3. Predict with TensorFlow.
 FINE_TUNED = $(or $(CHECKPOINT),$(RESULT2))
+FROZEN = $(or $(PB),$(OUT)/bert-finetune.pb)
 TENSORFLOW = $(PREDICTIONS)/tensorflow/test_results.tsv
 tensorflow.command = $(TF1) run_classifier_predict.py \
 	--do_train=false \
@@ -102,7 +103,6 @@ $(TENSORFLOW): run_classifier_predict.py $(FINE_TUNED).index $(MODEL_FILES) $(RE
 	$(call stage,tensorflow)
 
 # 4. Freeze the encoder, up to the pooler.
-FROZEN = $(or $(PB),$(OUT)/bert-finetune.pb)
 pb: $(FROZEN)  ## freeze the encoder of result2, or of CHECKPOINT=
 pb.command = $(TF1) ckpt_to_pb.py \
 	--init_checkpoint=$(FINE_TUNED) \

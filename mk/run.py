@@ -73,6 +73,13 @@ def read_cpu():
         return next((line.split(":", 1)[1].strip() for line in file if line.startswith("model name")), None)
 
 
+def reads_sitecustomize(words):
+    """Tells whether a command is a Python that reads mk/sitecustomize.py first, which is on the path under Make."""
+    read_first = getattr(sys.modules.get("sitecustomize"), "__file__", os.devnull)
+    ours = os.path.dirname(os.path.realpath(read_first)) == os.path.dirname(os.path.realpath(__file__))
+    return ours and any(os.path.basename(word).startswith("python") for word in words)
+
+
 def execute(words, stage, modules, stdout, stderr):
     """Runs a command to its end, whatever signal arrives. Returns its exit code, signals as a shell has them.
 
@@ -88,12 +95,8 @@ def execute(words, stage, modules, stdout, stderr):
     # A background shell hands down that SIGINT is ignored; a handler here would end that for the command.
     numbers = [number for number in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(number) != signal.SIG_IGN]
     before = {number: signal.signal(number, handle) for number in numbers}
-    # In the midst of Python's own start it would end in a traceback: sitecustomize.py, where it is on the path as under
-    # Make, lets it through.
-    read_first = getattr(sys.modules.get("sitecustomize"), "__file__", os.devnull)
-    is_python = any(os.path.basename(word).startswith("python") for word in words)
-    ours = os.path.dirname(os.path.realpath(read_first)) == os.path.dirname(os.path.realpath(__file__))
-    held = [signal.SIGINT] if is_python and ours else []
+    # In the midst of Python's own start it would end in a traceback: sitecustomize.py lets it through.
+    held = [signal.SIGINT] if reads_sitecustomize(words) else []
     signal.pthread_sigmask(signal.SIG_BLOCK, held)
     told = {"STAGE": stage, "STAGE_MODULES": os.path.abspath(modules)}
     process = subprocess.Popen(words, stdout=stdout, stderr=stderr, env=os.environ | told)
@@ -246,6 +249,8 @@ def make(args, stage, key, give_up):
     end = datetime.datetime.now(datetime.UTC)
     flags = read_flags(redirection.words)
     seed = str(flags.get("random_seed"))
+    if reads_sitecustomize(redirection.words) and not os.path.isfile(modules):
+        sys.exit(f"{modules}: cannot note which modules {stage} imported: is there room for it?")
     imported = read_modules(modules)
     # As they were when the command began: it has read them soon after.
     read = {name: ours.get(name) or digests([path_of(name)])[name] for name in imported if name not in key["inputs"]}

@@ -6,6 +6,7 @@ of the checkout it imported: when one of them changes, the stage is made again. 
 """
 
 import atexit
+import contextlib
 import os
 import signal
 import sys
@@ -18,8 +19,12 @@ def note_modules(checkout, path):
     files.add(sys.argv[0])  # a script's own name, which is gone from its module when it has run to its end
     paths = {os.path.realpath(os.path.join(FOLDER, file)) for file in files if file}
     found = sorted(file for file in paths if file.startswith(ours) and not file.startswith(others))
-    with open(path, "a", encoding="utf-8", errors="surrogateescape") as file:
-        file.write("".join(name + "\n" for name in found))
+    try:
+        with open(path, "a", encoding="utf-8", errors="surrogateescape") as file:
+            file.write("".join(name + "\n" for name in found))
+    except OSError:  # a full disk: mk/run.py takes a stage without its note for failed
+        with contextlib.suppress(OSError):
+            os.unlink(path)
 
 
 if "STAGE" in os.environ:

@@ -30,14 +30,15 @@ check test test-all test-faults:
 	@$(if $(GXX),,$(if $(filter test-all,$@),echo "test-all: Horovod's tests are skipped: there is no g++"))
 	+@$(MAKE) --no-print-directory --silent LOOP=$@ $(sort $(foreach job,$($@.jobs),$(addprefix .tox/,$(addsuffix .stamp,\
 	  $(call needs,$(job)))))) $(ARCHIVES_OF_TESTS)
-	+@$(MAKE) --no-print-directory --jobs=$(JOBS) --keep-going --output-sync=line LOOP=$@ $($@.jobs:%=tested-%)
+	+@$(MAKE) --no-print-directory --jobs=$(JOBS) --keep-going LOOP=$@ $($@.jobs:%=tested-%)
 LOOP =
+NAMED = sed --unbuffered 's/^/$(@:tested-%=%): /'
 PICKED = -m "$($(LOOP).marks)" $(if $(T),-k "$$T")
 tested-%:
-	@$(TOOLS) -m tox run --quiet --quiet -e $* -- $(PICKED)
+	@$(TOOLS) -m tox run --quiet --quiet -e $* -- $(PICKED) 2>&1 | $(NAMED)
 # Make in copies of the checkout, beside the other jobs.
 tested-pipeline:
-	@$(OPENVINO) -m pytest $(PICKED) tests/pipeline tests/faults
+	@$(OPENVINO) -m pytest $(PICKED) tests/pipeline tests/faults 2>&1 | $(NAMED)
 
 # TensorFlow 1.12 on Python 3.6, which tox and uv no longer know: evidence, not needed for anything.
 old-stack: .tox/tf1.stamp $(DOWNLOADS)/$(WEIGHTS_ARCHIVE)  ## compare with TensorFlow 1.12

@@ -547,6 +547,15 @@ def test_a_module_that_changed_while_the_command_ran_is_recorded_as_it_was_befor
     assert told == "copy: plot.py differs from what it was made with\n"
 
 
+def test_a_command_whose_modules_cannot_be_noted_leaves_no_record(checkout, monkeypatch):
+    """As on a full disk: without them nobody would know when to make it again."""
+    monkeypatch.setitem(ENVIRONMENT, "PYTHONPATH", ".:mk")
+    (checkout / "main.py").write_text("import os\nos.mkdir(os.environ['STAGE_MODULES'])\n")
+    code, _, stderr = run(checkout, "--input", "main.py", command=[sys.executable, "main.py"])
+    assert code == 1 and "cannot note which modules copy imported: is there room for it?" in stderr
+    assert not (checkout / "build/copy.record.json").exists()
+
+
 # What can be resumed: earlier results are moved aside, and back.
 
 TRAIN = """

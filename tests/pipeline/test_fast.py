@@ -3,6 +3,7 @@
 import csv
 import json
 
+import pytest
 from checkout import make, make_fails
 
 TINY = "PROFILE=tiny"
@@ -54,6 +55,7 @@ def test_score_refuses_what_is_missing_before_anything_is_made(bare, tmp_path):
     assert not list(bare.glob("build/*/*")), "nothing is made, nothing fetched"
 
 
+@pytest.mark.more
 def test_score_on_a_ray_of_its_own(tiny, tmp_path):
     source = tmp_path / "in.jsonl"
     rows = [{"review": line} for line in (tiny / "build/tiny/reviews/heldout.txt").read_text().splitlines()]

@@ -12,6 +12,7 @@ import pytest
 from checkout import clean_environment, copy_checkout, make
 from hosts import make_hosts
 
+pytestmark = pytest.mark.more
 TINY = "PROFILE=tiny"
 # What ssh does with `-o option host -o option command`, where every host has the same files. A name of its own, since
 # Horovod tells hosts apart by that.

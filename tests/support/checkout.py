@@ -31,7 +31,7 @@ def copy_checkout(folder, downloads=True, build=None):
 
 def clean_environment(**changes):
     """The environment without what an outer Make or tox put into it."""
-    ours = ("MAKE", "MFLAGS", "TOX_", "VIRTUAL_ENV", "PYTHON", "TF_CPP", "UV_", "OFFLINE", "MIRROR")
+    ours = ("MAKE", "MFLAGS", "TOX_", "VIRTUAL_ENV", "PYTHON", "TF_CPP", "UV_", "OFFLINE", "MIRROR", "LOCKED", "LOOP")
     return {key: value for key, value in os.environ.items() if not key.startswith(ours)} | changes
 
 
