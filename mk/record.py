@@ -137,10 +137,12 @@ def find_changed_output(record, path_of=path_of):
     Args:
       path_of: function of an output's name to its path, for what has been moved since.
     """
+    places = {name: path_of(name) for name in record["outputs"]}
+    found = digests(places.values())
     for name, sha256 in record["outputs"].items():
-        (found,) = digests([path_of(name)]).values()
-        if found != sha256:
-            return f"{name} is not as it was made" if found else f"{name} is not there"
+        now = found[name_of(places[name])]
+        if now != sha256:
+            return f"{name} is not as it was made" if now else f"{name} is not there"
     return None
 
 
