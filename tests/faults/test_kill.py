@@ -157,7 +157,7 @@ def test_an_interrupt_while_the_recorder_itself_starts(seconds, built, tmp_path)
         assert process.poll() is None
     time.sleep(seconds)
     os.killpg(process.pid, signal.SIGINT)
-    text, _ = process.communicate(timeout=5)
+    text, _ = process.communicate(timeout=60)
     none_left(process)
     assert text.count("interrupted: run it again to go on\n") == 1 and "Traceback" not in text, text
     assert "all as recorded" in make(checkout, "fc", "verify", "PROFILE=tiny")
@@ -205,7 +205,7 @@ def end_when(checkout, reached, number, *goals):
         time.sleep(0.001)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, number)
-    text, _ = process.communicate(timeout=5)
+    text, _ = process.communicate(timeout=60)
     none_left(process)
     assert number == signal.SIGKILL or "interrupted: run it again to go on\n" in text and "Traceback" not in text, text
     return process.returncode

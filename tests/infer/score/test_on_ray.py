@@ -84,9 +84,9 @@ def same(output, expected):
     assert not output.with_name(output.name + ".parts").exists()
 
 
-def wait_for(condition, seconds=300):
-    """Returns what condition() does once that is true."""
-    deadline = time.monotonic() + seconds
+def wait_for(condition):
+    """Returns what condition() does once that is true; fails after five minutes, which no busy machine needs."""
+    deadline = time.monotonic() + 300
     while not (value := condition()):
         assert time.monotonic() < deadline
         time.sleep(0.005)
@@ -197,10 +197,8 @@ def test_a_ray_of_its_own_is_gone_after_an_interrupt_and_a_kill(classifier, sour
             assert actors(driver)
             driver.send_signal(number)
             driver.send_signal(signal.SIGCONT)
-            driver.wait(8)  # five seconds, on a machine that has nothing else to do
-            # After SIGKILL, Ray's agents look for its server for a minute before they end.
-            ending = [pid for pid, command in started.items() if number == signal.SIGINT or "Agent" not in command]
-            wait_for(lambda pids=ending: not left(pids), 10)
+            driver.wait(120)
+            wait_for(lambda pids=list(started): not left(pids))  # Ray's agents look for a killed server for a minute
             stderr = driver.stderr.read()
         if number == signal.SIGINT:
             assert driver.returncode == 130 and stderr.splitlines()[-1] == "interrupted: run it again to go on"
