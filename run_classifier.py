@@ -46,7 +46,6 @@ def gather_flat_ids(table, ids):
 
 modeling.tf.nn.embedding_lookup = gather_flat_ids
 SAVE_SUMMARY_STEPS = 10  # steps between two points of the loss and accuracy curves
-SEED_STRIDE = 1 << 32  # between the workers' seeds
 HUB_SCOPE = "module/"  # hub.Module's default name, which the variables of a fine-tuned module begin with
 
 
@@ -64,7 +63,7 @@ def model_fn_builder(bert_config, init_checkpoint, learning_rate, num_train_step
             loss, per_example_loss, logits, probabilities = upstream.create_model(
                 bert_config, is_training, *inputs, use_one_hot_embeddings=False
             )
-        seed_dropout()
+        draw_dropout_by_step()
         if init_checkpoint:
             init_from_checkpoint(init_checkpoint)
         Spec = tf.contrib.tpu.TPUEstimatorSpec
@@ -108,15 +107,19 @@ def init_from_checkpoint(init_checkpoint):
     tf.compat.v1.train.init_from_checkpoint(init_checkpoint, assignment_map)
 
 
-def seed_dropout():
-    """Seeds a TF Hub module's dropout, which --random_seed does not reach, and gives each worker a seed of its own."""
-    for i, operation in enumerate(tf.compat.v1.get_default_graph().get_operations()):
-        if operation.type == "RandomUniform":
-            seeds = operation.get_attr("seed"), operation.get_attr("seed2")
-            if seeds == (0, 0):  # no seed
-                seeds = FLAGS.random_seed + 1, i
-            for name, value in zip(("seed", "seed2"), (seeds[0] + SEED_STRIDE * workers.RANK, seeds[1])):
-                operation._set_attr(name, tf.compat.v1.AttrValue(i=value))
+def draw_dropout_by_step():
+    """Makes each dropout mask follow from --random_seed, the worker, the dropout's place in the graph, and the step.
+
+    TensorFlow's own random numbers begin anew with each process, so a resumed run would draw the masks of its first
+    steps again; and --random_seed does not reach the dropout of a TF Hub module.
+    """
+    draws = [op for op in tf.compat.v1.get_default_graph().get_operations() if op.type == "RandomUniform"]
+    for i, draw in enumerate(draws):
+        key = (FLAGS.random_seed << 32) + (workers.RANK << 16) + i
+        seed = tf.stack([key, tf.compat.v1.train.get_or_create_global_step()])
+        with tf.name_scope(draw.name.rpartition("/")[0] + "/"):
+            mask = tf.random.stateless_uniform(draw.inputs[0], seed, dtype=draw.outputs[0].dtype)
+        tf.contrib.graph_editor.reroute_ts(mask, draw.outputs[0])
 
 
 def metric_fn(per_example_loss, label_ids, logits):
@@ -210,6 +213,13 @@ def read_checkpoint_model():
     for path in (FLAGS.bert_config_file, FLAGS.vocab_file):
         if not os.path.isfile(path):
             sys.exit(f"{path}: no such file")
+    try:
+        tokenization.validate_case_matches_checkpoint(FLAGS.do_lower_case, FLAGS.init_checkpoint)
+    except ValueError:
+        sys.exit(
+            f"--do_lower_case={FLAGS.do_lower_case}: by its name {FLAGS.init_checkpoint} was pre-trained the other "
+            f"way: use --do_lower_case={not FLAGS.do_lower_case}, for the features too"
+        )
     return modeling.BertConfig(**read_config_and_vocab(FLAGS.bert_config_file, FLAGS.vocab_file))
 
 

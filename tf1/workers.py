@@ -38,12 +38,13 @@ def average(tensor):
 def averaged_gradients():
     """Makes tf.gradients return the mean over the workers, so that upstream's create_optimizer clips and applies it.
 
-    The gradient of the word embeddings stays IndexedSlices, clipped slice by slice, as with one worker.
+    The gradient of the word embeddings stays IndexedSlices, clipped slice by slice, as with one worker. That of a
+    variable which the loss does not reach stays None: Google's modules have such ones, of the pre-training heads.
     """
     own_gradients = tf.gradients
 
     def gradients(*args, **kwargs):
-        return [average(gradient) for gradient in own_gradients(*args, **kwargs)]
+        return [None if grad is None else average(grad) for grad in own_gradients(*args, **kwargs)]
 
     with mock.patch.object(tf, "gradients", gradients if hvd else own_gradients):
         yield

@@ -85,6 +85,14 @@ BAD = [
     ({"max_seq_length": 2}, "--max_seq_length=2: choose 3 to 64"),
     ({"data_dir": "/nowhere"}, "/nowhere/features.json: no such file"),
     ({"train_batch_size": 100}, "10 reviews make no step of --train_batch_size=100"),
+    (
+        {"init_checkpoint": "CUT/multi_cased_L-12_H-768_A-12/bert_model.ckpt"},
+        "was pre-trained the other way: use --do_lower_case=False, for the features too",
+    ),
+    (
+        {"init_checkpoint": "CUT/uncased_L-12_H-768_A-12/bert_model.ckpt", "do_lower_case": False},
+        "was pre-trained the other way: use --do_lower_case=True",
+    ),
     ({"do_predict": True}, "use run_classifier_predict.py"),
     ({"do_train": False}, "nothing to do"),
 ]

@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+from unittest import mock
 
 import modules
 import pytest
@@ -50,6 +51,35 @@ def minilm(tmp_path_factory):
 def tiny(tmp_path_factory):
     """Random weights of profiles/tiny.json."""
     return convert("random", tmp_path_factory.mktemp("tiny"))
+
+
+def export_with_head(pretrained, folder):
+    """Exports a pretrained folder as a module that has a variable of pre-training's head, as Google's have.
+
+    "tokens" gives nothing that depends on it. Returns: the module's path.
+    """
+    import tensorflow as tf
+    from bert import modeling
+
+    from tf1.hub import export_module
+    from tf1.pretrained import save
+
+    class WithHead(modeling.BertModel):
+        def __init__(self, *args):
+            super().__init__(*args)
+            with tf.compat.v1.variable_scope("cls/predictions"):
+                tf.compat.v1.get_variable("output_bias", [30522])
+
+    source = shutil.copytree(pretrained, str(folder / "with_head"))
+    reader = tf.train.load_checkpoint(pretrained + "/bert_model.ckpt")
+    values = {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
+    save(
+        dict(values, **{"cls/predictions/output_bias": values["bert/embeddings/word_embeddings"][:, 0]}),
+        source + "/bert_model.ckpt",
+    )
+    with mock.patch.object(modeling, "BertModel", WithHead):
+        export_module(source, str(folder / "module"))
+    return str(folder / "module")
 
 
 REVIEWS = [("a fine film", 1), ("a dull film", 0), ("great fun", 1), ("no fun at all", 0), ("loved it", 1)]
