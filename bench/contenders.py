@@ -187,7 +187,9 @@ def optimum(args):
     """The same pipeline on Optimum's OpenVINO model, compiled once as infer.Classifier's is."""
     from optimum.intel import OVModelForSequenceClassification
 
-    config = {"INFERENCE_PRECISION_HINT": "f32", "CACHE_DIR": str(Path(args.model, "model.cache"))}
+    from infer.ir import FP32
+
+    config = FP32 | {"CACHE_DIR": str(Path(args.model, "model.cache"))}
     return load_pipeline(OVModelForSequenceClassification.from_pretrained(args.model, ov_config=config), args)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import openvino as ov
 
-from infer.ir import close_cache, open_cache, read_model, reason
+from infer.ir import FP32, close_cache, open_cache, read_model, reason
 from infer.text.tokenizer import load_tokenizer, to_batches
 
 WINDOW = 2048  # texts that are read, sorted by length and predicted before the first of them is answered
@@ -42,8 +42,7 @@ class Classifier:
         vocab = {token: i for i, token in enumerate(vocab)}
         self._encode = load_tokenizer(vocab, do_lower_case, self.max_seq_length - 2)
         self._frame = vocab["[CLS]"], vocab["[SEP]"]
-        # Some CPUs would run it in bfloat16.
-        config = {"PERFORMANCE_HINT": hint.upper(), "INFERENCE_PRECISION_HINT": "f32"}
+        config = FP32 | {"PERFORMANCE_HINT": hint.upper()}
         cache = Path(model).with_suffix(".cache")
         if threads:
             # OpenVINO would bind them to the first cores, those of every such process to the same.

@@ -7,7 +7,7 @@ import numpy as np
 import openvino as ov
 
 from infer.head import load_head, softmax
-from infer.ir import reason
+from infer.ir import FP32, reason
 from infer.ports import INPUTS
 
 
@@ -45,8 +45,7 @@ def load_encoder(model, device="CPU", extension=None):
     except (RuntimeError, ValueError) as error:
         sys.exit(f"{model}: not the IR of this encoder, or broken: {reason(error)}: make it with `make ir`")
     try:
-        # Some CPUs would run it in bfloat16; the comparison with TensorFlow is in FP32.
-        return core.compile_model(network, device, {"INFERENCE_PRECISION_HINT": "f32"})
+        return core.compile_model(network, device, FP32)
     except (RuntimeError, ValueError) as error:
         devices = ", ".join(core.available_devices)
         sys.exit(f"device {device} cannot run {model}: {reason(error)}: the devices here are {devices}")

@@ -20,6 +20,7 @@ INFO = "classifier"  # the section of rt_info
 KEYS = ("vocab", "labels", "do_lower_case", "max_seq_length")
 SEAL = "sha256"  # beside KEYS: of the .xml, with NO_SEAL in its place, and the .bin
 NO_SEAL = "0" * 64
+FP32 = {"INFERENCE_PRECISION_HINT": "f32"}  # for compile_model, all of which give it: some CPUs would take bfloat16
 
 
 def reason(error):

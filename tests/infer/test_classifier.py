@@ -15,7 +15,7 @@ from small import HEADS, HIDDEN, LENGTH, VOCAB, WORDS, mounted, random_weights
 from infer import Classifier
 from infer.bert import build_classifier
 from infer.classifier import WINDOW
-from infer.ir import save_classifier, write_info
+from infer.ir import FP32, save_classifier, write_info
 
 
 def reviews(count):
@@ -115,7 +115,7 @@ def test_a_forked_process_is_told_to_make_its_own(classifier):
 
 def test_padding_and_the_other_tokens_of_a_batch_change_nothing(classifier):
     """The graph's own inputs: free batch and length, the mask hides what is padding."""
-    compiled = ov.Core().compile_model(classifier, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    compiled = ov.Core().compile_model(classifier, "CPU", FP32)
     ids = np.array([[2, 5, 6, 3, 0, 0, 7, 8]], np.int32)
     mask = np.array([[1, 1, 1, 1, 0, 0, 0, 0]], np.int32)
     padded = compiled([ids, mask, 0 * ids])[0]

@@ -88,6 +88,39 @@ def test_what_does_not_belong_together_makes_no_classifier(tiny, tmp_path):
     assert os.stat(build / "classifier.xml").st_mtime_ns == before
 
 
+def convert(checkout, pb, build, output):
+    """Runs infer.convert of a checkout, or of a folder with a copy of infer/; returns the finished process."""
+    command = [ROOT / ".tox/openvino-current/bin/python", "-m", "infer.convert", "classifier", pb, output]
+    given = f"--vocab_file={build}/pretrained/vocab.txt"
+    return subprocess.run([*command, given], cwd=checkout, env=clean_environment(), capture_output=True, text=True)
+
+
+@pytest.mark.parametrize(
+    "there, instead",
+    [
+        ("MASKED = -10000.0", "MASKED = 0.0"),
+        ("op.unsqueeze(bias, constant(1))", "op.unsqueeze(op.subtract(bias, bias), constant(1))"),
+        (", x, False, True), bias)", ", x, False, True), op.subtract(bias, bias))"),
+    ],
+    ids=["all layers", "all but the last", "the last"],
+)
+def test_a_classifier_that_ignores_the_mask_is_refused(there, instead, tiny, tmp_path):
+    """It computes what the frozen graph does as long as nothing is padded."""
+    build = tiny / "build/tiny"
+    make(tiny, "predict", TINY)
+    shutil.copytree(ROOT / "infer", tmp_path / "infer")
+    honest = convert(tmp_path, build / "bert-finetune.pb", build, tmp_path / "classifier.xml")
+    assert honest.returncode == 0 and "probabilities differ by" in honest.stdout, honest.stderr
+    (tmp_path / "classifier.xml").unlink()
+    graph = tmp_path / "infer/bert.py"
+    assert graph.read_text().count(there) == 1
+    graph.write_text(graph.read_text().replace(there, instead))
+    done = convert(tmp_path, build / "bert-finetune.pb", build, tmp_path / "classifier.xml")
+    assert done.returncode == 1 and not (tmp_path / "classifier.xml").exists()
+    (line,) = done.stderr.splitlines()
+    assert "not google-research/bert's computation: probabilities differ by" in line
+
+
 def spoil_head(build, folder):
     weight = np.load(build / "weight.npy")
     weight[0, 0] = np.nan
@@ -110,9 +143,6 @@ def test_what_is_not_a_number_makes_no_classifier(spoil, tiny, tmp_path):
     for name in ("weight.npy", "bias.npy", "bert-finetune.pb"):
         shutil.copy(build / name, tmp_path)
     message = spoil(build, tmp_path)
-    python = ROOT / ".tox/openvino-current/bin/python"
-    command = [python, "-m", "infer.convert", "classifier", tmp_path / "bert-finetune.pb", tmp_path / "classifier.xml"]
-    given = f"--vocab_file={build}/pretrained/vocab.txt"
-    done = subprocess.run([*command, given], cwd=ROOT, env=clean_environment(), capture_output=True, text=True)
+    done = convert(ROOT, tmp_path / "bert-finetune.pb", build, tmp_path / "classifier.xml")
     assert done.returncode == 1 and done.stderr == f"{tmp_path}/{message}\n"
     assert not (tmp_path / "classifier.xml").exists()
