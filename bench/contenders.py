@@ -37,7 +37,7 @@ def load_encode(folder):
 
 
 def load_full_tokenizer(folder):
-    """Returns the same with google-research/bert's FullTokenizer."""
+    """Returns the same with bert-tensorflow 1.0.1's FullTokenizer."""
     from tf1.flags import flags  # noqa: F401 (silences TensorFlow's warnings)
 
     # isort: split
