@@ -10,6 +10,7 @@ there.
 import json
 import sys
 import unicodedata
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,8 @@ from tokenizers import models
 
 from infer.text.vocab import SPECIAL_TOKENS, read_vocab
 
-__all__ = ["SPECIAL_TOKENS", "load_tokenizer", "read_casing", "read_vocab", "to_batches", "to_features"]
+__all__ = ["SPECIAL_TOKENS", "load_tokenizer", "read_casing", "read_vocab", "to_batches", "to_features", "to_windows"]
+WINDOW = 2048  # texts that are read, sorted by length and predicted before the first of them is answered
 MAX_INPUT_CHARS_PER_WORD = 200  # upstream's limit; Hugging Face's is 100
 MAX_CHUNKS, MAX_CHUNK = 200_000, 32  # how many are cached, and of how many characters at most: 70 to 150 MB
 MAX_SPLIT = 1 << 14  # characters; a longer text is not split into chunks
@@ -166,6 +168,12 @@ def to_features(ids, cls_sep_ids, max_seq_length):
     features[0, 0, : len(ids)] = ids
     features[1, 0, : len(ids)] = 1
     return features
+
+
+def to_windows(texts):
+    """Returns an iterator of lists of WINDOW texts of an iterable, the last perhaps shorter, to sort each by itself."""
+    texts = iter(texts)
+    return iter(lambda: list(islice(texts, WINDOW)), [])
 
 
 def to_batches(ids, cls_sep_ids, max_seq_length, batch_size):
