@@ -190,7 +190,7 @@ def optimum(args):
     """The same pipeline on Optimum's OpenVINO model, compiled once as infer.Classifier's is."""
     from optimum.intel import OVModelForSequenceClassification
 
-    config = {"INFERENCE_PRECISION_HINT": "f32", "CACHE_DIR": str(Path(args.model, "model.cache"))}
+    config = {"INFERENCE_PRECISION_HINT": "f32", "CACHE_DIR": str(Path(args.model).with_suffix(".cache"))}
     return load_pipeline(OVModelForSequenceClassification.from_pretrained(args.model, ov_config=config), args)
 
 
