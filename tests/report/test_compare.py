@@ -37,6 +37,7 @@ def test_the_page_holds_the_numbers_of_the_files(build):
     assert row(text, "eval_accuracy") == ["0.8664", "about 0.8436", "0.9000", "0.8000", "+0.0336", "-0.0664"]
     assert row(text, "true_negatives") == ["2174", "", "3", "2", "-2171", "-2172"]
     assert row(text, "global_step") == ["468", "468", "4", "4", "-464", "-464"]
+    assert row(text, "F1 of the counts") == ["0.8660", "", "0.9231", "0.8571", "+0.0571", "-0.0088"]
     assert "count the same as TensorFlow's in eval_results.txt" in text
     assert "(ECE) is 0.0000 for result1, 0.1000 for result2" in text
     assert text.count("| (a)") == 2 and "changes accuracy by -0.1000" in text
