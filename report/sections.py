@@ -64,6 +64,15 @@ def write_metrics(results, published):
     return table(["metric", *columns, *(f"{stage} minus notebook" for stage in results)], rows, "lr")
 
 
+def write_seeds(rows):
+    """Returns how much the accuracy of result2 differs over the seeds of the ablation's rows, as a clause."""
+    accuracies = [row["accuracy"] for row in rows if row["variant"] == "second-phase"]
+    if len(accuracies) == 1:
+        return "how much, one seed cannot tell"
+    deviation = np.std(accuracies, ddof=1)
+    return f"over {len(accuracies)} seeds the standard deviation of result2's accuracy is {deviation:.4f}"
+
+
 def write_comparability(name, run, published):
     """Returns the sentences on whether this run's numbers can be compared with those of `name`."""
     ours, theirs = run["setup"], published[name]["setup"]
@@ -82,9 +91,10 @@ def write_comparability(name, run, published):
     margin = 1.96 * np.sqrt(2 * accuracy * (1 - accuracy) / reviews)
     rest = ", ".join(ROWS[row] for row in ROWS if differs(ours[row], theirs[row]))
     return (
-        f"Comparable with the {name}: the same weights and the same corpus. Between two samples of {reviews} "
-        f"reviews chance alone moves the accuracy by up to {margin:.4f} in 19 of 20 cases. "
-        f"What else differs: {rest or 'nothing'}."
+        f"Comparable with the {name}: the same weights and the same corpus. Between two samples of {reviews} test "
+        f"reviews, one model's accuracy differs by up to {margin:.4f} in 19 of 20 cases. A run with another seed is "
+        "another model, too, of other training reviews, first weights, batches and dropout, so it differs by more: "
+        f"{write_seeds(run['ablation']['rows'])}. What else differs: {rest or 'nothing'}."
     )
 
 

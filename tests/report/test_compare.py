@@ -5,7 +5,7 @@ import re
 import shutil
 
 import pytest
-from report_build import CONFIG, GUIDES, ROOT, call, fails, run, write_events, write_record
+from report_build import CONFIG, GUIDES, ROOT, call, fails, run, write_ablation, write_events, write_record
 from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.graph_pb2 import GraphDef
 from tensorboard.summary.writer.record_writer import RecordWriter
@@ -74,7 +74,14 @@ def test_the_notebooks_own_weights_and_reviews_are_comparable(build):
     write_record(build, "reviews", "python -m inputs.reviews aclimdb d/aclImdb_v1.tar.gz --train_size=5000 r")
     text = compare(build)
     assert "Comparable with the notebook: the same weights and the same corpus." in text
-    assert "Between two samples of 10 reviews chance alone moves the accuracy by up to 0.2982" in text
+    assert "Between two samples of 10 test reviews, one model's accuracy differs by up to 0.2982 in 19 of 20" in text
+    assert "so it differs by more: how much, one seed cannot tell. What else differs: " in text
+    write_ablation(build / "8", wrong=(1, 4, 3))
+    call(ablation.main, f"--output_dir={build / 'ablation'}", f"7={build / 'ablation'}", f"8={build / '8'}")
+    call(main, build, "--profile=made-up")
+    page = (build / "compare" / "compare.md").read_text()
+    assert "over 2 seeds the standard deviation of result2's accuracy is 0.1414. What else" in page
+    assert "| 0.7000 ± 0.1414 |" in page and "mean ± standard deviation over the seeds, which is how far" in page
     assert "Not comparable with the guide: other weights" in text and "(uncased_L-12_H-768_A-12, there multi" in text
     assert "and other reviews" not in text
 
