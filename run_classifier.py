@@ -123,7 +123,11 @@ def draw_dropout_by_step():
 
 
 def metric_fn(per_example_loss, label_ids, logits):
-    """Returns the notebook's metrics and upstream's eval_loss; as there, auc is of predicted labels, not of scores."""
+    """Returns the notebook's metrics and upstream's eval_loss.
+
+    As there, auc is of predicted labels, not of scores, and f1_score is tf.contrib's: the best F1 over thresholds, one
+    of which calls every review positive. The plain F1 follows from the counts; report/ has it.
+    """
     predicted_labels = tf.argmax(logits, axis=-1, output_type=tf.int32)
     metrics = tf.compat.v1.metrics
     return {

@@ -37,7 +37,7 @@ def load_encode(folder):
 
 
 def load_full_tokenizer(folder):
-    """Returns the same with google-research/bert's FullTokenizer."""
+    """Returns the same with bert-tensorflow 1.0.1's FullTokenizer."""
     from tf1.flags import flags  # noqa: F401 (silences TensorFlow's warnings)
 
     # isort: split
@@ -126,7 +126,7 @@ def onnxruntime(args):
 
     import onnxruntime as ort
 
-    from infer.text.tokenizer import to_batches
+    from infer.text.tokenizer import to_batches, to_windows
 
     graph, workers = args.setting.split(",")
     workers = 1 if args.hint == "latency" else int(workers)
@@ -142,12 +142,15 @@ def onnxruntime(args):
         features = dict(zip(names, (feature.astype(np.int64) for feature in features)))
         return indices, session.run(None, features)[0]
 
-    def predict(texts, batch_size=BATCH_SIZE, max_seq_length=None):
+    def predict_window(texts, batch_size, max_seq_length):
         batches = to_batches(encode(texts), cls_sep_ids, max_seq_length or default_length, batch_size)
         probabilities = np.empty((len(texts), len(LABELS)), np.float32)
         for indices, rows in executor.map(run, batches) if workers > 1 else map(run, batches):
             probabilities[indices] = rows
         return probabilities
+
+    def predict(texts, batch_size=BATCH_SIZE, max_seq_length=None):
+        return np.concatenate([predict_window(window, batch_size, max_seq_length) for window in to_windows(texts)])
 
     return predict
 
@@ -189,7 +192,7 @@ def optimum(args):
 
     from infer.ir import FP32
 
-    config = FP32 | {"CACHE_DIR": str(Path(args.model, "model.cache"))}
+    config = FP32 | {"CACHE_DIR": str(Path(args.model).with_suffix(".cache"))}
     return load_pipeline(OVModelForSequenceClassification.from_pretrained(args.model, ov_config=config), args)
 
 

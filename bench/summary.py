@@ -72,7 +72,7 @@ def format_ratio(ratio):
 
 
 def speed_table(contenders):
-    """Returns the table of throughput, latency, first answer and memory."""
+    """Returns the table of throughput, latency, first answer, from a cache and cold, and memory."""
     rows = []
     for contender in contenders.values():
         median, ratio = contender["median"], contender["ratio"]
@@ -84,13 +84,16 @@ def speed_table(contenders):
                 f"{1000 * median['p50']:.2f}",
                 f"{1000 * median['p99']:.2f}",
                 format_ratio(ratio["p50"]),
+                f"{median['start']:.2f}",
+                format_ratio(ratio["start"]),
                 f"{median['cold_start']:.2f}",
                 format_ratio(ratio["cold_start"]),
                 f"{median['peak_memory'] / 1e6:.0f}",
             ]
         )
     header = ["", "reviews/s", "(c) is × as fast", "one review: p50, ms", "p99, ms", "(c) is × as fast"]
-    return table([*header, "first answer, s", "(c) is × as fast", "peak memory, MB"], rows, "lr")
+    header += ["first answer, s", "(c) is × as fast", "the same, cold, s", "(c) is × as fast", "peak memory, MB"]
+    return table(header, rows, "lr")
 
 
 def answers_table(contenders):
@@ -147,7 +150,9 @@ def to_markdown(results):
             f"The same weights and held-out reviews on {results['cpu']}, {results['cores']} cores, as many threads "
             f"for each. Medians over {results['repeats']} repeats, in each of which every contender ran in turn, in "
             "processes of its own; a ratio is the median of the repeats' own (from the least to the most). One review: "
-            f"`{results['short_review']}`, {results['calls']} times. First answer: from the start of the process. "
+            f"`{results['short_review']}`, {results['calls']} times. First answer: from the start of the process; "
+            "(c), (d) and (g) find the compiled model in a cache that an earlier start has left, while the others, as "
+            "they are called here, keep none; cold, nobody finds one. "
             f"Reviews are cut to {results['max_seq_length']} WordPieces as in training. (a) and (b) pad every one to "
             f"{results['padded_length']}, so that one takes as long as another: {contenders['guide']['reviews']} give "
             f"their rate, where the others get {contenders[REFERENCE]['reviews']}.\n",

@@ -2,16 +2,14 @@
 
 import os
 import threading
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import openvino as ov
 
 from infer.ir import FP32, close_cache, open_cache, read_model, reason
-from infer.text.tokenizer import load_tokenizer, to_batches
+from infer.text.tokenizer import load_tokenizer, to_batches, to_windows
 
-WINDOW = 2048  # texts that are read, sorted by length and predicted before the first of them is answered
 BATCH_SIZE = 32
 HINTS = ("throughput", "latency")
 
@@ -64,14 +62,13 @@ class Classifier:
     def predict(self, texts):
         """Yields, for each of an iterable of str, float32 probabilities (labels,), in their order.
 
-        Reads WINDOW texts at a time, so any number of them takes the same memory.
+        Reads a window of texts at a time, so any number of them takes the same memory.
         Raises: TypeError if `texts` is one str, or one of them is none; FloatingPointError if an answer is NaN or
           infinite; RuntimeError in a process forked from its own.
         """
         if isinstance(texts, str):
             raise TypeError("predict takes an iterable of texts: put the one into a list")
-        texts = iter(texts)
-        while window := list(islice(texts, WINDOW)):
+        for window in to_windows(texts):
             yield from self.predict_window(window)
 
     def predict_window(self, texts):

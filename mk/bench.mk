@@ -19,7 +19,7 @@ $(GUIDE)/graph.meta: $(MODEL_FILES) FORCE | .tox/tf1.stamp
 	$(call stage,graph)
 .PHONY: $(GUIDE)
 $(GUIDE): $(GUIDE)/graph.meta $(FINE_TUNED).index
-	+@$(if $(STATUS),:,$(call make-again,$(GUIDE)/graph.meta,OUT=$@ CHECKPOINT=$(FINE_TUNED) \
+	+@$(plan-too)$(if $(STATUS),:,$(call make-again,$(GUIDE)/graph.meta,OUT=$@ CHECKPOINT=$(FINE_TUNED) \
 	  META_GRAPH=$(GUIDE)/graph.meta HUB_MODULE= CONVERTER=mo ir fc))
 
 PEERS = $(OUT)/bench/peers

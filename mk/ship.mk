@@ -1,4 +1,4 @@
-# Inference to ship, on today's OpenVINO: one file that is the classifier, and what is made of it.
+# Inference to ship, on today's OpenVINO: one IR that is the classifier, and what is made of it.
 
 ## INPUT: of make score: a .csv, .tsv, .jsonl, .parquet or .txt file of reviews
 INPUT =

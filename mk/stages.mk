@@ -35,6 +35,9 @@ check = $(shell if [ -x $(TOOLS) ]; then $(recorder) check $(call made-by,$(1)) 
 plan = $(eval PLANNED += $@ $($(1).makes))$(strip $($(1).command))
 PLANNED =
 
+# For a target that another Make makes: it is planned, too, if something that comes before it is.
+plan-too = $(if $(filter $(PLANNED) $(PLANNED:%=%/%),$^ $|),$(eval PLANNED += $@))
+
 # $(call make-again,FILE,ARGUMENTS) calls Make for what begins with FILE, unless that is only planned.
 make-again = $(if $(and $(DRY_RUN),$(if $(wildcard $(1)),,planned)),:,$(MAKE) --no-print-directory $(2))
 

@@ -13,7 +13,7 @@ $(ABLATION)/second-phase: variant = CHECKPOINT=$(RESULT2) META_GRAPH=
 $(ABLATION)/with-dropout: variant = CHECKPOINT=$(RESULT1) META_GRAPH= REPEATS=3
 .PHONY: $(VARIANTS) variants probabilities
 $(VARIANTS): $(RESULT1).index $(RESULT2).index $(EXAMPLES) $(VOCAB_FILE)
-	+@$(if $(STATUS),:,$(call make-again,$(RESULT2).index,OUT=$@ TEST_DIR=$(OUT)/reviews VOCAB_FILE=$(VOCAB_FILE) \
+	+@$(plan-too)$(if $(STATUS),:,$(call make-again,$(RESULT2).index,OUT=$@ TEST_DIR=$(OUT)/reviews VOCAB_FILE=$(VOCAB_FILE) \
 	  HUB_MODULE= $(variant) probabilities))
 variants: $(VARIANTS)
 
@@ -33,7 +33,7 @@ OTHER_SEEDS = $(filter-out $(RANDOM_SEED),$(sort $(SEEDS)))
 SEED_BUILDS = $(OTHER_SEEDS:%=$(OUT)/seeds/%)
 .PHONY: $(SEED_BUILDS)
 $(SEED_BUILDS): $(OUT)/seeds/%: | $(VARIANTS)
-	@$(if $(STATUS),:,$(MAKE) --no-print-directory OUT=$@ RANDOM_SEED=$* USING= variants)
+	@$(plan-too)$(if $(STATUS),:,$(MAKE) --no-print-directory OUT=$@ RANDOM_SEED=$* USING= variants)
 
 ablation: $(ABLATION)/results.json  ## is the second phase needed? accuracy, loss, calibration, for every seed of SEEDS
 	@echo "$(ABLATION)/ablation.md and ablation.svg"

@@ -29,6 +29,7 @@ A dot is a seed, a bar their mean; the line through a dot spans its runs from th
 
 ![Accuracy, loss and calibration error of the three variants](ablation.svg)
 """
+DEVIATION = "standard deviation over the seeds, which is how far single runs are apart, not how far the mean is off"
 METRICS = ("accuracy", "loss", "ece")
 DROPOUT = re.compile(r"(?:^|/)dropout(?:_\d+)?/")
 
@@ -140,7 +141,7 @@ def to_markdown(results):
     plural = len(seeds) > 1
     parts = [
         f"{len(seeds)} seed{'s' if plural else ''} ({', '.join(seeds)}), each on {reviews}"
-        + ("; mean ± standard deviation over the seeds:" if plural else ", so there is no spread over seeds:"),
+        + (f"; mean ± {DEVIATION}:" if plural else ", so there is no spread over seeds:"),
         table(["variant", *header], means, "lr"),
         "Each seed (where it has several runs, their mean):",
         table(["variant", "seed", "runs", *header], single, "llr"),

@@ -51,7 +51,9 @@ def measure(labels, probabilities):
       labels: int array (reviews,), 0 for Negative and 1 for Positive; both must occur.
       probabilities: float array (reviews, 2).
     Loss is the mean cross-entropy in nats. auc is the notebook's, of predicted labels and not of scores: what
-    tf.metrics.auc then gives is (recall + specificity) / 2.
+    tf.metrics.auc then gives is (recall + specificity) / 2. f1_score is the notebook's too, the best over thresholds:
+    what tf.contrib.metrics.f1_score then gives is the F1 of the labels or of calling every review positive, whichever
+    is more. The plain F1 of the labels is f1.
     """
     predicted = probabilities.argmax(axis=1)
     counts = confusion(labels, probabilities)
@@ -63,7 +65,8 @@ def measure(labels, probabilities):
         "loss": float(-np.log(np.maximum(of_label, np.finfo(np.float32).tiny)).mean()),
         "ece": calibration_error(labels, probabilities),
         "auc": (tp / (tp + fn) + tn / (tn + fp)) / 2,
-        "f1_score": 2 * tp / (2 * tp + fp + fn),
+        "f1": plain_f1(tp, fp, fn),
+        "f1_score": max(plain_f1(tp, fp, fn), plain_f1(tp + fn, fp + tn, 0)),
         "precision": tp / (tp + fp) if tp + fp else 0.0,
         "recall": tp / (tp + fn),
         "true_positives": tp,
@@ -71,6 +74,11 @@ def measure(labels, probabilities):
         "false_positives": fp,
         "false_negatives": fn,
     }
+
+
+def plain_f1(true_positives, false_positives, false_negatives):
+    """Returns the F1 of the positive label from its counts; at least one review must be positive or called so."""
+    return 2 * true_positives / (2 * true_positives + false_positives + false_negatives)
 
 
 def confusion(labels, probabilities):

@@ -6,11 +6,12 @@ import numpy as np
 
 from infer.text.examples import LABELS
 from report import ablation
-from report.metrics import calibration_error, confusion
+from report.metrics import calibration_error, confusion, plain_f1
 from report.page import escape, table
 from report.read import COUNTS, METRICS
 from report.setting import ROWS, differs, format_value
 
+PLAIN_F1 = "F1 of the counts"
 MAX_SHOWN = 50  # reviews, where they are not the guide's four
 ISSUE_499 = "https://github.com/google-research/bert/issues/499"
 
@@ -34,6 +35,12 @@ def write_provenance(profile, records):
     return f"Profile {escape(profile)}, {' and '.join(spans)}, on {machine}, {source}.\n"
 
 
+def plain_f1_of(metrics):
+    """Returns {PLAIN_F1: value} from the counts in {metric: value}, empty where it has none."""
+    counts = [metrics.get(name) for name in ("true_positives", "false_positives", "false_negatives")]
+    return {} if None in counts else {PLAIN_F1: plain_f1(*counts)}
+
+
 def write_metrics(results, published):
     """Returns the table of metrics.
 
@@ -42,18 +49,28 @@ def write_metrics(results, published):
       published: the content of published.json.
     """
     columns = {name: entry["metrics"] for name, entry in published.items()} | results
+    columns = {name: values | plain_f1_of(values) for name, values in columns.items()}
     rows = []
-    for metric in METRICS + COUNTS:
+    for metric in [*METRICS, PLAIN_F1, *COUNTS]:
         form = "{:.0f}" if metric in COUNTS else "{:.4f}"
         cells = []
         for name, values in columns.items():
             about = "about " if published.get(name, {}).get("approximate") and metric in METRICS else ""
             cells.append(about + form.format(values[metric]) if metric in values else "")
         for stage in results:
-            pair = columns["notebook"].get(metric), results[stage].get(metric)
+            pair = columns["notebook"].get(metric), columns[stage].get(metric)
             cells.append("" if None in pair else form.replace(":", ":+").format(pair[1] - pair[0]))
         rows.append([metric, *cells])
     return table(["metric", *columns, *(f"{stage} minus notebook" for stage in results)], rows, "lr")
+
+
+def write_seeds(rows):
+    """Returns how much the accuracy of result2 differs over the seeds of the ablation's rows, as a clause."""
+    accuracies = [row["accuracy"] for row in rows if row["variant"] == "second-phase"]
+    if len(accuracies) == 1:
+        return "how much, one seed cannot tell"
+    deviation = np.std(accuracies, ddof=1)
+    return f"over {len(accuracies)} seeds the standard deviation of result2's accuracy is {deviation:.4f}"
 
 
 def write_comparability(name, run, published):
@@ -74,9 +91,10 @@ def write_comparability(name, run, published):
     margin = 1.96 * np.sqrt(2 * accuracy * (1 - accuracy) / reviews)
     rest = ", ".join(ROWS[row] for row in ROWS if differs(ours[row], theirs[row]))
     return (
-        f"Comparable with the {name}: the same weights and the same corpus. Between two samples of {reviews} "
-        f"reviews chance alone moves the accuracy by up to {margin:.4f} in 19 of 20 cases. "
-        f"What else differs: {rest or 'nothing'}."
+        f"Comparable with the {name}: the same weights and the same corpus. Between two samples of {reviews} test "
+        f"reviews, one model's accuracy differs by up to {margin:.4f} in 19 of 20 cases. A run with another seed is "
+        "another model, too, of other training reviews, first weights, batches and dropout, so it differs by more: "
+        f"{write_seeds(run['ablation']['rows'])}. What else differs: {rest or 'nothing'}."
     )
 
 
@@ -165,8 +183,10 @@ def write_page(profile, run, published):
             "## Metrics\n",
             write_metrics(run["results"], published),
             *(write_comparability(name, run, published) + "\n" for name in published),
-            "The notebook's auc is of predicted labels, not of scores, and so is ours. All its metrics were measured "
-            "with its head's dropout on.\n",
+            "The notebook's auc is of predicted labels, not of scores, and so is ours. Its f1_score, and ours, is the "
+            "best over thresholds, one of which calls every review positive: where the model does worse than that, it "
+            f"is not the F1 of its labels, which is the row {PLAIN_F1}. All its metrics were measured with its head's "
+            "dropout on.\n",
             "## Reviews\n",
             write_reviews(run, published),
             "## Setup\n",

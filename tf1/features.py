@@ -1,7 +1,8 @@
 """Reviews to features: turns train.jsonl and test.jsonl into TFRecord files of ids, which training reads as a stream.
 
 Runs in the tf1 environment: `python -m tf1.features REVIEWS_DIR OUTPUT_DIR --vocab_file=vocab.txt`. The ids are
-FullTokenizer's, from infer/text/tokenizer.py. A process on each core writes files of SHARD reviews.
+those of bert-tensorflow's FullTokenizer, from infer/text/tokenizer.py. A process on each core writes files of SHARD
+reviews.
 """
 
 import argparse

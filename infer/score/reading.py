@@ -15,8 +15,8 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from infer.classifier import WINDOW
 from infer.score.rows import DELIMITERS, MAX_FIELD, read_csv, read_fields, read_jsonl, read_txt
+from infer.text.tokenizer import WINDOW
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet", ".txt")
 TEXT_COLUMN = "review"

@@ -15,13 +15,14 @@ from typing import NamedTuple
 import pyarrow as pa
 from tqdm import tqdm
 
-from infer.classifier import WINDOW, Classifier
+from infer.classifier import Classifier
 from infer.ir import is_classifier
 from infer.score.parts import claim, folder_of_parts, join, list_of_errors, locked, remove, save
 from infer.score.reading import FLAG, TEXT_COLUMN, Position, Source, choose, open_source
 from infer.score.window import add_columns, score_window
 from infer.score.writing import UNFIT, check_values, kind_of, to_schema
 from infer.text.files import sha256_of
+from infer.text.tokenizer import WINDOW
 
 REPORTED = 20  # bad rows, before they are only counted
 MAX_KEYS = 10_000  # of a .jsonl that becomes a table, where every row has every column

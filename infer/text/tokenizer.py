@@ -1,12 +1,16 @@
-"""Text to ids: exactly the ids of google-research/bert's FullTokenizer, many times faster.
+"""Text to ids: exactly the ids of bert-tensorflow 1.0.1's FullTokenizer on Python 3.7, many times faster.
 
 Its rules become tables of characters for str.translate; the ids of what stands between two spaces are cached; WordPiece
-is Hugging Face's. Source of the rules: google-research/bert's tokenization.py.
+is Hugging Face's. Source of the rules: bert-tensorflow 1.0.1's tokenization.py. google-research/bert on GitHub has
+another one since its commit d66a146 of 2019-03-28: it drops characters of the categories Cc and Cf alone, 1.0.1 those
+of all C*, so also what Unicode 11 has not assigned, such as U+1FAE0: between two words it is nothing here, and [UNK]
+there.
 """
 
 import json
 import sys
 import unicodedata
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +19,13 @@ from tokenizers import models
 
 from infer.text.vocab import SPECIAL_TOKENS, read_vocab
 
-__all__ = ["SPECIAL_TOKENS", "load_tokenizer", "read_casing", "read_vocab", "to_batches", "to_features"]
+__all__ = ["SPECIAL_TOKENS", "load_tokenizer", "read_casing", "read_vocab", "to_batches", "to_features", "to_windows"]
+WINDOW = 2048  # texts that are read, sorted by length and predicted before the first of them is answered
 MAX_INPUT_CHARS_PER_WORD = 200  # upstream's limit; Hugging Face's is 100
 MAX_CHUNKS, MAX_CHUNK = 200_000, 32  # how many are cached, and of how many characters at most: 70 to 150 MB
 MAX_SPLIT = 1 << 14  # characters; a longer text is not split into chunks
 
-# Training runs on Python 3.7 with Unicode 11, where upstream drops every later character as unassigned.
+# Training runs on Python 3.7 with Unicode 11, where bert-tensorflow drops every later character as unassigned.
 UNICODE_VERSION = 11.0
 # The only three characters of Unicode 11 whose category has since changed in a way that matters here.
 CATEGORY_IN_UNICODE_11 = {"\u166d": "Po", "\u1734": "Mn", "\ua9bd": "Mc"}
@@ -103,8 +108,8 @@ def read_casing(vocab_file):
 def load_tokenizer(vocab, do_lower_case=True, max_words=sys.maxsize):
     """Returns a function that takes a list of texts and returns their WordPiece ids, a list for each.
 
-    The ids equal bert.tokenization.FullTokenizer's on Python 3.7 for any text, special tokens left out. A literal
-    "[SEP]" in a text is three ordinary words, as upstream.
+    The ids equal those of bert-tensorflow 1.0.1's FullTokenizer on Python 3.7 for any text, special tokens left out. A
+    literal "[SEP]" in a text is three ordinary words, as there.
 
     Args:
       vocab: {token: id}, from read_vocab.
@@ -163,6 +168,12 @@ def to_features(ids, cls_sep_ids, max_seq_length):
     features[0, 0, : len(ids)] = ids
     features[1, 0, : len(ids)] = 1
     return features
+
+
+def to_windows(texts):
+    """Returns an iterator of lists of WINDOW texts of an iterable, the last perhaps shorter, to sort each by itself."""
+    texts = iter(texts)
+    return iter(lambda: list(islice(texts, WINDOW)), [])
 
 
 def to_batches(ids, cls_sep_ids, max_seq_length, batch_size):

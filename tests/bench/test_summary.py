@@ -71,16 +71,21 @@ def measured(monkeypatch):
 
     def measure(folder, name, task, count, setting="", cores=2, output=None):
         asked.append((name, task, count, setting))
+        cache = (folder / bench.CONTENDERS[name]["model"]).with_suffix(".cache")
         if output:
             np.save(output, both(answers[name][:count]))
         rate = 100 if name == "openvino" else 10 + len(setting)
         curve = {str(point): rate * point for point in (1, 2, 4)}
-        return {
+        found = {
             "throughput": {"reviews_per_second": rate, "peak_memory": 3e8},
-            "latency": {"p50": 1 / rate, "p99": 2 / rate, "cold_start": 0.5},
+            "latency": {"p50": 1 / rate, "p99": 2 / rate},
+            "first_answer": {"seconds": 0.5 if cache.exists() else 2.5},
             "tokens": {"texts_per_second": 10 * rate, "sha256": "same" if name != "transformers" else "other"},
             "scale": {"batch": curve, "length": curve},
         }[task]
+        if name in ("openvino", "optimum", "optimum-sorted"):
+            cache.mkdir(parents=True, exist_ok=True)
+        return found
 
     monkeypatch.setattr(bench, "measure", measure)
     measure.answers, measure.asked = answers, asked
@@ -102,9 +107,14 @@ def test_the_page_holds_what_was_measured(folder, measured):
     assert optimum["ratio"]["reviews_per_second"] == [6.25, 6.25, 6.25] and optimum["ratio"]["p50"][0] == 10
     assert len(optimum["runs"]) == 2
     lines = (folder / "out/bench.md").read_text().splitlines()
-    assert "| (c) infer | 100.0 | 1.00 | 10.00 | 20.00 | 1.00 | 0.50 | 1.00 | 300 |" in lines
-    assert "| (g) Optimum, OpenVINO | 10.0 | 10.00 | 100.00 | 200.00 | 10.00 | 0.50 | 1.00 | 300 |" in lines
-    assert "| (g) the same, sorted | 16.0 | 6.25 | 100.00 | 200.00 | 10.00 | 0.50 | 1.00 | 300 |" in lines
+    for row in (
+        "| (c) infer | 100.0 | 1.00 | 10.00 | 20.00 | 1.00 | 0.50 | 1.00 | 2.50 | 1.00 | 300 |",
+        # It keeps no compiled model, so it always starts cold.
+        "| (f) transformers, PyTorch | 10.0 | 10.00 | 100.00 | 200.00 | 10.00 | 2.50 | 5.00 | 2.50 | 1.00 | 300 |",
+        "| (g) Optimum, OpenVINO | 10.0 | 10.00 | 100.00 | 200.00 | 10.00 | 0.50 | 1.00 | 2.50 | 1.00 | 300 |",
+        "| (g) the same, sorted | 16.0 | 6.25 | 100.00 | 200.00 | 10.00 | 0.50 | 1.00 | 2.50 | 1.00 | 300 |",
+    ):
+        assert row in lines
     assert "| BertTokenizerFast | 100 | 10.00 | no |" in lines and "| FullTokenizer | 100 | 10.00 | yes |" in lines
     setting = results["contenders"]["onnxruntime"]["setting"]["throughput"]
     assert lines.count(f"| 4 | 400.0 | {4 * (10 + len(setting)):.1f} |") == 2, "by batch size and by length"

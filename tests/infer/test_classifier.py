@@ -14,8 +14,8 @@ from small import HEADS, HIDDEN, LENGTH, VOCAB, WORDS, mounted, random_weights
 
 from infer import Classifier
 from infer.bert import build_classifier
-from infer.classifier import WINDOW
 from infer.ir import FP32, save_classifier, write_info
+from infer.text.tokenizer import WINDOW
 
 
 def reviews(count):

@@ -7,6 +7,7 @@ import pytest
 from hostile import edited
 from modules import fails, run
 
+from infer.__main__ import compare
 from infer.guide import load_classifier
 from infer.text.tokenizer import to_features
 
@@ -49,6 +50,13 @@ def test_reference_that_agrees_and_one_that_does_not(model, tmp_path):
     assert done.returncode == 0 and "largest difference from TensorFlow: 0" in done.stdout, done.stderr
     assert "more than 0.0001" in fails("-m", "infer", "-m", model, "--reference", bad, "good film")
     assert "not these 2" in fails("-m", "infer", "-m", model, "--reference", good, "good film", "bad film")
+
+
+def test_another_label_is_an_error_however_small_the_difference(tmp_path):
+    (tmp_path / "reference.tsv").write_text("0.50001\t0.49999\n")
+    assert compare(np.float32([[0.50002, 0.49998]]), tmp_path / "reference.tsv").endswith("0 labels differ")
+    with pytest.raises(SystemExit, match="1e-05 on 1 reviews, 1 labels differ: more than 0.0001"):
+        compare(np.float32([[0.499999, 0.500001]]), tmp_path / "reference.tsv")
 
 
 @pytest.mark.process

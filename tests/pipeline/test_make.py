@@ -5,13 +5,14 @@ import hashlib
 import http.server
 import json
 import os
+import re
 import tarfile
 import threading
 import zipfile
 from pathlib import Path
 
 import pytest
-from checkout import clean_environment, make, make_fails
+from checkout import ROOT, clean_environment, make, make_fails
 
 ZIP = "multilingual_L-12_H-768_A-12"
 SMALL = ["TRAIN_SIZE=24", "TEST_SIZE=16", "TRAIN_BATCH_SIZE=8", "EPOCHS=1.0", "EPOCHS2=1.0", "MAX_SEQ_LENGTH=32"]
@@ -34,6 +35,16 @@ def test_help_lists_every_target(bare):
         "pretrained result1 result2 pb fc ir predict status help check test lock audit sbom clean".split()
         + "PROFILE DATA_DIR CHECKPOINT BUILD MIRROR INPUT BENCH_LENGTH EPOCHS LEARNING_RATE2 T".split()
     )
+
+
+def test_the_documentation_names_only_goals_and_variables_that_there_are(bare):
+    listed = {line.split()[0] for line in make(bare).splitlines()}
+    text = "".join(path.read_text() for path in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")))
+    goals = set(re.findall(r"(?:`|^|\$ )make ([a-z][a-z0-9-]*)", text, re.MULTILINE))
+    variables = set(re.findall(r"\b([A-Z][A-Z0-9_]*)=", text))
+    foreign = {"CI", "EPOCH", "RAY_AUTH_MODE", "RAY_AUTH_TOKEN_PATH"}  # EPOCH= is the misspelt one
+    assert len(goals) > 20 and goals <= listed, goals - listed
+    assert len(variables) > 25 and variables - foreign <= listed, variables - listed
 
 
 def test_unknown_profile_is_one_clear_line(bare):

@@ -5,7 +5,7 @@ import re
 import shutil
 
 import pytest
-from report_build import CONFIG, GUIDES, ROOT, call, fails, run, write_events, write_record
+from report_build import CONFIG, GUIDES, ROOT, call, fails, run, write_ablation, write_events, write_record
 from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.graph_pb2 import GraphDef
 from tensorboard.summary.writer.record_writer import RecordWriter
@@ -37,6 +37,7 @@ def test_the_page_holds_the_numbers_of_the_files(build):
     assert row(text, "eval_accuracy") == ["0.8664", "about 0.8436", "0.9000", "0.8000", "+0.0336", "-0.0664"]
     assert row(text, "true_negatives") == ["2174", "", "3", "2", "-2171", "-2172"]
     assert row(text, "global_step") == ["468", "468", "4", "4", "-464", "-464"]
+    assert row(text, "F1 of the counts") == ["0.8660", "", "0.9231", "0.8571", "+0.0571", "-0.0088"]
     assert "count the same as TensorFlow's in eval_results.txt" in text
     assert "(ECE) is 0.0000 for result1, 0.1000 for result2" in text
     assert text.count("| (a)") == 2 and "changes accuracy by -0.1000" in text
@@ -73,7 +74,14 @@ def test_the_notebooks_own_weights_and_reviews_are_comparable(build):
     write_record(build, "reviews", "python -m inputs.reviews aclimdb d/aclImdb_v1.tar.gz --train_size=5000 r")
     text = compare(build)
     assert "Comparable with the notebook: the same weights and the same corpus." in text
-    assert "Between two samples of 10 reviews chance alone moves the accuracy by up to 0.2982" in text
+    assert "Between two samples of 10 test reviews, one model's accuracy differs by up to 0.2982 in 19 of 20" in text
+    assert "so it differs by more: how much, one seed cannot tell. What else differs: " in text
+    write_ablation(build / "8", wrong=(1, 4, 3))
+    call(ablation.main, f"--output_dir={build / 'ablation'}", f"7={build / 'ablation'}", f"8={build / '8'}")
+    call(main, build, "--profile=made-up")
+    page = (build / "compare" / "compare.md").read_text()
+    assert "over 2 seeds the standard deviation of result2's accuracy is 0.1414. What else" in page
+    assert "| 0.7000 ± 0.1414 |" in page and "mean ± standard deviation over the seeds, which is how far" in page
     assert "Not comparable with the guide: other weights" in text and "(uncased_L-12_H-768_A-12, there multi" in text
     assert "and other reviews" not in text
 

@@ -18,7 +18,8 @@ def test_measures_by_hand():
     assert measured["loss"] == pytest.approx(-np.log([0.8, 0.4, 0.9, 0.8, 0.4]).mean())
     assert [measured[name] for name in ("true_negatives", "false_positives", "false_negatives")] == [1, 1, 1]
     assert measured["true_positives"] == 2
-    assert measured["precision"] == measured["recall"] == measured["f1_score"] == pytest.approx(2 / 3)
+    assert measured["precision"] == measured["recall"] == measured["f1"] == pytest.approx(2 / 3)
+    assert measured["f1_score"] == pytest.approx(6 / 8), "to call everything positive is better"
     assert measured["auc"] == pytest.approx((2 / 3 + 1 / 2) / 2)
 
 
@@ -27,6 +28,7 @@ def test_counts_give_what_tensorflow_printed_for_them():
     labels = np.repeat([1, 0, 0, 1], [2469, 1704, 398, 429])
     measured = measure(labels, probabilities(*np.repeat([0.9, 0.1, 0.9, 0.1], [2469, 1704, 398, 429])))
     printed = {"auc": 0.8313117, "accuracy": 0.8346, "f1_score": 0.85654813, "precision": 0.86117893}
+    assert measured["f1"] == measured["f1_score"]
     for name, value in (printed | {"recall": 0.85196686}).items():
         assert measured[name] == pytest.approx(value, abs=2e-6)
     assert confusion(labels, probabilities(*(labels * 0.8 + 0.1))).tolist() == [[2102, 0], [0, 2898]]
@@ -52,7 +54,8 @@ def test_certain_and_undecided_reviews_have_a_bin_and_a_finite_loss():
 
 def test_nothing_predicted_positive_is_no_error():
     measured = measure(np.array([0, 1]), probabilities(0.1, 0.2))
-    assert measured["precision"] == measured["f1_score"] == 0 and measured["auc"] == 0.5
+    assert measured["precision"] == measured["f1"] == 0 and measured["auc"] == 0.5
+    assert measured["f1_score"] == pytest.approx(2 / 3), "as TensorFlow's, by the threshold that calls all positive"
 
 
 def test_spread_over_runs_by_hand():

@@ -49,6 +49,24 @@ def test_metrics_are_the_notebooks_and_agree_with_each_other(trained):
     assert np.isfinite(list(results.values())).all()
 
 
+@pytest.mark.parametrize(
+    "predicted, f1_score",
+    [
+        ([0, 0, 0, 0, 0, 0, 0, 0], 10 / 13),  # nothing is predicted positive, and yet
+        ([1, 0, 0, 0, 0, 0, 0, 0], 10 / 13),  # the plain F1 is 2 / 6
+        ([1, 1, 1, 1, 0, 0, 0, 0], 8 / 9),  # better than to call everything positive, so the plain F1
+    ],
+)
+def test_f1_score_is_the_notebooks_and_no_less_than_that_of_calling_everything_positive(predicted, f1_score):
+    labels = np.array([1, 1, 1, 1, 1, 0, 0, 0])
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        logits = tf.one_hot(predicted, 2)
+        value, update = run_classifier.metric_fn(tf.zeros(8), tf.constant(labels), logits)["f1_score"]
+        session.run(tf.compat.v1.local_variables_initializer())
+        session.run(update)
+        assert session.run(value) == pytest.approx(f1_score, abs=1e-6)
+
+
 def test_eval_alone_uses_the_last_checkpoint(trained, tiny, data_dir, tmp_path):
     folder = str(tmp_path / "copy")
     shutil.copytree(trained, folder)

@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 from small import LENGTH, WORDS
 
-from infer.classifier import WINDOW
 from infer.score.__main__ import main
+from infer.text.tokenizer import WINDOW
 
 ADDED = ["label", "p_negative", "p_positive"]
 MANY = 2 * WINDOW + 500

@@ -12,7 +12,7 @@ from modules import ROOT, fails, run
 from scoring import command, read, refused, score, write
 from small import mounted
 
-from infer.classifier import WINDOW
+from infer.text.tokenizer import WINDOW
 
 
 @pytest.mark.process

@@ -19,9 +19,9 @@ from modules import ROOT, fails, run
 from ray_cluster import start_ray
 from small import WORDS
 
-from infer.classifier import WINDOW
 from infer.score import on_ray
 from infer.score.__main__ import main
+from infer.text.tokenizer import WINDOW
 
 pytestmark = pytest.mark.more
 MANY = 12 * WINDOW + 500

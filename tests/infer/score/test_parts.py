@@ -10,8 +10,8 @@ from modules import ROOT, run
 from scoring import MANY, command, read, refused, score
 from small import mounted
 
-from infer.classifier import WINDOW
 from infer.score.parts import locked
+from infer.text.tokenizer import WINDOW
 
 # Kills itself with SIGKILL at the n-th call of a function of os, before or after it is done.
 KILLER = """

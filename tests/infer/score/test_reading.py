@@ -12,8 +12,8 @@ from modules import run
 from scoring import ADDED, PEAK, command, read, refused, score, write
 
 from infer import Classifier
-from infer.classifier import WINDOW
 from infer.score.reading import SUFFIXES, open_source
+from infer.text.tokenizer import WINDOW
 
 
 def test_bad_rows_of_a_parquet_are_named_by_their_number(classifier, tmp_path, capsys):
