@@ -25,7 +25,7 @@ def read_probabilities(path):
         try:
             label, *row = line.split("\t")
             row = [float(value) for value in row]
-            if label not in ("0", "1") or len(row) != 2 or not all(0 <= value <= 1 for value in row):
+            if label not in ("0", "1") or len(row) != 2 or not all(value >= 0 for value in row):
                 raise ValueError
         except ValueError:
             sys.exit(
@@ -96,7 +96,7 @@ def reliability(labels, probabilities):
     """
     confidence = probabilities.max(axis=1)
     correct = probabilities.argmax(axis=1) == labels
-    bins = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)
+    bins = np.ceil(confidence * BINS).astype(int) - 1
     sizes = np.bincount(bins, minlength=BINS)
     with np.errstate(invalid="ignore"):
         return (

@@ -46,10 +46,20 @@ def test_calibration_error_by_hand():
     assert calibration_error(labels, values) == pytest.approx((0.13 + 0.03) / 2)
 
 
+def test_a_bin_of_one_review_counts_and_a_wrong_negative_is_wrong():
+    labels, values = np.array([1, 1, 1]), probabilities(0.61, 0.65, 0.02)
+    assert calibration_error(labels, values) == pytest.approx((2 * 0.37 + 0.98) / 3)
+
+
 def test_certain_and_undecided_reviews_have_a_bin_and_a_finite_loss():
     sizes, _, _ = reliability(np.array([0, 1, 1]), probabilities(0, 0.5, 1))
     assert sizes[14] == 2 and sizes[7] == 1
     assert np.isfinite(measure(np.array([0, 1]), probabilities(1, 1))["loss"])
+
+
+def test_precision_with_as_many_right_as_wrong():
+    assert measure(np.array([0, 1]), probabilities(0.9, 0.9))["precision"] == 0.5
+    assert measure(np.array([0, 0, 1]), probabilities(0.1, 0.1, 0.9))["precision"] == 1
 
 
 def test_nothing_predicted_positive_is_no_error():
@@ -62,6 +72,9 @@ def test_spread_over_runs_by_hand():
     measured = spread(np.array([probabilities(0.9, 0.4), probabilities(0.7, 0.6)]))
     assert measured["p_positive_std"] == pytest.approx(0.2 / np.sqrt(2))
     assert measured["changed"] == 0.5
+    # The first of three reviews changes its label in the second run alone, the last in the first alone.
+    runs = [probabilities(0.9, 0.6, 0.2), probabilities(0.1, 0.6, 0.9), probabilities(0.9, 0.6, 0.9)]
+    assert spread(np.array(runs))["changed"] == pytest.approx(2 / 3)
 
 
 def test_probabilities_are_read_as_written(tmp_path):
@@ -69,6 +82,8 @@ def test_probabilities_are_read_as_written(tmp_path):
     labels, values = read_probabilities(tmp_path / "p.tsv")
     assert labels.tolist() == LABELS.tolist()
     np.testing.assert_allclose(values[[0, 9]], [[0.75, 0.25], [0.25, 0.75]])
+    (tmp_path / "p.tsv").write_text("0\t1\t0\n1\t0\t1\n")
+    assert read_probabilities(tmp_path / "p.tsv")[1].tolist() == [[1, 0], [0, 1]]
 
 
 @pytest.mark.parametrize(
@@ -84,6 +99,7 @@ def test_probabilities_are_read_as_written(tmp_path):
         ("0\t1.2\t-0.2\n", "line 1 is not"),
         ("0\tmuch\tlittle\n", "line 1 is not"),
         ("0\t0.9\t0.9\n", "line 1: the probabilities add up to 1.8"),
+        ("0\t1\t1\n", "line 1: the probabilities add up to 2"),
     ],
 )
 def test_malformed_probabilities_are_one_clear_line(tmp_path, text, complaint):
