@@ -108,7 +108,13 @@ def quantize(path, data_dir, max_drop):
     # SmoothQuant by itself: accuracy control gives a layer its weights as they were in the model that it was given, and
     # would leave the activations scaled for others.
     nothing = nncf.IgnoredScope(patterns=[".*"])
-    smoothed = nncf.quantize(network, nncf.Dataset(features), ignored_scope=nothing, **settings)
+    smoothed = nncf.quantize(
+        network,
+        nncf.Dataset(features),
+        ignored_scope=nothing,
+        advanced_parameters=nncf.AdvancedQuantizationParameters(disable_bias_correction=True),
+        **settings,
+    )
     return nncf.quantize_with_accuracy_control(
         smoothed,
         nncf.Dataset(features),
