@@ -14,6 +14,7 @@ from pathlib import Path
 import nncf
 import numpy as np
 import openvino as ov
+from nncf.quantization.range_estimator import RangeEstimatorParametersSet
 
 from infer.classifier import Classifier
 from infer.ir import save_classifier
@@ -108,7 +109,13 @@ def quantize(path, data_dir, max_drop):
     # SmoothQuant by itself: accuracy control gives a layer its weights as they were in the model that it was given, and
     # would leave the activations scaled for others.
     nothing = nncf.IgnoredScope(patterns=[".*"])
-    smoothed = nncf.quantize(network, nncf.Dataset(features), ignored_scope=nothing, **settings)
+    smoothed = nncf.quantize(
+        network,
+        nncf.Dataset(features),
+        ignored_scope=nothing,
+        advanced_parameters=nncf.AdvancedQuantizationParameters(disable_bias_correction=True),
+        **settings,
+    )
     return nncf.quantize_with_accuracy_control(
         smoothed,
         nncf.Dataset(features),
@@ -116,7 +123,10 @@ def quantize(path, data_dir, max_drop):
         closeness,
         max_drop=max_drop,
         advanced_quantization_parameters=nncf.AdvancedQuantizationParameters(
-            smooth_quant_alphas=nncf.AdvancedSmoothQuantParameters(matmul=-1)
+            # Over all calibration reviews: NNCF's default is the mean of each one's own, and cuts off what exceeds it,
+            # such as the attention in a short review.
+            activations_range_estimator_params=RangeEstimatorParametersSet.MINMAX,
+            smooth_quant_alphas=nncf.AdvancedSmoothQuantParameters(matmul=-1),
         ),
         **settings,
     )

@@ -68,7 +68,7 @@ def make_fails(checkout, *arguments, **options):
 
 
 def answers(build):
-    """Returns the probabilities (reviews, labels) of the guide's path, of the classifier and of INT8."""
+    """Returns the probabilities (reviews, labels) of the guide's path."""
     found = re.findall(r"array\((\[.*?\])", (build / "predict/openvino.txt").read_text())
     return np.array([ast.literal_eval(numbers) for numbers in found])
 
