@@ -7,14 +7,35 @@ import numpy as np
 import pytest
 from fuzzing import given, st
 
-from infer.head import load_head, read_npy, softmax
+from infer.head import MAX_HEAD, load_head, read_npy, softmax
 
 
 def test_softmax_cannot_overflow():
     with np.errstate(over="raise", invalid="raise"):
         np.testing.assert_allclose(softmax(np.float32([1e30, 1e30])), [0.5, 0.5])
         np.testing.assert_allclose(softmax(np.float32([[-5e4, 5e4]])), [[0, 1]])
-    np.testing.assert_allclose(softmax(np.float32([[7, 7 + np.log(3)]])), [[0.25, 0.75]], rtol=1e-6)
+    rows = np.float32([[7, 7 + np.log(3)], [-9, -9], [2 + np.log(4), 2]])
+    np.testing.assert_allclose(softmax(rows), [[0.25, 0.75], [0.5, 0.5], [0.8, 0.2]], rtol=1e-6)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_a_head_is_read_as_it_was_written(order, tmp_path):
+    weight, bias = np.float32([[1, 2, 3], [4, 5, 6]]), np.float32([7, 8])
+    np.save(tmp_path / "weight.npy", np.asarray(weight, order=order))
+    np.save(tmp_path / "bias.npy", bias)
+    read = load_head(tmp_path, 3)
+    assert [array.tolist() for array in read] == [weight.tolist(), bias.tolist()]
+    (tmp_path / "most.npy").write_bytes(npy(FLOATS % f"({(MAX_HEAD - 128) // 4},)", bytes(MAX_HEAD - 128)))
+    assert read_npy(tmp_path / "most.npy").nbytes == MAX_HEAD - 128
+
+
+@pytest.mark.parametrize("weight, bias", [((2, 4), (2,)), ((2, 2), (2,)), ((2, 3), (1,)), ((2, 3), (3,))])
+def test_a_head_of_other_shapes_is_refused(weight, bias, tmp_path):
+    np.save(tmp_path / "weight.npy", np.zeros(weight, np.float32))
+    np.save(tmp_path / "bias.npy", np.zeros(bias, np.float32))
+    with pytest.raises(SystemExit) as end:
+        load_head(tmp_path, 3)
+    assert f"hidden size 3 and 2 labels, but weight.npy is {weight} and bias.npy {bias}: they belong" in end.value.code
 
 
 class Marked:
@@ -57,6 +78,8 @@ HEADS = {
     "version": (lambda path: path.write_bytes(b"\x93NUMPY\7\0" + bytes(99)), "cannot read the classifier head"),
     "three labels": (lambda path: np.save(path, np.zeros((3, 2), np.float32)), "they belong to different models"),
     "type": (lambda path: np.save(path, np.zeros((2, 2), "S4")), "is not a classifier head"),
+    "a row": (lambda path: np.save(path, np.zeros(2, np.float32)), "of shape (2,) is not a classifier head"),
+    "a cube": (lambda path: np.save(path, np.zeros((1, 2, 2), np.float32)), "of shape (1, 2, 2) is not a"),
     "NaN": (lambda path: np.save(path, np.full((2, 2), np.nan, np.float32)), "some of it is NaN or infinite"),
     "empty": (lambda path: path.write_bytes(b""), "cannot read the classifier head"),
     "huge": (lambda path: os.truncate(path, 1 << 40), "more than 16777216 bytes"),
