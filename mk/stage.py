@@ -46,6 +46,9 @@ def parse_arguments():
         "--user", help="the goal for which it is made, if that is not to train where a model is trained"
     )
     runner.add_argument("--trained", nargs="*", default=[], help="the records of the models that are trained")
+    runner.add_argument(
+        "--smaller", nargs="+", default=["PROFILE"], help="the variables that say how much memory it takes"
+    )
     actions.add_parser("verify", help="compare a folder with the records in it; changes nothing").add_argument("folder")
     args = parser.parse_args()
     if args.action != "verify" and not (args.record.endswith(RECORD) and args.command.split()):

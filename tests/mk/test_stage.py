@@ -244,6 +244,21 @@ def test_a_failed_command_hands_on_its_code_and_leaves_no_record(script, expecte
     assert not (checkout / "build/copy.record.json").exists()
 
 
+def test_a_killed_command_says_so_in_one_line_with_what_makes_it_smaller(checkout):
+    killed = "copy: was killed, as happens when memory runs out: try a smaller "
+    for given, redirect, variables in (
+        ([], "", "PROFILE="),
+        (
+            ["--smaller", "TRAIN_BATCH_SIZE", "MAX_SEQ_LENGTH"],
+            "> build/log 2>&1",
+            "TRAIN_BATCH_SIZE= or MAX_SEQ_LENGTH=",
+        ),
+    ):
+        options = ("--output", "build/copy.txt", *given)
+        done = run(checkout, *options, command=["sh", "-c", "kill -KILL $$"], redirect=redirect)
+        assert (done[0], done[2].splitlines()[-1]) == (137, killed + variables)
+
+
 def test_a_command_that_fails_before_it_made_anything_costs_no_record(checkout):
     record = copy(checkout)
     command = ["sh", "-c", "test ! -e build/copy.record.json && exit 3"]

@@ -277,6 +277,19 @@ def test_a_patch_that_no_longer_applies_stops_make(tiny):
     assert not remade(before, times(tiny))
 
 
+def test_a_build_that_is_a_link_to_a_larger_disk_is_as_a_folder(tiny, tmp_path):
+    checkout = copy_checkout(tmp_path / "checkout", downloads=False)
+    shutil.copytree(tiny / "build", tmp_path / "disk", symlinks=True)
+    (checkout / "build").symlink_to(tmp_path / "disk")
+    for name in ("patch.record.json", "run_classifier.py", "ir.record.json"):
+        (checkout / "build/tiny" / name).unlink()
+    output = make(checkout, "predict", TINY)
+    assert "patch --output=- " in output
+    assert "openvino.tools.mo" in output and "python build/tiny/run_classifier.py" not in output
+    assert "all as recorded" in make(checkout, "verify", TINY)
+    assert (tmp_path / "disk/tiny/run_classifier.py").is_file() and (checkout / "build").is_symlink()
+
+
 def last_step(result1):
     """Returns the last step whose checkpoint is whole: listed, and its meta graph written after that."""
     state = result1 / "checkpoint"
