@@ -18,7 +18,7 @@ from pathlib import Path
 
 import earlier
 from digests import CHECKOUT, RECORD, digests, expand, name_of, path_of
-from record import NOT_MADE, begun, find_difference, normalize, read_flags, seal, stage_of
+from record import NOT_MADE, begun, find_difference, read_flags, seal, stage_of
 
 PART = re.compile(r"(?:^|=)([^=]*\.part)(?=/|$)")  # a folder in a command; what lands in it is moved once it is whole
 
@@ -156,7 +156,7 @@ class Redirection:
     """
 
     def __init__(self, command):
-        self.words = command.split()
+        self.words = shlex.split(command)
         self.is_log = self.words[-1] == "2>&1"
         if self.is_log:
             self.words.pop()
@@ -183,7 +183,7 @@ def run(args):
     if difference != NOT_MADE:
         print(f"{stage}: {difference}", flush=True)
     inputs = digests_of_all(args.input, f"no such file, folder or checkpoint: {stage} reads it, make it first")
-    key = {"parameters": normalize(args.command), "inputs": inputs}
+    key = {"parameters": args.command, "inputs": inputs}
     os.makedirs(os.path.dirname(os.path.abspath(args.record)), exist_ok=True)
     former = aside = None
     if args.resumes:

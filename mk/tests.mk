@@ -33,7 +33,7 @@ check test test-all test-faults:
 	+@$(MAKE) --no-print-directory --jobs=$(JOBS) --keep-going LOOP=$@ $($@.jobs:%=tested-%)
 LOOP =
 NAMED = sed --unbuffered 's/^/$(@:tested-%=%): /'
-PICKED = -m "$($(LOOP).marks)" $(if $(T),-k "$$T")
+PICKED = -m "$($(LOOP).marks)" $(if $(T),-k $(call in-shell,$(T)))
 tested-%:
 	@$(TOOLS) -m tox run --quiet --quiet -e $* -- $(PICKED) 2>&1 | $(NAMED)
 # Make in copies of the checkout, beside the other jobs.
