@@ -1,9 +1,12 @@
 # What a user gives is checked before anything long, and before anything older goes.
 
 # A variable that no file knows is a misspelt one. Of those that have a line in make help, the nearest is named.
-KNOWN := MAKE_LOCKED $(shell sed -nE 's/^(export |override )?([A-Z][A-Z0-9_]*) *[:?]?=.*/\2/p' \
-	Makefile mk/*.mk profiles/*.mk | sort -u)
-UNKNOWN := $(firstword $(filter-out $(KNOWN),$(COMMAND_LINE)))
+assigned = $(shell sed -nE 's/^$(1)([A-Z][A-Z0-9_]*) *[:?]?=.*/\2/p' Makefile mk/*.mk profiles/*.mk | sort -u)
+EXPORTED := $(call assigned,(export ))
+KNOWN := $(call assigned,(export |override )?)
+# Nor does one that happens to be in the shell by its name reach a command, or Make would work it out for each.
+unexport $(filter-out $(TAKEN_FROM_SHELL) $(EXPORTED),$(KNOWN))
+UNKNOWN := $(firstword $(filter-out MAKE_LOCKED $(KNOWN),$(COMMAND_LINE)))
 NEAREST = import difflib, sys; print(*difflib.get_close_matches(sys.argv[1], sys.argv[2:], 1, 0.5))
 nearest = $(shell python3 -c '$(NEAREST)' $(1) $(shell sed -nE 's/^## ([A-Z0-9_]+): .*/\1/p' \
 	Makefile mk/*.mk profiles/minilm.mk) 2> /dev/null)
@@ -29,7 +32,6 @@ $(if $(filter mo frontend,$(CONVERTER)),,$(error CONVERTER='$(CONVERTER)': choos
 OWN_BERT = $(filter VOCAB_FILE BERT_CONFIG_FILE,$(COMMAND_LINE))
 $(if $(and $(HUB_MODULE),$(OWN_BERT)),$(error $(OWN_BERT): HUB_MODULE=$(call named,$(HUB_MODULE)) has its own: add HUB_MODULE=))
 READ = DATA_DIR REVIEWS CHECKPOINT META_GRAPH PB CHECKSUMS INPUT $(OWN_BERT)
-$(foreach name,PROFILE BUILD HOSTS,$(if $(word 2,$($(name))),$(error $(name)='$($(name))': must be without spaces)))
 $(foreach name,$(filter-out CHECKPOINT,$(READ)),$(foreach path,$($(name)),$(if $(call there,$(path)),,\
 	$(error $(call named,$(path)): no such file or folder))))
 $(foreach name,CHECKPOINT HUB_MODULE,$(foreach character,* ? [ \,$(if $(findstring ://,$(call named,$($(name)))),,\

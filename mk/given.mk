@@ -12,7 +12,8 @@ named = $(if $(filter @given/%,$(1)),$(value $(patsubst @given/%,GIVEN_%,$(1))),
 there = $(shell test -e $(in-shell)$(2) && echo there)
 
 COMMAND_LINE := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
-FROM_SHELL := $(foreach name,PROFILE MIRROR OFFLINE BENCH_LENGTH,$(if $(filter environment,$(origin $(name))),$(name)))
+TAKEN_FROM_SHELL = PROFILE MIRROR OFFLINE BENCH_LENGTH
+FROM_SHELL := $(foreach name,$(TAKEN_FROM_SHELL),$(if $(filter environment,$(origin $(name))),$(name)))
 define newline
 
 
@@ -24,6 +25,7 @@ plain = $(and $(filter $(BUILD)/%,$(1)),$(if $(word 2,$(1))$(call special,: = @ 
 $(foreach name,$(COMMAND_LINE) $(FROM_SHELL),$(foreach character,$(if $(filter $(PATHS) $(TEXTS),$(name)),\
 	$(filter newlines,$(call special,,$(value $(name)))),$(call special,,$(value $(name)))),\
 	$(error $(name)='$(value $(name))': must be without $(character))))
+$(foreach name,BUILD PROFILE HOSTS,$(if $(word 2,$($(name))),$(error $(name)='$($(name))': must be without spaces)))
 $(foreach character,$(call special,: =,$(MAKECMDGOALS)),$(error make '$(MAKECMDGOALS)': there is no such goal))
 
 # A path ends without a slash, and begins neither as an option does nor as `> file`.
@@ -37,7 +39,7 @@ $(foreach name,$(filter $(TEXTS),$(COMMAND_LINE)),$(if $(filter @given/%,$(value
 @given/%: ;
 
 # What the shell has to say to Make's own tools, Pythons and tests is not for these here.
-OTHERS := MAKEFILES BASH_ENV POSIXLY_CORRECT GREP_OPTIONS STAGE STAGE_MODULES $(filter PYTHON% VIRTUAL_ENV% VIRTUALENV_% \
+OTHERS := MAKEFILES BASH_ENV POSIXLY_CORRECT GREP_OPTIONS MATPLOTLIBRC STAGE STAGE_MODULES $(filter PYTHON% VIRTUAL_ENV% VIRTUALENV_% \
 	CONDA_% TOX_% PYTEST_%,$(.VARIABLES))
 unexport $(OTHERS)
 without = env $(OTHERS:%=--unset=%)

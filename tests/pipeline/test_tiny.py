@@ -9,7 +9,7 @@ import time
 
 import numpy as np
 import pytest
-from checkout import ROOT, copy_checkout, make, make_fails, start
+from checkout import ROOT, clean_environment, copy_checkout, make, make_fails, start
 
 TINY = "PROFILE=tiny"
 STAGES = {
@@ -288,6 +288,23 @@ def test_a_build_that_is_a_link_to_a_larger_disk_is_as_a_folder(tiny, tmp_path):
     assert "openvino.tools.mo" in output and "python build/tiny/run_classifier.py" not in output
     assert "all as recorded" in make(checkout, "verify", TINY)
     assert (tmp_path / "disk/tiny/run_classifier.py").is_file() and (checkout / "build").is_symlink()
+
+
+# What a shell may happen to have by the name of a variable of Make's, and what it says to Make's tools and Pythons.
+SHELL = {"LENGTH": "5", "OUT": "/x", "T": "x", "CHECKPOINT": "/x", "BUILD": "/x", "SEVERAL": "2", "STATUS": "yes"}
+SHELL |= {"PYTHONHOME": "/x", "PYTHONPATH": "/x", "PYTHONINSPECT": "1", "STAGE": "production", "BASH_ENV": "/x"}
+SHELL |= {"MAKEFLAGS": "-j2", "MAKEFILES": "/dev/null", "POSIXLY_CORRECT": "1", "TF_CPP_MIN_LOG_LEVEL": "0"}
+
+
+def test_what_the_shell_happens_to_have_changes_nothing(tiny):
+    clean = make(tiny, "predict", TINY)
+    (tiny / "build/tiny/predict/openvino.record.json").unlink()
+    shell = clean_environment(**SHELL)
+    assert make(tiny, "predict", TINY, env=shell).splitlines()[-5:] == clean.splitlines()[-5:]
+    make(tiny, "fc", TINY, "CHECKPOINT=build/tiny/result2/model.ckpt-16", env=shell)
+    shutil.rmtree(tiny / "build/tiny-build-tiny-result2-model.ckpt-16")
+    assert "all as recorded" in make(tiny, "verify", TINY, env=shell)
+    assert make(tiny, "predict", TINY) == clean
 
 
 def last_step(result1):
