@@ -30,7 +30,8 @@ $(foreach seed,$(shell printf '%s\n' $(foreach seed,$(or $(RANDOM_SEED),none) $(
 $(foreach name,BUILD REVIEWS DEVICE,$(if $($(name)),,$(error $(name)= is empty: leave it out for the default)))
 $(if $(filter mo frontend,$(CONVERTER)),,$(error CONVERTER='$(CONVERTER)': choose mo or frontend))
 OWN_BERT = $(filter VOCAB_FILE BERT_CONFIG_FILE,$(COMMAND_LINE))
-$(if $(and $(HUB_MODULE),$(OWN_BERT)),$(error $(OWN_BERT): HUB_MODULE=$(call named,$(HUB_MODULE)) has its own: add HUB_MODULE=))
+$(if $(and $(HUB_MODULE),$(OWN_BERT)),\
+	$(error $(OWN_BERT): HUB_MODULE=$(call named,$(HUB_MODULE)) has its own: add HUB_MODULE=))
 READ = DATA_DIR REVIEWS CHECKPOINT META_GRAPH PB CHECKSUMS INPUT $(OWN_BERT)
 $(foreach name,$(filter-out CHECKPOINT,$(READ)),$(foreach path,$($(name)),$(if $(call there,$(path)),,\
 	$(error $(call named,$(path)): no such file or folder))))
@@ -42,14 +43,15 @@ $(if $(filter mo,$(CONVERTER)),$(if $(findstring $(comma),$(call named,$(PB))),\
 	$(error PB=$(call named,$(PB)): mo takes it for two at the comma: copy it to another name)))
 $(if $(CHECKPOINT),$(if $(call there,$(CHECKPOINT),.index),,\
 	$(error $(call named,$(CHECKPOINT)).index: no such file: CHECKPOINT= takes a path up to model.ckpt-N)))
-$(foreach module,$(filter-out $(BUILD)/$(PROFILE)/hub-module,$(HUB_MODULE)),$(if $(findstring ://,$(call named,$(module))),,\
-	$(if $(call there,$(module),/.),,\
+$(foreach module,$(filter-out $(BUILD)/$(PROFILE)/hub-module,$(HUB_MODULE)),\
+	$(if $(findstring ://,$(call named,$(module))),,$(if $(call there,$(module),/.),,\
 	$(error $(call named,$(module)): no such folder: give the folder of a TF Hub module, or its URL))))
 $(if $(PB),$(if $(CHECKPOINT),,$(foreach goal,$(filter fc predict heldout classifier int8 score bench,$(MAKECMDGOALS)),\
 	$(error make $(goal): a .pb holds no classifier head: add CHECKPOINT=))))
 $(if $(CHECKPOINT)$(PB),$(foreach goal,$(filter result1 result2 ablation compare tensorboard,$(MAKECMDGOALS)),\
 	$(error make $(goal) is about the phases of a run of one's own: leave out CHECKPOINT= and PB=)))
-$(if $(META_GRAPH),$(if $(CHECKPOINT),,$(error META_GRAPH=$(call named,$(META_GRAPH)): add CHECKPOINT=, whose weights it is for)))
+$(if $(META_GRAPH),$(if $(CHECKPOINT),,\
+	$(error META_GRAPH=$(call named,$(META_GRAPH)): add CHECKPOINT=, whose weights it is for)))
 $(if $(MIRROR),$(if $(filter http://% https://%,$(call named,$(MIRROR)))$(call there,$(MIRROR),/.),,\
 	$(error MIRROR=$(call named,$(MIRROR)): no such folder: give one, or an URL with http:// or https://)))
 $(if $(and $(MIRROR),$(OFFLINE)),\
@@ -59,7 +61,8 @@ $(if $(OFFLINE),$(foreach goal,$(filter lock lock-% audit,$(MAKECMDGOALS)),\
 FORMATS = .csv .tsv .jsonl .parquet .txt
 WRITTEN = $(FORMATS:%=\%%) %.CSV %.TSV %.JSONL %.PARQUET %.TXT
 $(foreach goal,$(filter score,$(MAKECMDGOALS)),$(foreach name,INPUT OUTPUT,$(if $($(name)),\
-	$(if $(filter $(WRITTEN),$(lastword $(call named,$($(name))))),,$(error $(name)=$(call named,$($(name))): must end with one of $(FORMATS))),\
+	$(if $(filter $(WRITTEN),$(lastword $(call named,$($(name))))),,\
+	$(error $(name)=$(call named,$($(name))): must end with one of $(FORMATS))),\
 	$(error make score: what to read and what to write are missing: add INPUT=reviews.csv OUTPUT=scored.csv)))\
 	$(if $(shell test -d "$$(dirname $(call in-shell,$(OUTPUT)))" && echo there),,\
 	$(error OUTPUT=$(call named,$(OUTPUT)): no such folder: make it first)))
@@ -68,7 +71,8 @@ $(if $(RAY_ADDRESS),$(if $(filter ray,$(ENGINE)),,$(error RAY_ADDRESS=$(RAY_ADDR
 	$(if $(shell printf '%s' '$(subst ','\'',$(RAY_ADDRESS))' | grep -xE '[A-Za-z0-9._-]+:[0-9]{1,5}'),,\
 	$(error RAY_ADDRESS='$(RAY_ADDRESS)': must be HOST:PORT, such as 10.0.0.1:6379)))
 DISTRIBUTED = %.jsonl %.parquet %.JSONL %.PARQUET
-$(if $(filter ray,$(ENGINE)),$(foreach name,INPUT OUTPUT,$(if $(filter $(DISTRIBUTED),$(lastword $(call named,$($(name))))),,\
+$(if $(filter ray,$(ENGINE)),$(foreach name,INPUT OUTPUT,\
+	$(if $(filter $(DISTRIBUTED),$(lastword $(call named,$($(name))))),,\
 	$(error $(name)=$(call named,$($(name))): ENGINE=ray takes .jsonl and .parquet: leave it out, or convert the file))))
 $(if $(filter bench,$(MAKECMDGOALS)),$(if $(shell [ $(MAX_SEQ_LENGTH) -le $(BENCH_LENGTH) ] && echo fits),,\
 	$(error BENCH_LENGTH=$(BENCH_LENGTH): must not be less than MAX_SEQ_LENGTH=$(MAX_SEQ_LENGTH))))

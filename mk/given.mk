@@ -1,13 +1,14 @@
 # What a user brings on the command line and in the shell, made fit for Make before anything else reads it.
 
 # Names of files, and texts, may have any character, many of which Make and shells take for their own. So the Makefile's
-# NAME is @given/NAME, and what was given is GIVEN_NAME: mk/stage.py puts that in its place, $(call in-shell,...) quotes it
-# for a shell, $(call named,...) is for messages. What lies below build/ keeps its name: it may have to be made first.
+# NAME is @given/NAME, and what was given is GIVEN_NAME: mk/stage.py puts that in its place, $(call in-shell,NAME) quotes
+# it for a shell, $(call named,NAME) is for messages. What lies below build/ keeps its name, as it may have to be made.
 PATHS = DATA_DIR REVIEWS HUB_MODULE CHECKPOINT META_GRAPH PB MIRROR CHECKSUMS VOCAB_FILE BERT_CONFIG_FILE \
 	WEIGHTS REVIEWS_FROM INPUT OUTPUT
 TEXTS = TEXT_COLUMN DEVICE T
 BUILD = build
-in-shell = '$(subst ','\'',$(named))'
+quote = '$(subst ','\'',$(1))'
+in-shell = $(call quote,$(named))
 named = $(if $(filter @given/%,$(1)),$(value $(patsubst @given/%,GIVEN_%,$(1))),$(1))
 there = $(shell test -e $(in-shell)$(2) && echo there)
 
@@ -31,15 +32,16 @@ $(foreach character,$(call special,: =,$(MAKECMDGOALS)),$(error make '$(MAKECMDG
 # A path ends without a slash, and begins neither as an option does nor as `> file`.
 path = $(if $(filter -% >% 2>%,$(firstword $(1))),./)$(subst $(newline),,$(subst /$(newline),,$(1)$(newline)))
 text = $(1)
-keep = $(eval export GIVEN_$(1) := $$(call $(2),$$(value $(1))))$(eval override $(1) := $(if $(value $(1)),@given/$(1)))
-$(foreach name,$(filter $(PATHS),$(COMMAND_LINE) $(FROM_SHELL)),$(if $(or $(filter @given/%,$(value $(name))),\
-	$(call plain,$(value $(name)))),,$(call keep,$(name),path)))
-$(foreach name,$(filter $(TEXTS),$(COMMAND_LINE)),$(if $(filter @given/%,$(value $(name))),,$(call keep,$(name),text)))
+keep = $(eval export GIVEN_$(1) := $$(call $(2),$$(value $(1))))$(eval override $(1) := @given/$(1))
+unkept = $(foreach name,$(filter $(1),$(COMMAND_LINE) $(FROM_SHELL)),\
+	$(if $(subst @given/$(name),,$(value $(name))),$(name)))
+$(foreach name,$(call unkept,$(PATHS)),$(if $(call plain,$(value $(name))),,$(call keep,$(name),path)))
+$(foreach name,$(call unkept,$(TEXTS)),$(call keep,$(name),text))
 # No file to Make.
 @given/%: ;
 
 # What the shell has to say to Make's own tools, Pythons and tests is not for these here.
-OTHERS := MAKEFILES BASH_ENV POSIXLY_CORRECT GREP_OPTIONS MATPLOTLIBRC STAGE STAGE_MODULES $(filter PYTHON% VIRTUAL_ENV% VIRTUALENV_% \
-	CONDA_% TOX_% PYTEST_%,$(.VARIABLES))
+OTHERS := MAKEFILES BASH_ENV POSIXLY_CORRECT GREP_OPTIONS MATPLOTLIBRC STAGE STAGE_MODULES \
+	$(filter PYTHON% VIRTUAL_ENV% VIRTUALENV_% CONDA_% TOX_% PYTEST_%,$(.VARIABLES))
 unexport $(OTHERS)
 without = env $(OTHERS:%=--unset=%)

@@ -84,11 +84,12 @@ features.command = $(TF1) -m tf1.features $(OUT)/reviews $(OUT)/features --vocab
 	--max_seq_length=$(MAX_SEQ_LENGTH)
 features.makes = $(OUT)/features
 features.flags = $(trains)
-fits = positions=$$(grep -o '"max_position_embeddings": *[0-9]*' $(call in-shell,$(MODEL_CONFIG)) | grep -o '[0-9]*$$'); \
+fits = positions=$$(grep -o '"max_position_embeddings": *[0-9]*' $(call in-shell,$(MODEL_CONFIG)) \
+	  | grep -o '[0-9]*$$'); \
 	[ "$${positions:-$(MAX_SEQ_LENGTH)}" -ge $(MAX_SEQ_LENGTH) ] || \
 	{ echo "MAX_SEQ_LENGTH=$(MAX_SEQ_LENGTH): the model has only $$positions positions" >&2; exit 1; }; \
-	$(if $(HUB_MODULE),,$(TOOLS) -m infer.text.bert_config $(call in-shell,$(BERT_CONFIG_FILE)) $(call in-shell,$(VOCAB_FILE)) \
-	  && )
+	$(if $(HUB_MODULE),,$(TOOLS) -m infer.text.bert_config $(call in-shell,$(BERT_CONFIG_FILE)) \
+	  $(call in-shell,$(VOCAB_FILE)) && )
 $(FEATURES): $(VOCAB_FILE) $(MODEL_CONFIG) $(EXAMPLES) FORCE | .tox/tf1.stamp
 	$(call stage,features,$(fits))
 

@@ -42,7 +42,8 @@ fc.makes = $(HEAD)
 
 # The length is the graph's own, where that comes from elsewhere.
 LENGTH = $(if $(CHECKPOINT)$(PB),$(if $(and $(DRY_RUN),$(if $(call there,$(FROZEN)),,planned)),LENGTH,$(or \
-	$(shell $(without) $(OPENVINO) -m infer.graph $(call in-shell,$(FROZEN))),$(error $(call named,$(FROZEN)) has no length))),$(MAX_SEQ_LENGTH))
+	$(shell $(without) $(OPENVINO) -m infer.graph $(call in-shell,$(FROZEN))),\
+	$(error $(call named,$(FROZEN)) has no length))),$(MAX_SEQ_LENGTH))
 CONVERTER_ENVIRONMENT = $(if $(filter mo,$(CONVERTER)),openvino,openvino-current)
 frontend.command = $(CURRENT) -m infer.convert encoder $(FROZEN) $(OUT)/ir.part/bert-finetune.xml
 ir.command = $($(CONVERTER).command)

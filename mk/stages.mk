@@ -20,13 +20,14 @@ export SHA256_CACHE = $(BUILD)/.sha256.sqlite
 
 # It takes Ctrl-C once its own Python has started, which would end in a traceback before.
 recorder = $(without) --block-signal=INT $(foreach name,$(filter GIVEN_%,$(.VARIABLES)),\
-	$(name)=$(call in-shell,$(value $(name)))) PYTHONPATH=.:mk SHA256_CACHE=$(BUILD)/.sha256.sqlite $(TOOLS) mk/stage.py
+	$(name)=$(call quote,$(value $(name)))) PYTHONPATH=.:mk SHA256_CACHE=$(BUILD)/.sha256.sqlite $(TOOLS) mk/stage.py
 made-by = --record=$(or $($(1).record),$(OUT)/$(1).record.json) --goal=$(or $($(1).goal),$(1)) \
 	--command='$(strip $($(1).command))' \
 	--input $(filter-out FORCE,$^) $(pins-of-stage) $($(1).reads) --output $(or $($(1).makes),$@)
 pins-of-stage = $(foreach environment,$(patsubst .tox/%.stamp,%,$(filter .tox/%.stamp,$|)),$(call pins,$(environment)))
 stage = $(call unless-recorded,$(1),$(2),$(call check,$(1)))
-unless-recorded = $(if $(findstring <as recorded>,<$(3)>),,$(if $(DRY_RUN),$(call plan,$(1))$(or $(3),$(strip $($(1).command))),\
+unless-recorded = $(if $(findstring <as recorded>,<$(3)>),,\
+	$(if $(DRY_RUN),$(call plan,$(1))$(or $(3),$(strip $($(1).command))),\
 	@$(2)$(recorder) run $(call made-by,$(1)) $($(1).flags)))
 
 # A dry run can't see what is made anew from what would be made anew, so it keeps a list.

@@ -28,6 +28,7 @@ NAMES = [
     "reviews",  # a goal
     "FORCE",
     "@given",
+    "@given x $(shell touch ran)",
     "ünd 映画",
     b"not \xff UTF-8".decode(errors="surrogateescape"),
 ]
@@ -92,6 +93,7 @@ def test_what_has_no_name_or_no_place_is_one_clear_line(bare):
     assert not (bare / "ran").exists() and not list(bare.glob("build/*/*"))
 
 
+@pytest.mark.more
 def test_a_checkpoint_its_vocabulary_and_reviews_by_any_names(tiny, bare, tmp_path):
     """Through TensorFlow, mo and OpenVINO, into a folder, records and messages that say what they were."""
     model = NASTY.translate(WITHOUT_PATTERNS)
