@@ -80,8 +80,7 @@ result2.command = $(TRAIN_PYTHON) $(OUT)/run_classifier.py \
 $(RESULT2).index $(OUT)/result2/eval_results.txt &: $(RESULT1).index $(OUT)/run_classifier.py $(FEATURES) \
 		$(MODEL_FILES) FORCE | .tox/$(TRAIN_ENVIRONMENT).stamp
 	$(call stage,result2)
-patch.command = patch --output=$(OUT)/patch.part/run_classifier.py --reject-file=- \
-	run_classifier.py patches/disable-dropout.patch
+patch.command = patch --output=- --reject-file=- run_classifier.py patches/disable-dropout.patch > $@
 $(OUT)/run_classifier.py: run_classifier.py patches/disable-dropout.patch FORCE | .tox/tools.stamp
 	$(call stage,patch)
 

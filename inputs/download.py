@@ -30,6 +30,7 @@ from inputs.redirect import build_opener
 ATTEMPTS = 5  # in a row without new data, after waits of 1, 2, 4 and 8 s
 BLOCK = 1 << 20  # bytes
 MAX_MEMBER = 1 << 31  # bytes of a zip's member that is checked
+PACKAGES = Path(__file__).parents[1] / "mk/packages.py"
 OTHER_SOURCE = "try again later, or use another source with MIRROR="
 
 
@@ -83,14 +84,14 @@ def find_mismatch(path, name, expected, checksums):
 
 
 def fetch_pypi(requirement, file):
-    """Downloads the wheel `requirement` from PyPI with pip, as pip is configured, into `file`; installs nothing."""
+    """Downloads the wheel `requirement` with pip, from where packages come for the user, into `file`."""
     folder = Path(file.name.removesuffix(".part") + ".pip.part")
     shutil.rmtree(folder, ignore_errors=True)  # from a killed run
     folder.mkdir()
     try:
         pip = [sys.executable, "-m", "pip", "download", "--quiet", "--progress-bar=off", "--no-deps"]
         done = subprocess.run(
-            [*pip, "--only-binary=:all:", f"--dest={folder}", requirement],
+            [sys.executable, PACKAGES, *pip, "--only-binary=:all:", f"--dest={folder}", requirement],
             env=os.environ | {"TMPDIR": str(folder.absolute())},
             stderr=subprocess.PIPE,
             text=True,

@@ -1,10 +1,12 @@
 # What a user gives is checked before anything long, and before anything older goes.
 
 # A variable that no file knows is a misspelt one. Of those that have a line in make help, the nearest is named.
-KNOWN := LOCKED $(shell sed -nE 's/^(export |override )?([A-Z][A-Z0-9_]*) *[:?]?=.*/\2/p' \
-	Makefile mk/*.mk profiles/*.mk | sort -u)
-UNKNOWN := $(firstword $(filter-out $(KNOWN),\
-	$(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))))
+assigned = $(shell sed -nE 's/^$(1)([A-Z][A-Z0-9_]*) *[:?]?=.*/\2/p' Makefile mk/*.mk profiles/*.mk | sort -u)
+EXPORTED := $(call assigned,(export ))
+KNOWN := $(call assigned,(export |override )?)
+# Nor does one that happens to be in the shell by its name reach a command, or Make would work it out for each.
+unexport $(filter-out $(TAKEN_FROM_SHELL) $(EXPORTED),$(KNOWN))
+UNKNOWN := $(firstword $(filter-out MAKE_LOCKED $(KNOWN),$(COMMAND_LINE)))
 NEAREST = import difflib, sys; print(*difflib.get_close_matches(sys.argv[1], sys.argv[2:], 1, 0.5))
 nearest = $(shell python3 -c '$(NEAREST)' $(1) $(shell sed -nE 's/^## ([A-Z0-9_]+): .*/\1/p' \
 	Makefile mk/*.mk profiles/minilm.mk) 2> /dev/null)
@@ -27,41 +29,50 @@ $(foreach seed,$(shell printf '%s\n' $(foreach seed,$(or $(RANDOM_SEED),none) $(
 	| awk '!/^[0-9]+$$/ { print; exit }'),$(error seed '$(seed)': must be a whole number))
 $(foreach name,BUILD REVIEWS DEVICE,$(if $($(name)),,$(error $(name)= is empty: leave it out for the default)))
 $(if $(filter mo frontend,$(CONVERTER)),,$(error CONVERTER='$(CONVERTER)': choose mo or frontend))
-OWN_BERT = $(strip $(foreach name,VOCAB_FILE BERT_CONFIG_FILE,$(if $(filter command,$(origin $(name))),$(name))))
-$(if $(and $(HUB_MODULE),$(OWN_BERT)),$(error $(OWN_BERT): HUB_MODULE=$(HUB_MODULE) has its own: add HUB_MODULE=))
-PATHS = DATA_DIR REVIEWS CHECKPOINT META_GRAPH PB CHECKSUMS INPUT $(OWN_BERT)
-$(foreach name,HUB_MODULE MIRROR OUTPUT HOSTS $(PATHS),$(if $(word 2,$($(name))),\
-	$(error $(name)='$($(name))': Make takes no spaces in it)))
-$(foreach name,$(filter-out CHECKPOINT,$(PATHS)),$(foreach path,$($(name)),$(if $(wildcard $(path)),,\
-	$(error $(path): no such file or folder))))
-$(if $(CHECKPOINT),$(if $(wildcard $(CHECKPOINT).index),,\
-	$(error $(CHECKPOINT).index: no such file: CHECKPOINT= takes a path up to model.ckpt-N)))
-$(if $(HUB_MODULE),$(if $(findstring ://,$(HUB_MODULE)),,$(if $(filter $(BUILD)/$(PROFILE)/hub-module,$(HUB_MODULE)),,\
-	$(if $(wildcard $(HUB_MODULE)/.),,\
-	$(error $(HUB_MODULE): no such folder: give the folder of a TF Hub module, or its URL)))))
+OWN_BERT = $(filter VOCAB_FILE BERT_CONFIG_FILE,$(COMMAND_LINE))
+$(if $(and $(HUB_MODULE),$(OWN_BERT)),\
+	$(error $(OWN_BERT): HUB_MODULE=$(call named,$(HUB_MODULE)) has its own: add HUB_MODULE=))
+READ = DATA_DIR REVIEWS CHECKPOINT META_GRAPH PB CHECKSUMS INPUT $(OWN_BERT)
+$(foreach name,$(filter-out CHECKPOINT,$(READ)),$(foreach path,$($(name)),$(if $(call there,$(path)),,\
+	$(error $(call named,$(path)): no such file or folder))))
+$(foreach name,CHECKPOINT HUB_MODULE,$(foreach character,* ? [ \,$(if $(findstring ://,$(call named,$($(name)))),,\
+	$(if $(findstring $(character),$(call named,$($(name)))),\
+	$(error $(name)=$(call named,$($(name))): TensorFlow takes $(character) for a pattern: copy it to another name)))))
+comma = ,
+$(if $(filter mo,$(CONVERTER)),$(if $(findstring $(comma),$(call named,$(PB))),\
+	$(error PB=$(call named,$(PB)): mo takes it for two at the comma: copy it to another name)))
+$(if $(CHECKPOINT),$(if $(call there,$(CHECKPOINT),.index),,\
+	$(error $(call named,$(CHECKPOINT)).index: no such file: CHECKPOINT= takes a path up to model.ckpt-N)))
+$(foreach module,$(filter-out $(BUILD)/$(PROFILE)/hub-module,$(HUB_MODULE)),\
+	$(if $(findstring ://,$(call named,$(module))),,$(if $(call there,$(module),/.),,\
+	$(error $(call named,$(module)): no such folder: give the folder of a TF Hub module, or its URL))))
 $(if $(PB),$(if $(CHECKPOINT),,$(foreach goal,$(filter fc predict heldout classifier int8 score bench,$(MAKECMDGOALS)),\
 	$(error make $(goal): a .pb holds no classifier head: add CHECKPOINT=))))
 $(if $(CHECKPOINT)$(PB),$(foreach goal,$(filter result1 result2 ablation compare tensorboard,$(MAKECMDGOALS)),\
 	$(error make $(goal) is about the phases of a run of one's own: leave out CHECKPOINT= and PB=)))
-$(if $(META_GRAPH),$(if $(CHECKPOINT),,$(error META_GRAPH=$(META_GRAPH): add CHECKPOINT=, whose weights it is for)))
-$(if $(MIRROR),$(if $(filter http://% https://%,$(MIRROR))$(wildcard $(MIRROR)/.),,\
-	$(error MIRROR=$(MIRROR): no such folder: give one, or an URL with http:// or https://)))
+$(if $(META_GRAPH),$(if $(CHECKPOINT),,\
+	$(error META_GRAPH=$(call named,$(META_GRAPH)): add CHECKPOINT=, whose weights it is for)))
+$(if $(MIRROR),$(if $(filter http://% https://%,$(call named,$(MIRROR)))$(call there,$(MIRROR),/.),,\
+	$(error MIRROR=$(call named,$(MIRROR)): no such folder: give one, or an URL with http:// or https://)))
 $(if $(and $(MIRROR),$(OFFLINE)),\
-	$(error MIRROR=$(MIRROR) and OFFLINE=1: one fetches and the other forbids it: give one))
+	$(error MIRROR=$(call named,$(MIRROR)) and OFFLINE=1: one fetches and the other forbids it: give one))
 $(if $(OFFLINE),$(foreach goal,$(filter lock lock-% audit,$(MAKECMDGOALS)),\
 	$(error make $(goal) asks the package index: leave out OFFLINE=1)))
 FORMATS = .csv .tsv .jsonl .parquet .txt
 WRITTEN = $(FORMATS:%=\%%) %.CSV %.TSV %.JSONL %.PARQUET %.TXT
 $(foreach goal,$(filter score,$(MAKECMDGOALS)),$(foreach name,INPUT OUTPUT,$(if $($(name)),\
-	$(if $(filter $(WRITTEN),$($(name))),,$(error $(name)=$($(name)): must end with one of $(FORMATS))),\
+	$(if $(filter $(WRITTEN),$(lastword $(call named,$($(name))))),,\
+	$(error $(name)=$(call named,$($(name))): must end with one of $(FORMATS))),\
 	$(error make score: what to read and what to write are missing: add INPUT=reviews.csv OUTPUT=scored.csv)))\
-	$(if $(wildcard $(dir $(OUTPUT))),,$(error OUTPUT=$(OUTPUT): no such folder: make it first)))
+	$(if $(shell test -d "$$(dirname $(call in-shell,$(OUTPUT)))" && echo there),,\
+	$(error OUTPUT=$(call named,$(OUTPUT)): no such folder: make it first)))
 $(if $(filter-out local ray,$(ENGINE)),$(error ENGINE='$(ENGINE)': choose local or ray))
 $(if $(RAY_ADDRESS),$(if $(filter ray,$(ENGINE)),,$(error RAY_ADDRESS=$(RAY_ADDRESS): add ENGINE=ray, or leave it out))\
 	$(if $(shell printf '%s' '$(subst ','\'',$(RAY_ADDRESS))' | grep -xE '[A-Za-z0-9._-]+:[0-9]{1,5}'),,\
 	$(error RAY_ADDRESS='$(RAY_ADDRESS)': must be HOST:PORT, such as 10.0.0.1:6379)))
 DISTRIBUTED = %.jsonl %.parquet %.JSONL %.PARQUET
-$(if $(filter ray,$(ENGINE)),$(foreach name,INPUT OUTPUT,$(if $(filter-out $(DISTRIBUTED),$($(name))),\
-	$(error $(name)=$($(name)): ENGINE=ray takes .jsonl and .parquet: leave it out, or convert the file))))
+$(if $(filter ray,$(ENGINE)),$(foreach name,INPUT OUTPUT,\
+	$(if $(filter $(DISTRIBUTED),$(lastword $(call named,$($(name))))),,\
+	$(error $(name)=$(call named,$($(name))): ENGINE=ray takes .jsonl and .parquet: leave it out, or convert the file))))
 $(if $(filter bench,$(MAKECMDGOALS)),$(if $(shell [ $(MAX_SEQ_LENGTH) -le $(BENCH_LENGTH) ] && echo fits),,\
 	$(error BENCH_LENGTH=$(BENCH_LENGTH): must not be less than MAX_SEQ_LENGTH=$(MAX_SEQ_LENGTH))))

@@ -90,7 +90,9 @@ def describe(status):
 
 def look_up(cache, path, status):
     with contextlib.suppress(sqlite3.Error):
-        row = cache and cache.execute("SELECT stat, sha256 FROM digests WHERE path = ?", (path,)).fetchone()
+        row = (
+            cache and cache.execute("SELECT stat, sha256 FROM digests WHERE path = ?", (os.fsencode(path),)).fetchone()
+        )
         if row and row[0] == describe(status):
             return row[1]
     return None
@@ -99,7 +101,7 @@ def look_up(cache, path, status):
 def keep(cache, path, status, sha256):
     if cache and time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns) > SETTLED:
         with contextlib.suppress(sqlite3.Error):
-            cache.execute("REPLACE INTO digests VALUES (?, ?, ?)", (path, describe(status), sha256))
+            cache.execute("REPLACE INTO digests VALUES (?, ?, ?)", (os.fsencode(path), describe(status), sha256))
 
 
 def digests(paths, cached=True):

@@ -26,11 +26,13 @@ environment = $(if $(shell cat $(call pins,$(1)) | cmp --silent - .tox/$(1).stam
 # $(call online,WHAT), before a command that goes to the network for it: OFFLINE=1 ends it there.
 online = @$(if $(OFFLINE),\
 	echo "$(1): is not there or out of date under OFFLINE=1: run make without it once" >&2; exit 1;)
+# What installs takes from the user's settings where packages come from, and nothing else.
+packages = $(TOOLS) mk/packages.py
 # A full disk is what tox dies of without a word.
-tox = { $(TOOLS) -m tox run --quiet --quiet --notest -e $(1) || \
+tox = { $(packages) $(TOOLS) -m tox run --quiet --quiet --notest -e $(1) || \
 	{ [ "$$(stat --file-system --format=%a .tox)" -gt 0 ] || echo ".tox: No space left on device" >&2; exit 1; }; }
 venv = "$(1)" -m venv --clear .tox/$(2) && \
-	.tox/$(2)/bin/python -m pip install --quiet --quiet --disable-pip-version-check --require-hashes
+	$(packages) .tox/$(2)/bin/python -m pip install --quiet --quiet --disable-pip-version-check --require-hashes
 
 # PATH first; pyenv's shims answer only for its active versions, so its folder is asked too; uv last, which may
 # fetch one. The file holds the interpreter's path.
@@ -39,7 +41,7 @@ venv = "$(1)" -m venv --clear .tox/$(2) && \
 	@for python in python3.$* python3 "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.$*.*/bin/python3.$* \
 	               "$$(uv python find --no-python-downloads 3.$* 2>/dev/null)" $(if $(OFFLINE),,uv); do \
 	  if [ "$$python" = uv ] && [ -x .tox/tools/bin/uv ]; then \
-	    .tox/tools/bin/uv python install --quiet 3.$* 2>/dev/null; \
+	    $(packages) .tox/tools/bin/uv python install --quiet 3.$* 2>/dev/null; \
 	    python=$$(.tox/tools/bin/uv python find --managed-python 3.$* 2>/dev/null); \
 	  fi; \
 	  path=$$("$$python" -c 'import sys; sys.version_info[:2] == (3, $*) and print(sys.executable)' 2>/dev/null) \
@@ -63,15 +65,16 @@ tf1-horovod.takes = , which takes minutes to build
 	$(call environment,tf1-horovod,{ command -v g++ > /dev/null || \
 	  { echo "Horovod is built with g++: install it and run make again" >&2; exit 1; }; } && $(call tox,tf1-horovod) && \
 	  PATH="$(CURDIR)/.tox/tf1-horovod/bin:$$PATH" MAKEFLAGS= HOROVOD_WITH_TENSORFLOW=1 HOROVOD_WITH_GLOO=1 \
-	  HOROVOD_WITHOUT_MPI=1 HOROVOD_WITHOUT_PYTORCH=1 HOROVOD_WITHOUT_MXNET=1 .tox/tools/bin/uv pip install --quiet \
-	  --python .tox/tf1-horovod/bin/python --no-build-isolation --no-deps --require-hashes -r requirements/horovod.txt)
+	  HOROVOD_WITHOUT_MPI=1 HOROVOD_WITHOUT_PYTORCH=1 HOROVOD_WITHOUT_MXNET=1 \
+	  $(packages) .tox/tools/bin/uv pip install --quiet --python .tox/tf1-horovod/bin/python --no-build-isolation \
+	  --no-deps --require-hashes -r requirements/horovod.txt)
 
 # Made without tox, as torch comes from the build for CPUs, which pip is told where to find.
-.tox/bench.stamp: $(call pins,bench) FORCE | .tox/python3.11.txt
+.tox/bench.stamp: $(call pins,bench) FORCE | .tox/tools.stamp
 	$(call environment,bench,$(call venv,$(PYTHON3_11),bench) --no-deps -r requirements/bench.txt && \
-	  $(BENCH) -m pip install --quiet --quiet --disable-pip-version-check --no-deps --require-hashes \
+	  $(packages) $(BENCH) -m pip install --quiet --quiet --disable-pip-version-check --no-deps --require-hashes \
 	  -r requirements/bench-cpu.txt)
 
 # For evidence and for locking alone: what only Python 3.6 runs.
-.tox/tf112.stamp .tox/pip-tools.stamp: .tox/%.stamp: requirements/%.txt FORCE | .tox/python3.6.txt
+.tox/tf112.stamp .tox/pip-tools.stamp: .tox/%.stamp: requirements/%.txt FORCE | .tox/tools.stamp .tox/python3.6.txt
 	$(call environment,$*,$(call venv,$(file <.tox/python3.6.txt),$*) -r requirements/$*.txt)

@@ -14,7 +14,7 @@ export TFHUB_DOWNLOAD_PROGRESS = 1
 ARCHIVES = $(addprefix $(DOWNLOADS)/,$(WEIGHTS_ARCHIVE) $(REVIEWS_ARCHIVE))
 archive-from = $(if $(filter $(WEIGHTS_ARCHIVE),$(@F)),$(WEIGHTS),$(REVIEWS_FROM))
 archive.command = $(TOOLS) -m inputs.download --checksums=$(CHECKSUMS) \
-	$(if $(MIRROR),$(MIRROR:%/=%)/$(@F),$(archive-from)) $@
+	$(if $(MIRROR),$(MIRROR)/$(@F),$(archive-from)) $@
 archive.record = $@.record.json
 archive.goal = $(if $(filter $(WEIGHTS_ARCHIVE),$(@F)),pretrained,reviews)
 $(ARCHIVES): $(CHECKSUMS) FORCE | .tox/tools.stamp .tox/python3.7.txt
@@ -39,9 +39,9 @@ $(PROFILE_OUT)/hub-module/saved_model.pb: $(PRETRAINED) FORCE | .tox/tf1.stamp
 
 # BERT comes as the guide's checkpoint, or the notebook's way, as a module by folder or URL, which brings its own
 # vocabulary and casing. A module from a URL lies where tensorflow-hub keeps it.
-MODULE = $(if $(findstring ://,$(HUB_MODULE)),,$(HUB_MODULE)/saved_model.pb)
-fetched-module = $(if $(findstring ://,$(HUB_MODULE)),\
-	$(TFHUB_CACHE_DIR)/$(shell printf %s '$(HUB_MODULE)' | sha1sum | cut -c-40))
+MODULE = $(if $(findstring ://,$(call named,$(HUB_MODULE))),,$(HUB_MODULE)/saved_model.pb)
+fetched-module = $(if $(findstring ://,$(call named,$(HUB_MODULE))),\
+	$(TFHUB_CACHE_DIR)/$(shell printf %s $(call in-shell,$(HUB_MODULE)) | sha1sum | cut -c-40))
 module.command = $(TF1) -m tf1.hub describe $(HUB_MODULE) $(OUT)/module
 module.makes = $(OUT)/module
 module.goal = features
@@ -65,7 +65,7 @@ MODEL = --vocab_file=$(VOCAB_FILE) --bert_config_file=$(BERT_CONFIG_FILE) $(if $
 	$(if $(DETERMINISTIC),--deterministic)
 MODEL_FILES = $(VOCAB_FILE) $(BERT_CONFIG_FILE)
 endif
-CASED = $(shell grep -sl '"do_lower_case": *false' $(dir $(VOCAB_FILE))tokenizer_config.json)
+CASED = $(shell grep -sl '"do_lower_case": *false' "$$(dirname $(call in-shell,$(VOCAB_FILE)))/tokenizer_config.json")
 
 REVIEWS_SOURCE = $(or $(DATA_DIR),$(DOWNLOADS)/$(REVIEWS_ARCHIVE))
 EXAMPLES = $(addprefix $(OUT)/reviews/,train.jsonl test.jsonl heldout.txt)
@@ -84,10 +84,12 @@ features.command = $(TF1) -m tf1.features $(OUT)/reviews $(OUT)/features --vocab
 	--max_seq_length=$(MAX_SEQ_LENGTH)
 features.makes = $(OUT)/features
 features.flags = $(trains)
-fits = positions=$$(grep -o '"max_position_embeddings": *[0-9]*' $(MODEL_CONFIG) | grep -o '[0-9]*$$'); \
+fits = positions=$$(grep -o '"max_position_embeddings": *[0-9]*' $(call in-shell,$(MODEL_CONFIG)) \
+	  | grep -o '[0-9]*$$'); \
 	[ "$${positions:-$(MAX_SEQ_LENGTH)}" -ge $(MAX_SEQ_LENGTH) ] || \
 	{ echo "MAX_SEQ_LENGTH=$(MAX_SEQ_LENGTH): the model has only $$positions positions" >&2; exit 1; }; \
-	$(if $(HUB_MODULE),,$(TOOLS) -m infer.text.bert_config $(BERT_CONFIG_FILE) $(VOCAB_FILE) && )
+	$(if $(HUB_MODULE),,$(TOOLS) -m infer.text.bert_config $(call in-shell,$(BERT_CONFIG_FILE)) \
+	  $(call in-shell,$(VOCAB_FILE)) && )
 $(FEATURES): $(VOCAB_FILE) $(MODEL_CONFIG) $(EXAMPLES) FORCE | .tox/tf1.stamp
 	$(call stage,features,$(fits))
 

@@ -4,7 +4,7 @@ ifeq ($(wildcard profiles/$(PROFILE).mk),)
 $(error unknown profile '$(PROFILE)': choose one of $(basename $(notdir $(wildcard profiles/*.mk))))
 endif
 include profiles/$(PROFILE).mk
-GIVEN := $(foreach name,DATA_DIR HUB_MODULE CHECKPOINT PB,$(if $(filter command,$(origin $(name))),$(name)))
+GIVEN := $(strip $(foreach name,DATA_DIR HUB_MODULE CHECKPOINT PB,$(if $($(name)),$(filter $(name),$(COMMAND_LINE)))))
 override HUB_MODULE := $(patsubst %/,%,$(HUB_MODULE))
 override DATA_DIR := $(patsubst %/,%,$(DATA_DIR))
 override OFFLINE := $(filter-out 0,$(OFFLINE))
@@ -13,8 +13,9 @@ override DETERMINISTIC := $(filter-out 0,$(DETERMINISTIC))
 # What is made from something given lies apart from the profile's own run, and from what was made from another. Weights
 # and the module that is exported from them are the profile's in any case.
 PROFILE_OUT = $(BUILD)/$(PROFILE)
-empty :=
-OUT = $(PROFILE_OUT)$(subst $(empty) ,,$(subst :,-,$(subst /,-,$(foreach name,$(GIVEN),$(addprefix -,$($(name)))))))
+OUT_END := $(if $(GIVEN),$(shell printf -- '-%s' $(foreach name,$(GIVEN),$(call in-shell,$($(name)))) \
+	| LC_ALL=C tr --complement A-Za-z0-9._+ - | tail --bytes=200 | sed 's/^[^-]/-/'))
+OUT = $(PROFILE_OUT)$(OUT_END)
 PREDICTIONS = $(OUT)/predict
 
 STEPS := $(shell awk 'BEGIN { print int($(TRAIN_SIZE) / $(TRAIN_BATCH_SIZE) * $(EPOCHS)) }' 2> /dev/null)
@@ -32,16 +33,17 @@ result2.makes = $(OUT)/result2
 result1.reads = $(fetched-module)
 result2.reads = $(fetched-module)
 tensorflow.reads = $(fetched-module)
-result1.flags = --resumes $(trains)
-result2.flags = --resumes $(trains)
+result1.flags = --resumes --smaller TRAIN_BATCH_SIZE MAX_SEQ_LENGTH $(trains)
+result2.flags = $(result1.flags)
 patch.makes = $(OUT)/run_classifier.py
 patch.goal = result2
 patch.flags = $(trains)
 fc.makes = $(HEAD)
 
 # The length is the graph's own, where that comes from elsewhere.
-LENGTH = $(if $(CHECKPOINT)$(PB),$(if $(and $(DRY_RUN),$(if $(wildcard $(FROZEN)),,planned)),LENGTH,$(or \
-	$(shell $(OPENVINO) -m infer.graph $(FROZEN)),$(error $(FROZEN) has no length))),$(MAX_SEQ_LENGTH))
+LENGTH = $(if $(CHECKPOINT)$(PB),$(if $(and $(DRY_RUN),$(if $(call there,$(FROZEN)),,planned)),LENGTH,$(or \
+	$(shell $(without) $(OPENVINO) -m infer.graph $(call in-shell,$(FROZEN))),\
+	$(error $(call named,$(FROZEN)) has no length))),$(MAX_SEQ_LENGTH))
 CONVERTER_ENVIRONMENT = $(if $(filter mo,$(CONVERTER)),openvino,openvino-current)
 frontend.command = $(CURRENT) -m infer.convert encoder $(FROZEN) $(OUT)/ir.part/bert-finetune.xml
 ir.command = $($(CONVERTER).command)

@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 import json
 import os
+import shlex
 import sys
 from pathlib import Path
 
@@ -19,11 +20,6 @@ def seal(record):
     """Returns the SHA-256 of a record without its own: of its JSON with sorted keys."""
     content = {key: value for key, value in record.items() if key != "sha256"}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
-def normalize(command):
-    """Returns a command with one space between its words."""
-    return " ".join(command.split())
 
 
 def begun(path):
@@ -75,14 +71,15 @@ def read_flags(words):
 
 def compare_commands(before, now):
     """Returns how a command differs from the recorded one, in words: its flags, if those are what differs."""
-    old, new = read_flags(before.split()), read_flags(now.split())
+    old_words, new_words = shlex.split(before), shlex.split(now)
+    old, new = read_flags(old_words), read_flags(new_words)
     differences = [f"--{name} is new" for name in new if name not in old]
     differences += [f"--{name} is gone" for name in old if name not in new]
     differences += [
         f"--{name} was {old[name]}, is {new[name]}" for name in new if old.get(name, new[name]) != new[name]
     ]
-    if before.split()[:1] != now.split()[:1]:
-        differences.append(f"it ran in {before.split()[0]}, is to run in {now.split()[0]}")
+    if old_words[:1] != new_words[:1]:
+        differences.append(f"it ran in {old_words[0]}, is to run in {new_words[0]}")
     return ", ".join(differences) or f"its command was `{before}`, is `{now}`"
 
 
@@ -91,7 +88,7 @@ def find_difference(path, command, inputs, planned=()):
 
     Args:
       path: of its record.
-      command: as it would run now.
+      command: as it would run now, in a shell's words.
       inputs: paths of what it is declared to read now, as expand takes them.
       planned: paths of what is to be made before it, in a dry run.
     """
@@ -100,8 +97,8 @@ def find_difference(path, command, inputs, planned=()):
     record, wrong = read_record(path)
     if wrong or not isinstance(record.get("modules"), list) or not isinstance(record.get("parameters"), str):
         return f"its record {wrong or 'is of an older version'}"
-    if record["parameters"] != (now := normalize(command)):
-        return compare_commands(record["parameters"], now)
+    if record["parameters"] != command:
+        return compare_commands(record["parameters"], command)
     first = tuple(name_of(path) for path in planned)
     waited_for = [
         path

