@@ -30,7 +30,7 @@ $(if $(filter mo frontend,$(CONVERTER)),,$(error CONVERTER='$(CONVERTER)': choos
 OWN_BERT = $(strip $(foreach name,VOCAB_FILE BERT_CONFIG_FILE,$(if $(filter command,$(origin $(name))),$(name))))
 $(if $(and $(HUB_MODULE),$(OWN_BERT)),$(error $(OWN_BERT): HUB_MODULE=$(HUB_MODULE) has its own: add HUB_MODULE=))
 PATHS = DATA_DIR REVIEWS CHECKPOINT META_GRAPH PB CHECKSUMS INPUT $(OWN_BERT)
-$(foreach name,HUB_MODULE MIRROR OUTPUT HOSTS $(PATHS),$(if $(word 2,$($(name))),\
+$(foreach name,HUB_MODULE MIRROR OUTPUT HOSTS $(filter-out INPUT,$(PATHS)),$(if $(word 2,$($(name))),\
 	$(error $(name)='$($(name))': Make takes no spaces in it)))
 $(foreach name,$(filter-out CHECKPOINT,$(PATHS)),$(foreach path,$($(name)),$(if $(wildcard $(path)),,\
 	$(error $(path): no such file or folder))))
@@ -50,18 +50,24 @@ $(if $(and $(MIRROR),$(OFFLINE)),\
 	$(error MIRROR=$(MIRROR) and OFFLINE=1: one fetches and the other forbids it: give one))
 $(if $(OFFLINE),$(foreach goal,$(filter lock lock-% audit,$(MAKECMDGOALS)),\
 	$(error make $(goal) asks the package index: leave out OFFLINE=1)))
-FORMATS = .csv .tsv .jsonl .parquet .txt
-WRITTEN = $(FORMATS:%=\%%) %.CSV %.TSV %.JSONL %.PARQUET %.TXT
+# $(call misnamed,PATHS,PATTERN) is the first whose extension is not such, a folder apart.
+misnamed = $(shell printf '%s\n' $(foreach path,$(1),$(if $(wildcard $(path)/.),,$(call quote,$(path)))) \
+	| grep -viE '\.$(2)$$' | head -n 1)
+FORMATS = ((csv|tsv|jsonl|ndjson|json|txt)(\.(gz|bz2|zst))?|parquet)
+LISTED = .csv .tsv .jsonl .ndjson .json .txt, also with .gz .bz2 or .zst after it, or .parquet
 $(foreach goal,$(filter score,$(MAKECMDGOALS)),$(foreach name,INPUT OUTPUT,$(if $($(name)),\
-	$(if $(filter $(WRITTEN),$($(name))),,$(error $(name)=$($(name)): must end with one of $(FORMATS))),\
+	$(foreach path,$(call misnamed,$($(name)),$(FORMATS)),$(error $(name)=$(path): must end with one of $(LISTED))),\
 	$(error make score: what to read and what to write are missing: add INPUT=reviews.csv OUTPUT=scored.csv)))\
 	$(if $(wildcard $(dir $(OUTPUT))),,$(error OUTPUT=$(OUTPUT): no such folder: make it first)))
+$(if $(filter-out comma semicolon tab pipe,$(DELIMITER)),\
+	$(error DELIMITER='$(DELIMITER)': choose comma, semicolon, tab or pipe))
+$(if $(filter-out doubled backslash none,$(QUOTES)),$(error QUOTES='$(QUOTES)': choose doubled, backslash or none))
 $(if $(filter-out local ray,$(ENGINE)),$(error ENGINE='$(ENGINE)': choose local or ray))
 $(if $(RAY_ADDRESS),$(if $(filter ray,$(ENGINE)),,$(error RAY_ADDRESS=$(RAY_ADDRESS): add ENGINE=ray, or leave it out))\
 	$(if $(shell printf '%s' '$(subst ','\'',$(RAY_ADDRESS))' | grep -xE '[A-Za-z0-9._-]+:[0-9]{1,5}'),,\
 	$(error RAY_ADDRESS='$(RAY_ADDRESS)': must be HOST:PORT, such as 10.0.0.1:6379)))
-DISTRIBUTED = %.jsonl %.parquet %.JSONL %.PARQUET
-$(if $(filter ray,$(ENGINE)),$(foreach name,INPUT OUTPUT,$(if $(filter-out $(DISTRIBUTED),$($(name))),\
-	$(error $(name)=$($(name)): ENGINE=ray takes .jsonl and .parquet: leave it out, or convert the file))))
+$(if $(filter ray,$(ENGINE)),$(foreach name,INPUT OUTPUT,\
+	$(foreach path,$(call misnamed,$($(name)),(jsonl|ndjson|parquet)),\
+	$(error $(name)=$(path): ENGINE=ray takes .jsonl and .parquet: leave it out, or convert the file))))
 $(if $(filter bench,$(MAKECMDGOALS)),$(if $(shell [ $(MAX_SEQ_LENGTH) -le $(BENCH_LENGTH) ] && echo fits),,\
 	$(error BENCH_LENGTH=$(BENCH_LENGTH): must not be less than MAX_SEQ_LENGTH=$(MAX_SEQ_LENGTH))))

@@ -1,11 +1,19 @@
 # Inference to ship, on today's OpenVINO: one file that is the classifier, and what is made of it.
 
-## INPUT: of make score: a .csv, .tsv, .jsonl, .parquet or .txt file of reviews
+## INPUT: of make score: a .csv, .tsv, .jsonl, .json, .parquet or .txt of reviews, or .gz; several, or a folder of them
 INPUT =
 ## OUTPUT: of make score: the file to write, in any of these formats
 OUTPUT =
-## TEXT_COLUMN: of make score: the column of the reviews, if it is neither `review` nor the only one
+## TEXT_COLUMN: of make score: the column of the reviews, if it is not called review, text or sentence
 TEXT_COLUMN =
+## ENCODING: of make score: that of INPUT, if it is not UTF-8, such as cp1252 or utf-16
+ENCODING =
+## DELIMITER: of make score: comma, semicolon, tab or pipe, if that of a .csv or .tsv is not recognised
+DELIMITER =
+## QUOTES: of make score: in a quoted field a quote is doubled or after a backslash; none: they are text
+QUOTES =
+## NO_HEADER: of make score: 1 if the first line of a .csv or .tsv is a row
+NO_HEADER =
 ## ENGINE: of make score: what scores, local or ray
 ENGINE =
 ## RAY_ADDRESS: of make score ENGINE=ray: a Ray cluster, host:port, instead of a Ray of its own on this machine
@@ -36,6 +44,7 @@ score: $(CLASSIFIER) | .tox/$(SCORER).stamp  ## score INPUT=reviews.csv into OUT
 	@echo "scoring with $(OUT)/classifier.xml"
 	@env --block-signal=INT STAGE=score .tox/$(SCORER)/bin/python -m infer score -m $(OUT)/classifier.xml -d $(DEVICE) \
 	  $(ENGINE:%=--engine=%) $(RAY_ADDRESS:%=--ray_address=%) \
-	  $(if $(value TEXT_COLUMN),--text_column="$$COLUMN") "$$INPUT" "$$OUTPUT"
+	  $(if $(value TEXT_COLUMN),--text_column="$$COLUMN") $(ENCODING:%=--encoding=%) $(DELIMITER:%=--delimiter=%) \
+	  $(QUOTES:%=--quotes=%) $(if $(filter-out 0,$(NO_HEADER)),--no_header) $$INPUT "$$OUTPUT"
 
 .PHONY: classifier int8 score

@@ -7,30 +7,11 @@ import time
 
 import pytest
 from modules import ROOT, run
-from scoring import MANY, command, read, refused, score
+from scoring import KILLER, MANY, command, read, refused, score
 from small import mounted
 
 from infer.classifier import WINDOW
 from infer.score.parts import locked
-
-# Kills itself with SIGKILL at the n-th call of a function of os, before or after it is done.
-KILLER = """
-import os, signal, sys
-from infer.score.__main__ import main
-name, count, when = sys.argv[1], int(sys.argv[2]), sys.argv[3]
-real, calls = getattr(os, name), 0
-def killing(*arguments, **options):
-    global calls
-    calls += 1
-    if calls == count and when == "before":
-        os.kill(os.getpid(), signal.SIGKILL)
-    answer = real(*arguments, **options)
-    if calls == count:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return answer
-setattr(os, name, killing)
-main(sys.argv[4:])
-"""
 
 
 @pytest.mark.process
