@@ -34,6 +34,8 @@ $(foreach name,HUB_MODULE MIRROR OUTPUT HOSTS $(filter-out INPUT,$(PATHS)),$(if 
 	$(error $(name)='$($(name))': Make takes no spaces in it)))
 $(foreach name,$(filter-out CHECKPOINT,$(PATHS)),$(foreach path,$($(name)),$(if $(wildcard $(path)),,\
 	$(error $(path): no such file or folder))))
+$(if $(filter %.csv %.tsv %.json %.jsonl %.ndjson %.parquet %.gz %.bz2 %.zst,$(REVIEWS)),\
+	$(error REVIEWS=$(REVIEWS): not a text file of one review a line: `make score` reads it))
 $(if $(CHECKPOINT),$(if $(wildcard $(CHECKPOINT).index),,\
 	$(error $(CHECKPOINT).index: no such file: CHECKPOINT= takes a path up to model.ckpt-N)))
 $(if $(HUB_MODULE),$(if $(findstring ://,$(HUB_MODULE)),,$(if $(filter $(BUILD)/$(PROFILE)/hub-module,$(HUB_MODULE)),,\

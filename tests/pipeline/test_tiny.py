@@ -339,6 +339,10 @@ def test_a_lost_record_or_a_kill_before_it_was_written_remakes_the_stage(tiny):
         ("RANDOM_SEED=-1", "seed '-1': must be a whole number"),
         ("SEEDS=0 x", "seed 'x': must be a whole number"),
         ("REVIEWS=", "REVIEWS= is empty: leave it out for the default"),
+        (
+            "REVIEWS=build/tiny/reviews/test.jsonl",
+            "test.jsonl: not a text file of one review a line: `make score` reads it",
+        ),
         ("HUB_MODULE=a b", "HUB_MODULE='a b': Make takes no spaces in it"),
         ("LEARNINGRATE2=5e-4", "LEARNINGRATE2=: there is no such variable: did you mean LEARNING_RATE2=?"),
         ("XYZZY=1", "XYZZY=: there is no such variable: `make help` lists them"),
