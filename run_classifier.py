@@ -21,6 +21,7 @@ from tqdm import tqdm
 
 from infer.text.bert_config import read_config_and_vocab
 from infer.text.examples import LABELS
+from infer.text.vocab import read_casing
 from tf1 import workers
 from tf1.checkpoint import read_checkpoint
 from tf1.hub import read_module
@@ -176,7 +177,8 @@ def read_model():
         vocab_file, do_lower_case, max_position_embeddings = read_hub_model()
     else:
         bert_config = read_checkpoint_model()
-        vocab_file, do_lower_case = FLAGS.vocab_file, FLAGS.do_lower_case
+        vocab_file = FLAGS.vocab_file
+        do_lower_case = FLAGS.do_lower_case if FLAGS["do_lower_case"].present else read_casing(vocab_file)
         max_position_embeddings = bert_config.max_position_embeddings
     if not 2 < FLAGS.max_seq_length <= max_position_embeddings:
         sys.exit(

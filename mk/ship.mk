@@ -24,6 +24,7 @@ classifier: $(CLASSIFIER)  ## one IR of any batch and length: encoder, head, voc
 classifier.command = $(CURRENT) -m infer.convert classifier $(FROZEN) $(OUT)/classifier.part/classifier.xml \
 	--head_dir=$(OUT) --vocab_file=$(VOCAB_FILE)
 classifier.makes = $(CLASSIFIER)
+classifier.reads = $(CASING)
 $(CLASSIFIER) &: $(FROZEN) $(HEAD) $(VOCAB_FILE) FORCE | .tox/openvino-current.stamp
 	$(call stage,classifier)
 
