@@ -6,6 +6,7 @@ from infer.score.files import open_text
 from infer.score.rows import DELIMITERS, NOT_UTF_8, QUOTES, Dialect, read_fields
 
 MARKS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
+NAMES = {mark: name for name, mark in MARKS.items()}
 SAMPLE = 1000  # rows
 BETTER = 10  # so many times fewer bad rows tell another dialect from the usual one
 MAX_WORDS = 4  # of a column's name
@@ -36,7 +37,7 @@ def is_bad(fields, columns, dialect):
 
 
 def marks_in(name):
-    return [mark for mark in MARKS.values() if mark in name]
+    return [mark for mark in NAMES if mark in name]
 
 
 def recognise(path, suffix, encoding, delimiter=None, quotes=None):
@@ -65,10 +66,10 @@ def recognise(path, suffix, encoding, delimiter=None, quotes=None):
 
 def describe(dialect, usual):
     """Returns what is unusual about a Dialect, with the options that say the same, as a tuple of str."""
-    mark = next((name for name, mark in MARKS.items() if mark == dialect.delimiter), dialect.delimiter)
     quotes = {"backslash": '\\" for a quote in a field', "none": "quotes that are text"}.get(dialect.quotes)
     said = (
-        dialect.delimiter != usual.delimiter and f"{dialect.delimiter!r} between fields (--delimiter {mark})",
+        dialect.delimiter != usual.delimiter
+        and f"{dialect.delimiter!r} between fields (--delimiter {NAMES[dialect.delimiter]})",
         dialect.quotes != usual.quotes and f"{quotes} (--quotes {dialect.quotes})",
         dialect.blanks and "blanks before fields left out",
     )

@@ -62,12 +62,14 @@ def find_files(paths):
 
 
 @contextlib.contextmanager
-def refusing_broken(path, what):
-    """Exits with one line if pyarrow cannot read the file, `what` it should be a whole one of."""
+def refusing_broken(path, encoding=None):
+    """Exits with one line if pyarrow cannot read the file, or what is in it is not in the encoding."""
     try:
         yield
     except (pa.ArrowException, OSError, UnicodeError) as error:
-        sys.exit(f"{path}: not a whole {what} file: {str(error).splitlines()[0]}")
+        recoding = encoding and isinstance(error, UnicodeError)
+        what = f"not in {encoding}" if recoding else f"not a whole {path.suffix} file"
+        sys.exit(f"{path}: {what}: {str(error).splitlines()[0]}")
 
 
 @contextlib.contextmanager
@@ -86,7 +88,7 @@ def open_text(path, encoding=None, offset=0):
             file = stack.enter_context(open(path, "rb"))
             file.seek(offset)
         else:
-            stack.enter_context(refusing_broken(path, " ".join(filter(None, (encoding, codec and path.suffix)))))
+            stack.enter_context(refusing_broken(path, encoding))
             stream = pa.OSFile(str(path))
             stream = pa.CompressedInputStream(stream, codec) if codec else stream
             stream = pa.transcoding_input_stream(stream, encoding, "utf-8") if encoding else stream
@@ -99,7 +101,7 @@ def open_text(path, encoding=None, offset=0):
 
 
 def guess_encoding(path):
-    """Returns a line on the encoding of a file with lines that are not UTF-8, or None if its SAMPLE leaves it open.
+    """Returns advice on a file with lines that are not UTF-8, to go behind that, or "" if its SAMPLE is no help.
 
     Told is the frequent case alone, Windows' and Latin-1 for Western languages, where what is not ASCII stands alone.
     (For such text charset-normalizer answers cp1250 or cp1257.)
@@ -107,12 +109,12 @@ def guess_encoding(path):
     with open_text(path) as file:
         foreign = [line for line in file.read(SAMPLE).split(b"\n") if not line.isascii()]
     if not foreign or any(is_utf8(line) for line in foreign):
-        return None
+        return ""
     sample = b"".join(foreign)
     words = re.findall(rb"[\x80-\xff]{3,}", sample)
     western = 2 * sum(map(len, words)) < len(re.findall(rb"[\x80-\xff]", sample))
     name, likely = ("cp1252", "likely cp1252") if western else ("NAME", "nor in a Western encoding")
-    return f"{path}: not in UTF-8, {likely}: read it with --encoding {name} (make: ENCODING={name})"
+    return f", {likely}: read it with --encoding {name} (make: ENCODING={name})"
 
 
 def is_utf8(line):

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from infer.classifier import WINDOW
-from infer.score.dialect import MARKS, describe, is_row, look_into, marks_in, recognise
+from infer.score.dialect import NAMES, describe, is_row, look_into, marks_in, recognise
 from infer.score.files import codec_of, format_of, guess_encoding, open_text, refusing_broken
 from infer.score.rows import (
     BLANKS,
@@ -184,7 +184,7 @@ def read_parquet(path, column, report, start=BEGINNING):
 
     Calls `report` as read_windows does.
     """
-    with refusing_broken(path, ".parquet"), pq.ParquetFile(path, buffer_size=2**20) as file:
+    with refusing_broken(path), pq.ParquetFile(path, buffer_size=2**20) as file:
         first = 1
         for table, begin in read_tables(file, start):
             texts = read_texts(table, column, partial(report, path), first)
@@ -210,8 +210,9 @@ def choose(path, columns, asked, hint=""):
 
 
 def known_among(columns):
-    """Returns the columns that are called as one of TEXT_COLUMNS, in the order of these."""
-    return [name for known in TEXT_COLUMNS for name in columns if name.strip().lower() == known]
+    """Returns the columns that are called as one of TEXT_COLUMNS, in the order of these; the same letters first."""
+    found = [name for name in columns if name.strip().lower() in TEXT_COLUMNS]
+    return sorted(found, key=lambda name: (TEXT_COLUMNS.index(name.strip().lower()), name not in TEXT_COLUMNS))
 
 
 def open_source(paths, options):
@@ -264,7 +265,7 @@ def say_column(column, options, more=""):
 
 def open_parquet(path, options):
     """Returns the Source of a .parquet. Arguments and errors: open_source's."""
-    with refusing_broken(path, ".parquet"):
+    with refusing_broken(path):
         schema = pq.read_schema(path)
     column = choose(path, schema.names, options.text_column)
     kind = schema.field(column).type
@@ -299,9 +300,10 @@ def open_csv(path, suffix, options):
     dialect = recognise(path, suffix, options.encoding, options.delimiter, options.quotes)
     columns, number, _ = look_into(path, options.encoding, dialect)
     if isinstance(columns, str):
-        if columns == NOT_UTF_8 and not options.encoding and (guess := guess_encoding(path)):
-            sys.exit(guess)
-        sys.exit(f"{path}: line {number}: {columns}: a {suffix} begins with a row of column names, in UTF-8")
+        guess = guess_encoding(path) if columns == NOT_UTF_8 else ""
+        sys.exit(
+            f"{path}: line {number}: {columns}{guess or f': a {suffix} begins with a row of column names, in UTF-8'}"
+        )
     hint = ""
     if options.no_header:
         columns = [f"column_{i}" for i, _ in enumerate(columns, 1)]
@@ -309,10 +311,9 @@ def open_csv(path, suffix, options):
         hint = "line 1 looks like a row: --no_header (make: NO_HEADER=1) if it is; if not, "
     column = choose(path, columns, options.text_column, hint)
     if not options.text_column and len(columns) == 1 and (marks := marks_in(column)):
-        name = next(name for name, mark in MARKS.items() if mark == marks[0])
         sys.exit(
             f"{path}: one column, {column!r}: are there {marks[0]!r} for {dialect.delimiter!r}? "
-            f"Mend that, or say --delimiter {name}, or name the column with {FLAG}"
+            f"Mend that, or say --delimiter {NAMES[marks[0]]}, or name the column with {FLAG}"
         )
     read_rows = partial(read_csv, columns=columns, dialect=dialect, header=not options.no_header)
     read = partial(read_windows, path, options.encoding, read_rows, column, "line")

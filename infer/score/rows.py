@@ -141,7 +141,7 @@ def read_jsonl(file):
 
 
 def read_array(file):
-    """Yields (number from 1, dict or what is wrong, characters) of each value of a JSON array.
+    """Yields (number from 1, dict or what is wrong, characters) of each value of a JSON array; closes the file.
 
     Raises: Broken if a value has no end, so that it cannot be told where the next one begins.
     """
@@ -171,8 +171,6 @@ def read_array(file):
         raise Broken(f"row {number + 1}: {TOO_DEEP}") from error
     except ValueError as error:
         raise Broken(f"row {number + 1}: {error}") from error
-    finally:
-        reader.detach()
 
 
 def read_fields(file, dialect):

@@ -73,20 +73,23 @@ class BadRows:
 
     Args:
       several: whether they are listed with the name of their file.
+      is_text: whether what is not UTF-8 may be of another encoding.
       strict: exit at the first.
       listed: a binary file to list them in, unbuffered.
     """
 
-    def __init__(self, several, strict, listed):
-        self.several, self.strict, self.listed, self.count, self.foreign = several, strict, listed, 0, None
+    def __init__(self, several, is_text, strict, listed):
+        self.several, self.is_text, self.strict, self.listed = several, is_text, strict, listed
+        self.count, self.foreign = 0, None  # how many there are, and the first file with text that is not UTF-8
 
     def report(self, path, place, why):
         """Takes the Path of a file, where in it a bad row is, and what is wrong with it."""
         self.count += 1
-        if why == NOT_UTF_8 and not self.foreign:
-            self.foreign = path
+        if why == NOT_UTF_8 and self.is_text:
+            self.foreign = self.foreign or path
         if self.strict:
-            sys.exit(f"{path}: {place}: {why}: mend it, or leave out --strict to skip it")
+            advice = self.foreign and guess_encoding(path) or ": mend it"
+            sys.exit(f"{path}: {place}: {why}{advice}, or leave out --strict to skip it")
         try:
             name = f"{path}: " if self.several else ""
             line = f"{name}{place}: {' '.join(why.splitlines())}\n".encode(errors="backslashreplace")
@@ -97,12 +100,12 @@ class BadRows:
         if self.count <= REPORTED:
             tqdm.write(f"{path}: {place}: {why}: skipped", file=sys.stderr)
 
-    def report_rest(self, name, is_text):
+    def report_rest(self, name):
         """Says how many more there were than have been said, and in which encoding those that are not UTF-8 may be."""
         if self.count > REPORTED:
             print(f"{name}: and {self.count - REPORTED} more bad rows: skipped", file=sys.stderr)
-        if is_text and self.foreign and (guess := guess_encoding(self.foreign)):
-            print(guess, file=sys.stderr)
+        if self.foreign and (guess := guess_encoding(self.foreign)):
+            print(f"{self.foreign}: {NOT_UTF_8}{guess}", file=sys.stderr)
 
 
 def name_of(paths):
@@ -122,7 +125,7 @@ def check(paths, source, kinds, strict, suffix, listed):
       listed: a file to list all bad rows in, as bytes.
     Returns: (list of Window, number of bad rows). Raises: SystemExit, also if all are bad; OSError.
     """
-    found, bad = [], BadRows(len(paths) > 1, strict, listed)
+    found, bad = [], BadRows(len(paths) > 1, not source.schema, strict, listed)
     with tqdm(desc="check", unit="row", unit_scale=True, leave=False, disable=None) as bar:  # None: terminals only
         for rows, texts, position in source.read(bad.report):
             found.append(Window(len(texts), position))
@@ -135,7 +138,7 @@ def check(paths, source, kinds, strict, suffix, listed):
                     check_values(rows)
             except UNFIT as error:
                 sys.exit(f"{paths[position.file]}: a value that {suffix} cannot hold: {error}: write a .parquet")
-    bad.report_rest(name_of(paths), is_text=not source.schema)
+    bad.report_rest(name_of(paths))
     if bad.count and not found:
         sys.exit(f"{name_of(paths)}: none of its {bad.count} rows can be scored: nothing is written")
     return found, bad.count

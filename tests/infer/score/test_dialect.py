@@ -141,3 +141,13 @@ def test_the_usual_names_of_the_text_are_found(classifier, name, tmp_path, capsy
     (row,) = read(tmp_path / "out.csv")
     assert list(row) == ["id", name, "label", "predicted_label", "p_negative", "p_positive"]
     assert row["label"] == "1" and row["predicted_label"] in ("Negative", "Positive")
+
+
+def test_of_several_usual_names_the_first_is_taken(classifier, tmp_path):
+    names = ["sentence", "Review", "text", "review"]
+    for expected in ("review", "Review", "text", "sentence"):
+        write(tmp_path / "in.csv", [{name: "good" if name == expected else "bad" for name in names}])
+        score(classifier, tmp_path / "in.csv", tmp_path / "out.csv")
+        score(classifier, tmp_path / "in.csv", tmp_path / "asked.csv", "--text_column", expected)
+        assert (tmp_path / "out.csv").read_bytes() == (tmp_path / "asked.csv").read_bytes()
+        names.remove(expected)

@@ -85,7 +85,7 @@ def test_two_runs_do_not_write_one_file(classifier, many, tmp_path):
 
 # Room for some parts of it, or for all of them but not for the output too.
 @pytest.mark.process
-@pytest.mark.parametrize("to, share", [(".csv", 0.6), (".csv", 1.5), (".parquet", 0.3)])
+@pytest.mark.parametrize("to, share", [(".csv", 0.6), (".csv", 1.5), (".csv.gz", 1.1), (".parquet", 0.3)])
 def test_a_full_disk_is_one_line_and_room_lets_it_go_on(classifier, many, to, share, tmp_path, capsys):
     with mounted(tmp_path / "disk", "-o", f"size={int(share * len(many[1]))}") as disk:
         output = disk / f"out{to}"

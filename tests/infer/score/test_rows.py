@@ -40,7 +40,7 @@ def test_bad_rows_are_named_by_their_line_counted_and_skipped(classifier, suffix
     lines = stderr.splitlines(keepends=True)
     if any("not UTF-8" in problem for problem in problems):
         likely = "likely cp1252: read it with --encoding cp1252 (make: ENCODING=cp1252)"
-        assert lines.pop() == f"{source}: not in UTF-8, {likely}\n"
+        assert lines.pop() == f"{source}: not UTF-8, {likely}\n"
     for line, problem in zip(lines, problems, strict=True):
         assert line.startswith(f"{source}: {problem}") and line.endswith(": skipped\n")
     errors = tmp_path / "out.jsonl.errors"
