@@ -21,6 +21,7 @@ from tqdm import tqdm
 
 from infer.text.bert_config import read_config_and_vocab
 from infer.text.examples import LABELS
+from infer.text.vocab import read_casing
 from tf1 import workers
 from tf1.checkpoint import read_checkpoint
 from tf1.hub import read_module
@@ -183,7 +184,15 @@ def read_model():
         vocab_file, do_lower_case, max_position_embeddings = read_hub_model()
     else:
         bert_config = read_checkpoint_model()
-        vocab_file, do_lower_case = FLAGS.vocab_file, FLAGS.do_lower_case
+        vocab_file = FLAGS.vocab_file
+        do_lower_case = FLAGS.do_lower_case if FLAGS["do_lower_case"].present else read_casing(vocab_file)
+        try:
+            tokenization.validate_case_matches_checkpoint(do_lower_case, FLAGS.init_checkpoint)
+        except ValueError:
+            sys.exit(
+                f"--do_lower_case={do_lower_case}: by its name {FLAGS.init_checkpoint} was pre-trained the other "
+                f"way: use --do_lower_case={not do_lower_case}, for the features too"
+            )
         max_position_embeddings = bert_config.max_position_embeddings
     if not 2 < FLAGS.max_seq_length <= max_position_embeddings:
         sys.exit(
@@ -217,13 +226,6 @@ def read_checkpoint_model():
     for path in (FLAGS.bert_config_file, FLAGS.vocab_file):
         if not os.path.isfile(path):
             sys.exit(f"{path}: no such file")
-    try:
-        tokenization.validate_case_matches_checkpoint(FLAGS.do_lower_case, FLAGS.init_checkpoint)
-    except ValueError:
-        sys.exit(
-            f"--do_lower_case={FLAGS.do_lower_case}: by its name {FLAGS.init_checkpoint} was pre-trained the other "
-            f"way: use --do_lower_case={not FLAGS.do_lower_case}, for the features too"
-        )
     return modeling.BertConfig(**read_config_and_vocab(FLAGS.bert_config_file, FLAGS.vocab_file))
 
 

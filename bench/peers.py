@@ -30,7 +30,7 @@ from infer.head import load_head  # noqa: E402
 from infer.ports import INPUTS  # noqa: E402
 from infer.text.examples import LABELS  # noqa: E402
 from infer.text.script import run  # noqa: E402
-from infer.text.tokenizer import read_casing, read_vocab  # noqa: E402
+from infer.text.vocab import read_casing, read_vocab  # noqa: E402
 
 ONNX_INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 HUGGING_FACE_NAMES = {  # parts of google-research/bert's variable names: of Hugging Face's

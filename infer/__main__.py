@@ -4,7 +4,7 @@ The IR that `make classifier` writes holds all that is needed. Of that which `ma
 weight.npy and bias.npy are read from the IR's folder, vocab.txt from pretrained/ in it, unless --vocab_file says
 otherwise (of a model from a TF Hub module it is in module/): the guide's way, one review at a time.
 
-`python -m infer score` scores a file, .csv, .tsv, .jsonl, .parquet or .txt: see `python -m infer score --help`.
+`python -m infer score` scores a file, .csv, .tsv, .json, .jsonl, .parquet or .txt: see `python -m infer score --help`.
 """
 
 import argparse
@@ -78,7 +78,7 @@ def main():
     )
     parser.add_argument("-m", "--model", required=True, help="the IR: classifier.xml or bert-finetune.xml")
     parser.add_argument("-d", "--device", default="CPU", help="the device to run on (default: CPU)")
-    parser.add_argument("-f", "--file", help="a file of reviews, one a line; - for standard input")
+    parser.add_argument("-f", "--file", help="a text file of reviews, one a line; - for standard input")
     parser.add_argument("--reference", help="test_results.tsv of the same reviews, to compare with TensorFlow")
     parser.add_argument(
         "--hint", choices=HINTS, help="classifier.xml: for many reviews, or for a quick answer to a few"

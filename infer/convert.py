@@ -23,7 +23,7 @@ from infer.ir import FP32, reason, save_classifier, save_model, write_info
 from infer.ports import INPUTS, MAX_LENGTH, OUTPUT
 from infer.text.examples import LABELS
 from infer.text.script import run
-from infer.text.tokenizer import read_casing, read_vocab
+from infer.text.vocab import check_size, read_casing, read_vocab
 
 TOLERANCE = 1e-5  # in probability, between the classifier and the encoder as the frontend converts it
 
@@ -126,8 +126,10 @@ def convert_classifier(pb, head_dir, vocab_file):
         sys.exit(f"{pb}: not the graph of google-research/bert: {reason(error)}")
     if broken := [name for name, array in weights.items() if not np.isfinite(array).all()]:
         sys.exit(f"{pb}: some of {broken[0]} is NaN or infinite: freeze another checkpoint")
-    if len(vocab) != vocab_size:
-        sys.exit(f"{vocab_file}: {len(vocab)} entries, but {pb} has {vocab_size}: they belong to different models")
+    try:
+        check_size(vocab, vocab_size)
+    except ValueError as error:
+        sys.exit(f"{vocab_file}: {error}: see {pb}")
     difference = largest_difference(classifier, encoder, head, vocab_size)
     if not difference <= TOLERANCE:
         sys.exit(f"{pb}: not google-research/bert's computation: probabilities differ by {difference:.2g}")

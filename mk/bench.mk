@@ -14,7 +14,7 @@ GUIDE = $(OUT)/bench/guide
 graph.command = $(TF1) -m bench.guide $(MODEL) --max_seq_length=$(BENCH_LENGTH) --output_dir=$(GUIDE)
 graph.record = $(GUIDE)/graph.record.json
 graph.goal = bench
-graph.reads = $(fetched-module)
+graph.reads = $(fetched-module) $(CASING)
 $(GUIDE)/graph.meta: $(MODEL_FILES) FORCE | .tox/tf1.stamp
 	$(call stage,graph)
 .PHONY: $(GUIDE)
@@ -25,6 +25,7 @@ $(GUIDE): $(GUIDE)/graph.meta $(FINE_TUNED).index
 PEERS = $(OUT)/bench/peers
 peers.command = $(BENCH) -m bench.peers $(FROZEN) $(PEERS) --head_dir=$(OUT) --vocab_file=$(VOCAB_FILE)
 peers.makes = $(PEERS)
+peers.reads = $(CASING)
 peers.record = $(OUT)/bench/peers.record.json
 peers.goal = bench
 $(PEERS)/config.json: $(FROZEN) $(HEAD) $(VOCAB_FILE) FORCE | .tox/bench.stamp

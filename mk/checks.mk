@@ -32,9 +32,13 @@ $(if $(filter mo frontend,$(CONVERTER)),,$(error CONVERTER='$(CONVERTER)': choos
 OWN_BERT = $(filter VOCAB_FILE BERT_CONFIG_FILE,$(COMMAND_LINE))
 $(if $(and $(HUB_MODULE),$(OWN_BERT)),\
 	$(error $(OWN_BERT): HUB_MODULE=$(call named,$(HUB_MODULE)) has its own: add HUB_MODULE=))
-READ = DATA_DIR REVIEWS CHECKPOINT META_GRAPH PB CHECKSUMS INPUT $(OWN_BERT)
+READ = DATA_DIR REVIEWS CHECKPOINT META_GRAPH PB CHECKSUMS $(OWN_BERT)
 $(foreach name,$(filter-out CHECKPOINT,$(READ)),$(foreach path,$($(name)),$(if $(call there,$(path)),,\
 	$(error $(call named,$(path)): no such file or folder))))
+missing = $(shell $(inputs); for path; do [ -e "$$path" ] || { printf '%s' "$$path"; exit; }; done)
+$(if $(INPUT),$(if $(missing),$(error $(missing): no such file or folder)))
+$(if $(filter %.csv %.tsv %.json %.jsonl %.ndjson %.parquet %.gz %.bz2 %.zst,$(lastword $(call named,$(REVIEWS)))),\
+	$(error REVIEWS=$(call named,$(REVIEWS)): not a text file of one review a line: `make score` reads it))
 $(foreach name,CHECKPOINT HUB_MODULE,$(foreach character,* ? [ \,$(if $(findstring ://,$(call named,$($(name)))),,\
 	$(if $(findstring $(character),$(call named,$($(name)))),\
 	$(error $(name)=$(call named,$($(name))): TensorFlow takes $(character) for a pattern: copy it to another name)))))
@@ -58,21 +62,26 @@ $(if $(and $(MIRROR),$(OFFLINE)),\
 	$(error MIRROR=$(call named,$(MIRROR)) and OFFLINE=1: one fetches and the other forbids it: give one))
 $(if $(OFFLINE),$(foreach goal,$(filter lock lock-% audit,$(MAKECMDGOALS)),\
 	$(error make $(goal) asks the package index: leave out OFFLINE=1)))
-FORMATS = .csv .tsv .jsonl .parquet .txt
-WRITTEN = $(FORMATS:%=\%%) %.CSV %.TSV %.JSONL %.PARQUET %.TXT
+# $(call misnamed,NAME,PATTERN) is the first of INPUT or OUTPUT whose extension is not such, a folder apart.
+misnamed = $(shell $(if $(filter INPUT,$(1)),$(inputs),set -- $(call in-shell,$($(1)))); for path; do \
+	[ -d "$$path" ] || printf '%s\n' "$$path"; done | grep -viE '\.$(2)$$' | head -n 1)
+FORMATS = ((csv|tsv|jsonl|ndjson|json|txt)(\.(gz|bz2|zst))?|parquet)
+LISTED = .csv .tsv .jsonl .ndjson .json .txt, also with .gz .bz2 or .zst after it, or .parquet
 $(foreach goal,$(filter score,$(MAKECMDGOALS)),$(foreach name,INPUT OUTPUT,$(if $($(name)),\
-	$(if $(filter $(WRITTEN),$(lastword $(call named,$($(name))))),,\
-	$(error $(name)=$(call named,$($(name))): must end with one of $(FORMATS))),\
+	$(if $(call misnamed,$(name),$(FORMATS)),\
+	$(error $(name)=$(call misnamed,$(name),$(FORMATS)): must end with one of $(LISTED))),\
 	$(error make score: what to read and what to write are missing: add INPUT=reviews.csv OUTPUT=scored.csv)))\
 	$(if $(shell test -d "$$(dirname $(call in-shell,$(OUTPUT)))" && echo there),,\
 	$(error OUTPUT=$(call named,$(OUTPUT)): no such folder: make it first)))
+$(if $(filter-out comma semicolon tab pipe,$(DELIMITER)),\
+	$(error DELIMITER='$(DELIMITER)': choose comma, semicolon, tab or pipe))
+$(if $(filter-out doubled backslash none,$(QUOTES)),$(error QUOTES='$(QUOTES)': choose doubled, backslash or none))
 $(if $(filter-out local ray,$(ENGINE)),$(error ENGINE='$(ENGINE)': choose local or ray))
 $(if $(RAY_ADDRESS),$(if $(filter ray,$(ENGINE)),,$(error RAY_ADDRESS=$(RAY_ADDRESS): add ENGINE=ray, or leave it out))\
 	$(if $(shell printf '%s' '$(subst ','\'',$(RAY_ADDRESS))' | grep -xE '[A-Za-z0-9._-]+:[0-9]{1,5}'),,\
 	$(error RAY_ADDRESS='$(RAY_ADDRESS)': must be HOST:PORT, such as 10.0.0.1:6379)))
-DISTRIBUTED = %.jsonl %.parquet %.JSONL %.PARQUET
-$(if $(filter ray,$(ENGINE)),$(foreach name,INPUT OUTPUT,\
-	$(if $(filter $(DISTRIBUTED),$(lastword $(call named,$($(name))))),,\
-	$(error $(name)=$(call named,$($(name))): ENGINE=ray takes .jsonl and .parquet: leave it out, or convert the file))))
+$(if $(filter ray,$(ENGINE)),$(foreach name,INPUT OUTPUT,$(if $(call misnamed,$(name),(jsonl|ndjson|parquet)),\
+	$(error $(name)=$(call misnamed,$(name),(jsonl|ndjson|parquet)): ENGINE=ray takes .jsonl and .parquet: leave it out, \
+	or convert the file))))
 $(if $(filter bench,$(MAKECMDGOALS)),$(if $(shell [ $(MAX_SEQ_LENGTH) -le $(BENCH_LENGTH) ] && echo fits),,\
 	$(error BENCH_LENGTH=$(BENCH_LENGTH): must not be less than MAX_SEQ_LENGTH=$(MAX_SEQ_LENGTH))))

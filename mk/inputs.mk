@@ -61,11 +61,16 @@ else
 VOCAB_FILE = $(PROFILE_OUT)/pretrained/vocab.txt
 MODEL_CONFIG = $(BERT_CONFIG_FILE)
 INIT_CHECKPOINT = $(PROFILE_OUT)/pretrained/bert_model.ckpt
-MODEL = --vocab_file=$(VOCAB_FILE) --bert_config_file=$(BERT_CONFIG_FILE) $(if $(CASED),--do_lower_case=false) \
-	$(if $(DETERMINISTIC),--deterministic)
+MODEL = --vocab_file=$(VOCAB_FILE) --bert_config_file=$(BERT_CONFIG_FILE) $(if $(DETERMINISTIC),--deterministic)
 MODEL_FILES = $(VOCAB_FILE) $(BERT_CONFIG_FILE)
 endif
-CASED = $(shell grep -sl '"do_lower_case": *false' "$$(dirname $(call in-shell,$(VOCAB_FILE)))/tokenizer_config.json")
+# What reads the vocabulary reads this too, where there is one.
+ifneq ($(filter @given/%,$(VOCAB_FILE)),)
+export GIVEN_CASING := $(shell dirname $(call in-shell,$(VOCAB_FILE)))/tokenizer_config.json
+CASING = $(if $(call there,@given/CASING),@given/CASING)
+else
+CASING = $(shell ls $(dir $(VOCAB_FILE))tokenizer_config.json 2> /dev/null)
+endif
 
 REVIEWS_SOURCE = $(or $(DATA_DIR),$(DOWNLOADS)/$(REVIEWS_ARCHIVE))
 EXAMPLES = $(addprefix $(OUT)/reviews/,train.jsonl test.jsonl heldout.txt)
@@ -83,6 +88,7 @@ features: $(FEATURES)  ## the ids of the reviews, in TFRecord files, for both ph
 features.command = $(TF1) -m tf1.features $(OUT)/reviews $(OUT)/features --vocab_file=$(VOCAB_FILE) \
 	--max_seq_length=$(MAX_SEQ_LENGTH)
 features.makes = $(OUT)/features
+features.reads = $(CASING)
 features.flags = $(trains)
 fits = positions=$$(grep -o '"max_position_embeddings": *[0-9]*' $(call in-shell,$(MODEL_CONFIG)) \
 	  | grep -o '[0-9]*$$'); \

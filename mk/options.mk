@@ -30,9 +30,9 @@ TRAIN_FLAGS = --save_checkpoints_steps=$(SAVE_CHECKPOINTS_STEPS) --random_seed=$
 
 result1.makes = $(OUT)/result1
 result2.makes = $(OUT)/result2
-result1.reads = $(fetched-module)
-result2.reads = $(fetched-module)
-tensorflow.reads = $(fetched-module)
+result1.reads = $(fetched-module) $(CASING)
+result2.reads = $(fetched-module) $(CASING)
+tensorflow.reads = $(fetched-module) $(CASING)
 result1.flags = --resumes --smaller TRAIN_BATCH_SIZE MAX_SEQ_LENGTH $(trains)
 result2.flags = $(result1.flags)
 patch.makes = $(OUT)/run_classifier.py
@@ -54,6 +54,7 @@ tensorflow.record = $(PREDICTIONS)/tensorflow.record.json
 tensorflow.goal = $(notdir $(PREDICTIONS))
 openvino.record = $(PREDICTIONS)/openvino.record.json
 openvino.makes = $(PREDICTIONS)/openvino.txt
+openvino.reads = $(CASING)
 openvino.goal = $(notdir $(PREDICTIONS))
 
 .PHONY: result1 result2 pb fc ir predict

@@ -1,11 +1,19 @@
 # Inference to ship, on today's OpenVINO: one IR that is the classifier, and what is made of it.
 
-## INPUT: of make score: a .csv, .tsv, .jsonl, .parquet or .txt file of reviews
+## INPUT: of make score: a .csv, .tsv, .jsonl, .json, .parquet or .txt of reviews, or .gz; several, or a folder of them
 INPUT =
 ## OUTPUT: of make score: the file to write, in any of these formats
 OUTPUT =
-## TEXT_COLUMN: of make score: the column of the reviews, if it is neither `review` nor the only one
+## TEXT_COLUMN: of make score: the column of the reviews, if it is not called review, text or sentence
 TEXT_COLUMN =
+## ENCODING: of make score: that of INPUT, if it is not UTF-8, such as cp1252 or utf-16
+ENCODING =
+## DELIMITER: of make score: comma, semicolon, tab or pipe, if that of a .csv or .tsv is not recognised
+DELIMITER =
+## QUOTES: of make score: in a quoted field a quote is doubled or after a backslash; none: they are text
+QUOTES =
+## NO_HEADER: of make score: 1 if the first line of a .csv or .tsv is a row
+NO_HEADER =
 ## ENGINE: of make score: what scores, local or ray
 ENGINE =
 ## RAY_ADDRESS: of make score ENGINE=ray: a Ray cluster, host:port, instead of a Ray of its own on this machine
@@ -16,6 +24,7 @@ classifier: $(CLASSIFIER)  ## one IR of any batch and length: encoder, head, voc
 classifier.command = $(CURRENT) -m infer.convert classifier $(FROZEN) $(OUT)/classifier.part/classifier.xml \
 	--head_dir=$(OUT) --vocab_file=$(VOCAB_FILE)
 classifier.makes = $(CLASSIFIER)
+classifier.reads = $(CASING)
 $(CLASSIFIER) &: $(FROZEN) $(HEAD) $(VOCAB_FILE) FORCE | .tox/openvino-current.stamp
 	$(call stage,classifier)
 
@@ -30,12 +39,15 @@ $(INT8) &: $(CLASSIFIER) $(EXAMPLES) FORCE | .tox/openvino-current.stamp
 	$(call stage,int8)
 
 # What is scored is the user's own, wherever it lies: no stage of the build, so it leaves no record.
+# One file, whatever it is called, or several: the arguments of a shell.
+inputs = set -f -- $(call in-shell,$(INPUT)); [ -e "$$1" ] || set -- $$1
 SCORER = $(if $(filter ray,$(ENGINE)),ray,openvino-current)
 score: $(CLASSIFIER) | .tox/$(SCORER).stamp  ## score INPUT=reviews.csv into OUTPUT=scored.csv, or other formats
 	@echo "scoring with $(OUT)/classifier.xml"
-	@env --block-signal=INT STAGE=score .tox/$(SCORER)/bin/python -m infer score -m $(OUT)/classifier.xml \
+	@$(inputs); env --block-signal=INT STAGE=score .tox/$(SCORER)/bin/python -m infer score -m $(OUT)/classifier.xml \
 	  -d $(call in-shell,$(DEVICE)) $(ENGINE:%=--engine=%) $(RAY_ADDRESS:%=--ray_address=%) \
-	  $(if $(TEXT_COLUMN),--text_column=$(call in-shell,$(TEXT_COLUMN))) \
-	  $(call in-shell,$(INPUT)) $(call in-shell,$(OUTPUT))
+	  $(if $(TEXT_COLUMN),--text_column=$(call in-shell,$(TEXT_COLUMN))) $(ENCODING:%=--encoding=%) \
+	  $(DELIMITER:%=--delimiter=%) $(QUOTES:%=--quotes=%) $(if $(filter-out 0,$(NO_HEADER)),--no_header) \
+	  "$$@" $(call in-shell,$(OUTPUT))
 
 .PHONY: classifier int8 score

@@ -25,6 +25,7 @@ probabilities: $(OUT)/probabilities-1.tsv
 probabilities.command = $(OPENVINO) -m infer.evaluate -m $(OUT)/bert-finetune.xml --vocab_file $(VOCAB_FILE) \
 	--data_dir $(TEST_DIR) --repeats $(REPEATS) $(OUT)
 probabilities.makes = $(PROBABILITIES)
+probabilities.reads = $(CASING)
 probabilities.goal = ablation
 $(OUT)/probabilities-1.tsv: $(IR) $(HEAD) $(VOCAB_FILE) $(TEST_DIR)/test.jsonl FORCE | .tox/openvino.stamp
 	$(call stage,probabilities)

@@ -25,7 +25,7 @@ from tensorflow_hub.resolver import UnsupportedHandleError
 
 from infer.text.bert_config import read_bert_config
 from infer.text.script import run
-from infer.text.vocab import read_vocab
+from infer.text.vocab import check_size, read_vocab
 from inputs.redirect import build_opener
 from tf1.checkpoint import read_checkpoint
 
@@ -172,9 +172,7 @@ def check_files(folder, vocab_file, vocab_size, names):
     """
     if not os.path.realpath(vocab_file).startswith(os.path.realpath(folder) + os.sep):
         raise ValueError(f"its vocabulary is {vocab_file}, outside its folder")
-    tokens = len(read_vocab(vocab_file))
-    if tokens != vocab_size:
-        raise ValueError(f"{vocab_file} has {tokens} tokens, but the module has {vocab_size} embeddings")
+    check_size(read_vocab(vocab_file), vocab_size)
     missing = set(names) - set(read_checkpoint(os.path.join(folder, "variables", "variables")))
     if missing:
         raise ValueError(f"no variable {min(missing)}")

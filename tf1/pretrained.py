@@ -17,7 +17,7 @@ from safetensors.numpy import load
 
 from infer.text.bert_config import count_weights, parse_bert_config, variable_shapes
 from infer.text.script import run
-from infer.text.vocab import parse_vocab
+from infer.text.vocab import check_size, parse_vocab
 from inputs.archive import BadArchive, member_blocks, open_zip, read_member
 from tf1.checkpoint import read_checkpoint
 
@@ -112,9 +112,10 @@ def write_config_and_vocab(folder, config, vocab, archive):
     Raises: SystemExit, BadArchive.
     """
     parsed = parse_bert_config(config, f"{archive}: bert_config.json")
-    tokens = len(parse_vocab(vocab, f"{archive}: vocab.txt"))
-    if tokens != parsed["vocab_size"]:
-        raise BadArchive("{} tokens in vocab.txt, but vocab_size {}".format(tokens, parsed["vocab_size"]))
+    try:
+        check_size(parse_vocab(vocab, f"{archive}: vocab.txt"), parsed["vocab_size"])
+    except ValueError as error:
+        raise BadArchive(f"vocab.txt: {error}") from error
     for name, data in (("bert_config.json", config), ("vocab.txt", vocab)):
         with open(os.path.join(folder, name), "wb") as file:
             file.write(data)

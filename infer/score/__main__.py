@@ -1,8 +1,9 @@
 """Scores a file of reviews: python -m infer score -m classifier.xml reviews.csv scored.csv
 
-Reads and writes .csv, .tsv, .jsonl, .parquet and .txt (one text a line). To the columns that are there it adds `label`
-and the probability of each label, p_negative and p_positive; a .txt gets these alone, a line for each row, with tabs.
-The file is read twice, first to check it; any number of rows takes the same memory. The rows that are bad are listed in
+Reads and writes .csv, .tsv, .jsonl, .json, .parquet and .txt (one text a line), all but .parquet also as .gz, .bz2 and
+.zst. To the columns that are there it adds `label` and the probability of each label, p_negative and p_positive, or
+predicted_label and so on if there is such a column; a .txt gets these alone, a line for each row, with tabs. The input
+is read twice, first to check it; any number of rows takes the same memory. The rows that are bad are listed in
 OUTPUT.errors, if there are any. What has been scored is kept in OUTPUT.parts/ until OUTPUT is whole: given again, a
 command that was interrupted or killed goes on from there.
 
@@ -10,6 +11,7 @@ With --engine ray the rows are scored by Ray Data, on this machine or a cluster 
 """
 
 import argparse
+import codecs
 import os
 import signal
 import sys
@@ -17,8 +19,10 @@ import tempfile
 from pathlib import Path
 
 from infer.classifier import HINTS
+from infer.score.dialect import MARKS
+from infer.score.files import find_files, format_of
 from infer.score.parts import list_of_errors
-from infer.score.reading import SUFFIXES
+from infer.score.rows import DELIMITERS, QUOTES
 from infer.score.run import say_interrupted, score
 from infer.text.script import run
 
@@ -31,14 +35,16 @@ def interrupt(number, frame):
     os._exit(130)
 
 
-def check_paths(source, output):
-    """Exits if what is given cannot be read or written, before anything long."""
-    for path in (source, output):
-        if path.suffix.lower() not in SUFFIXES:
-            sys.exit(f"{path}: unknown extension {path.suffix!r}: choose one of {', '.join(SUFFIXES)}")
-    if not source.is_file():
-        sys.exit(f"{source}: no such file")
-    if output.exists() and output.samefile(source):
+def check_output(output, given, files):
+    """Exits if OUTPUT cannot be written, or is what is read, before anything long.
+
+    Args:
+      output: Path.
+      given: list of Path, files and folders.
+      files: list of Path, what is in them.
+    """
+    format_of(output)
+    if output.exists() and any(output.samefile(path) for path in files):
         sys.exit(f"{output}: is the input: give the output another name")
     if output.is_symlink():
         sys.exit(f"{output}: a link that leads to itself: give the output another name")
@@ -46,13 +52,23 @@ def check_paths(source, output):
         sys.exit(f"{output}: is a folder or a device: give the name of a file")
     if list_of_errors(output).is_dir():
         sys.exit(f"{list_of_errors(output)}: is a folder, and bad rows are to be listed in it: move it away")
-    with open(source, "rb"):
-        pass
+    if any(path.is_dir() and path.samefile(output.parent) for path in given if output.parent.exists()):
+        sys.exit(f"{output}: in the folder that is scored: give the output another one")
     try:
         with tempfile.TemporaryFile(dir=output.parent):  # os.access knows nothing of a full or broken disk
             pass
     except OSError as error:
         sys.exit(f"{output.parent}: cannot write to this folder: {error.strerror}")
+
+
+def find_encoding(name):
+    """Returns a --encoding as Python calls it, None for UTF-8; exits if there is none such."""
+    try:
+        "".encode(name)
+    except LookupError:
+        sys.exit(f"--encoding {name}: no such encoding: name one that Python knows, such as cp1252 or utf-16")
+    found = codecs.lookup(name).name
+    return None if found == "utf-8" else found
 
 
 def build_parser():
@@ -62,11 +78,27 @@ def build_parser():
     parser.add_argument("-m", "--model", required=True, help="the IR that `make classifier` writes, classifier.xml")
     parser.add_argument("-d", "--device", default="CPU", help="the device to run on (default: CPU)")
     parser.add_argument("--hint", choices=HINTS, default=HINTS[0], help=f"what to tune for (default: {HINTS[0]})")
-    parser.add_argument("--text_column", help="the column of the texts (default: review, or the only one)")
+    parser.add_argument(
+        "--text_column", help="the column of the texts (default: review, text or sentence, else the only one)"
+    )
+    parser.add_argument("--encoding", metavar="NAME", default="utf-8", help="such as cp1252 or utf-16 (default: utf-8)")
+    parser.add_argument("--delimiter", choices=MARKS, help=".csv, .tsv: between fields (default: recognised)")
+    parser.add_argument(
+        "--quotes",
+        choices=QUOTES,
+        help='.csv, .tsv: a quote in a field is "" or \\", or all are text (default: recognised)',
+    )
+    parser.add_argument("--no_header", action="store_true", help=".csv, .tsv: the first line is a row")
     parser.add_argument("--strict", action="store_true", help="stop at the first bad row, instead of skipping it")
     parser.add_argument("--engine", choices=ENGINES, default=ENGINES[0], help=f"what scores (default: {ENGINES[0]})")
     parser.add_argument("--ray_address", help="of a Ray cluster, HOST:PORT (default: a Ray of its own, here)")
-    parser.add_argument("input", type=Path, metavar="INPUT", help="the file to score")
+    parser.add_argument(
+        "input",
+        type=Path,
+        nargs="+",
+        metavar="INPUT",
+        help="the file to score; several, or a folder of them, as one table",
+    )
     parser.add_argument("output", type=Path, metavar="OUTPUT", help="the file to write; one that is there is replaced")
     return parser
 
@@ -85,7 +117,15 @@ def main(arguments=None):
         parser.error("--ray_address is for --engine ray")
     if args.output.is_symlink():
         args.output = Path(os.path.realpath(args.output))
-    check_paths(args.input, args.output)
+    args.encoding = find_encoding(args.encoding)
+    args.delimiter = MARKS.get(args.delimiter)
+    given, args.input = args.input, find_files(args.input)
+    check_output(args.output, given, args.input)
+    table = format_of(args.input[0]) in DELIMITERS
+    if foreign := [name for name in ("delimiter", "quotes", "no_header") if getattr(args, name) and not table]:
+        parser.error(f"--{foreign[0]} is for .csv and .tsv")
+    if args.encoding and format_of(args.input[0]) == ".parquet":
+        parser.error("--encoding is not for .parquet")
     if args.engine == "local":
         return score(args)
     try:

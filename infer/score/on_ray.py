@@ -23,6 +23,8 @@ import ray.data.exceptions
 from ray import cloudpickle
 
 from infer.score import run
+from infer.score.files import codec_of, format_of
+from infer.score.reading import open_source, options_of
 
 ROOT = Path(__file__).parents[2]  # what actors import infer from
 SUFFIXES = (".jsonl", ".parquet")
@@ -49,7 +51,7 @@ class Scorer:
         try:
             sys.path.insert(0, str(task["root"]))
             from infer.classifier import Classifier
-            from infer.score.reading import Position, open_source
+            from infer.score.reading import Options, Position, open_source
             from infer.score.window import score_window
             from infer.text.files import sha256_of
 
@@ -58,7 +60,7 @@ class Scorer:
                     raise ValueError(f"{path}: not the same file as where the command runs")
             self.classifier = Classifier(task["model"], hint=task["hint"], threads=1)
             self.position, self.score_window = Position, score_window
-            self.read = open_source(task["path"], task["text_column"]).read
+            self.read = open_source(task["paths"], Options(**task["options"])).read
             self.wrong = ""
         except ModuleNotFoundError as error:
             self.wrong = f"{error.name} is not there: start Ray with .tox/ray/bin/ray, from {task['root']} as here"
@@ -70,8 +72,8 @@ class Scorer:
 
         A row group of a .parquet is decoded from its beginning, so the reader is kept for the next window of it.
         """
-        if self.next is None or self.next.offset != position.offset or self.next > position:
-            self.windows = self.read(lambda number, why: None, position)
+        if self.next is None or self.next[:2] != position[:2] or self.next > position:
+            self.windows = self.read(lambda *bad: None, position)
         for rows, texts, begin in self.windows:
             if begin == position:
                 self.next = begin._replace(row=begin.row + 1)  # the first that the kept reader may still come to
@@ -82,18 +84,20 @@ class Scorer:
         """Scores one window.
 
         Args:
-          batch: {"window", "offset", "row", "size"}, each an array of one int: an index, its Position's two, its rows.
+          batch: {"window", "file", "offset", "row", "size"}, each an array of one int: an index, its Position's three,
+            its rows.
         Returns: the same, and "part", its bytes, "wrong", what stood against it or nothing, and "machine", its address.
         """
         part, wrong = b"", self.wrong
         try:
             if not wrong:
-                rows, texts = self.find(self.position(int(batch["offset"][0]), int(batch["row"][0])))
+                rows, texts = self.find(self.position(*(int(batch[name][0]) for name in ("file", "offset", "row"))))
                 if len(texts) != batch["size"][0]:
                     raise ValueError("has changed")
-                part = self.score_window(self.classifier, rows, texts, self.task["schema"], self.task["suffix"])
+                how = (self.task[name] for name in ("schema", "added", "suffix"))
+                part = self.score_window(self.classifier, rows, texts, *how)
         except (Exception, SystemExit) as error:
-            wrong = f"{self.task['path']}: window {batch['window'][0]}: {error}"
+            wrong = f"{self.task['paths'][int(batch['file'][0])]}: window {batch['window'][0]}: {error}"
         import ray
 
         return batch | {"part": [part], "wrong": [wrong], "machine": [ray.util.get_node_ip_address()]}
@@ -113,9 +117,10 @@ def to_task(job):
         "sha256": {path.absolute(): sha256 for path, sha256 in job.digests.items()},
         "model": job.model.absolute(),
         "hint": job.hint,
-        "path": job.path.absolute(),
-        "text_column": job.source.text_column,
+        "paths": [path.absolute() for path in job.paths],
+        "options": job.options._replace(text_column=job.source.text_column)._asdict(),
         "schema": job.schema,
+        "added": job.added,
         "suffix": job.suffix,
     }
 
@@ -130,10 +135,7 @@ def score_windows(job):
     context.execution_no_progress_timeout_s = -1  # a window of long texts takes a slow machine as long as it takes
     context.max_consecutive_actor_init_deaths = 10  # one that dies at its start is another's to replace, too
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)
-    items = [
-        {"window": i, "offset": position.offset, "row": position.row, "size": size}
-        for i, (size, position) in job.windows.items()
-    ]
+    items = [{"window": i, "size": size, **position._asdict()} for i, (size, position) in job.windows.items()]
     if not items:
         return
     cloudpickle.register_pickle_by_value(sys.modules[__name__])
@@ -228,9 +230,11 @@ def explain(error):
 
 def score(args):
     """Scores args.input into args.output, as run.score does. Raises: SystemExit with what is wrong; OSError."""
-    for path in (args.input, args.output):
-        if path.suffix.lower() not in SUFFIXES:
+    for path in (*args.input, args.output):
+        if format_of(path) not in SUFFIXES or codec_of(path):
             sys.exit(f"{path}: Ray scores {' and '.join(SUFFIXES)} into either: leave out the engine, or convert it")
+    if not open_source(args.input, options_of(args)).seekable:
+        sys.exit(f"{args.input[0]}: Ray scores a .jsonl that is lines of JSON in UTF-8: leave out the engine")
     if args.device != "CPU":
         sys.exit(f"device {args.device}: Ray scores on the CPU: leave out the engine or the device")
     with connected(args.ray_address):

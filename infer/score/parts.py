@@ -12,6 +12,7 @@ import sys
 
 import pyarrow.parquet as pq
 
+from infer.score.files import packed
 from infer.score.rows import DELIMITERS
 from infer.score.writing import to_csv
 
@@ -81,15 +82,28 @@ def remove(folder):
     folder.rmdir()
 
 
-def join(parts, suffix, schema, file):
-    """Writes the parts, one after another, to a binary file; `schema` is that of them."""
+def join(parts, suffix, codec, schema, file):
+    """Writes the parts, one after another, to a binary file.
+
+    Args:
+      parts: list of Path.
+      suffix: of their format.
+      codec: pyarrow's name of what to pack a format of text with, or None.
+      schema: pa.Schema of the parts.
+      file: binary, with a file descriptor.
+    """
     if suffix == ".parquet":
         with pq.ParquetWriter(file, schema) as writer:
             for part in parts:
                 writer.write_table(pq.ParquetFile(part).read())
         return
-    if suffix in DELIMITERS:
-        file.write(to_csv([schema.names], suffix))
-    for part in parts:
-        with open(part, "rb") as text:
-            shutil.copyfileobj(text, file)
+    with packed(file, codec) as text:
+        if suffix in DELIMITERS:
+            text.write(to_csv([schema.names], suffix))
+        begin, between, end = (b"[\n", b",\n", b"\n]\n") if suffix == ".json" else (b"", b"", b"")
+        text.write(begin)
+        for i, path in enumerate(parts):
+            text.write(between * bool(i))
+            with open(path, "rb") as part:
+                shutil.copyfileobj(part, text)
+        text.write(end)

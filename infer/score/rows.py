@@ -1,28 +1,47 @@
-"""The rows of a .csv, .tsv, .jsonl or .txt, one after the other, whatever is in it.
+"""The rows of a .csv, .tsv, .jsonl, .json or .txt, one after the other, whatever is in it.
 
 A row that cannot be read is yielded as what is wrong with it, and the next one is read: hence Python's csv and json,
 where pyarrow's readers would give up a whole block.
 """
 
 import csv
+import io
 import itertools
 import json
 import math
+import re
+from typing import NamedTuple
 
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
+# What a quote is written as within a quoted field, and csv.reader's arguments for it; "none": quotes are text.
+QUOTES = {"doubled": {}, "backslash": {"escapechar": "\\"}, "none": {"quoting": csv.QUOTE_NONE}}
 MAX_LINE = MAX_FIELD = 2**25  # bytes, characters; what is longer is a bad row, so that no file fills the memory
 MAX_READ_AGAIN = 2**27  # bytes of lines in all that follow a quote that is never closed
 MAX_DEPTH = 100  # of lists and objects in JSON, within what Python reads and writes
-BOM = b"\xef\xbb\xbf"
+TOO_DEEP = f"nested deeper than {MAX_DEPTH}"
+BLANKS = " \t\r\n"  # in JSON
+BLOCK = 2**16  # characters of a JSON array that are read at once
+# What is before the first value of an array, and before the next; after none of them, and after the last.
+BEFORE_VALUE = re.compile(r"[ \t\r\n]*\[[ \t\r\n]*"), re.compile(r"[ \t\r\n]*,[ \t\r\n]*")
+AFTER_VALUES = re.compile(r"[ \t\r\n]*\[[ \t\r\n]*\][ \t\r\n]*"), re.compile(r"[ \t\r\n]*\][ \t\r\n]*")
+NOT_UTF_8 = "not UTF-8"
+BACKSLASH = re.compile(r'\\(["\\])?')
+
+
+class Broken(ValueError):
+    """What is wrong with a file that cannot be read on."""
+
+
+class Dialect(NamedTuple):
+    """How the fields of a .csv or .tsv are told apart."""
+
+    delimiter: str
+    quotes: str = "doubled"  # one of QUOTES
+    blanks: bool = False  # whether those after a delimiter are left out
 
 
 def read_lines(file):
-    """Yields (line number, bytes) of the lines of a binary file; None for one beyond MAX_LINE.
-
-    From where it stands, which is line 1; at its beginning, less a byte order mark.
-    """
-    if file.tell() == 0:
-        file.seek(len(BOM) if file.read(len(BOM)) == BOM else 0)
+    """Yields (line number, bytes) of the lines of a binary file, from where it stands; None for one beyond MAX_LINE."""
     for number in itertools.count(1):
         line = rest = file.readline(MAX_LINE)
         if not line:
@@ -39,7 +58,7 @@ def decode(line):
     try:
         return line.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise ValueError("not UTF-8") from error
+        raise ValueError(NOT_UTF_8) from error
 
 
 def is_text(text):
@@ -59,21 +78,6 @@ def read_txt(file, column):
             yield number, str(error), 0
 
 
-def finite(number):
-    """Returns the float of a number in JSON's text; raises ValueError if it is NaN or infinite, or becomes so."""
-    if not math.isfinite(float(number)):
-        raise ValueError(f"a number that is NaN or infinite: {number}")
-    return float(number)
-
-
-def unique(pairs):
-    """Returns the dict of a JSON object's pairs; raises ValueError if a key comes twice."""
-    row = dict(pairs)
-    if len(row) < len(pairs):
-        raise ValueError("a key that comes twice")
-    return row
-
-
 def is_deep(value):
     """Tells whether lists and dicts are nested deeper than MAX_DEPTH in a value."""
     level = [value]
@@ -83,30 +87,93 @@ def is_deep(value):
     return bool(level)
 
 
+def json_reader():
+    """Returns a function of text and where in it JSON begins that returns (dict or what is wrong with it, its end).
+
+    That raises json.JSONDecodeError if it has no end, RecursionError, or ValueError for an int of thousands of digits.
+    """
+    wrong = []  # what the hooks find
+
+    def finite(number):
+        if not math.isfinite(float(number)):
+            wrong.append(f"a number that is NaN or infinite: {number}")
+        return float(number)
+
+    def unique(pairs):
+        row = dict(pairs)
+        if len(row) < len(pairs):
+            wrong.append("a key that comes twice")
+        return row
+
+    decoder = json.JSONDecoder(parse_float=finite, parse_constant=finite, object_pairs_hook=unique)
+
+    def read(text, begin):
+        wrong.clear()
+        row, end = decoder.raw_decode(text, begin)
+        if not isinstance(row, dict):
+            return "no JSON object", end
+        if text.count("[", begin, end) + text.count("{", begin, end) > MAX_DEPTH and is_deep(row):
+            return TOO_DEEP, end
+        if text.find("\\u", begin, end) >= 0 and not is_text(json.dumps(row, ensure_ascii=False)):
+            return "not Unicode: half a surrogate pair", end
+        return wrong[0] if wrong else row, end
+
+    return read
+
+
 def read_jsonl(file):
     """Yields (line number, dict or what is wrong, bytes) of each line that is not blank."""
+    read = json_reader()
     for number, line in read_lines(file):
         try:
             text = decode(line)
-            if not text.strip():
-                continue
-            row = json.loads(text, parse_float=finite, parse_constant=finite, object_pairs_hook=unique)
-            if not isinstance(row, dict):
-                raise ValueError("no JSON object")
-            if text.count("[") + text.count("{") > MAX_DEPTH and is_deep(row):
-                raise RecursionError
-            if "\\u" in text and not is_text(json.dumps(row, ensure_ascii=False)):
-                raise ValueError("not Unicode: half a surrogate pair")
-            yield number, row, len(line)
+            if text.strip():
+                row, end = read(text, len(text) - len(text.lstrip(BLANKS)))
+                if text[end:].strip(BLANKS):
+                    raise json.JSONDecodeError("Extra data", text, end)
+                yield number, row, len(line)
         except json.JSONDecodeError as error:
             yield number, f"broken JSON: {error.msg} at column {error.colno}", 0
         except RecursionError:
-            yield number, f"nested deeper than {MAX_DEPTH}", 0
+            yield number, TOO_DEEP, 0
         except ValueError as error:
             yield number, str(error), 0
 
 
-def read_fields(file, delimiter):
+def read_array(file):
+    """Yields (number from 1, dict or what is wrong, characters) of each value of a JSON array; closes the file.
+
+    Raises: Broken if a value has no end, so that it cannot be told where the next one begins.
+    """
+    read, reader = json_reader(), io.TextIOWrapper(file, "utf-8", newline="")
+    text, at, number, why = "", 0, 0, ""
+    try:
+        while piece := reader.read(max(BLOCK, len(text) - at)):
+            text, at = text[at:] + piece, 0
+            while mark := BEFORE_VALUE[number > 0].match(text, at):
+                try:
+                    row, end = read(text, mark.end())
+                except json.JSONDecodeError as error:  # unless the rest of it is in the next piece
+                    why = f"broken JSON: {error.msg}"
+                    break
+                if end == len(text):  # it may be a number, and go on
+                    break
+                number, why = number + 1, ""
+                yield number, row, end - at
+                at = end
+            if len(text) - at > MAX_LINE:
+                raise Broken(f"longer than {MAX_LINE} characters")
+        if not AFTER_VALUES[number > 0].fullmatch(text, at):
+            raise Broken(why or "broken JSON: neither a comma nor the end of the array")
+    except UnicodeDecodeError as error:
+        raise Broken(f"row {number + 1}: {NOT_UTF_8}") from error
+    except RecursionError as error:
+        raise Broken(f"row {number + 1}: {TOO_DEEP}") from error
+    except ValueError as error:
+        raise Broken(f"row {number + 1}: {error}") from error
+
+
+def read_fields(file, dialect):
     """Yields (number of its first line, list of fields or what is wrong, bytes) of each row of a CSV.
 
     After a row that is wrong it goes on with the next line, even if a quote was open: one that is never closed costs
@@ -119,12 +186,15 @@ def read_fields(file, delimiter):
         held.append((number, line))
         if line is None:
             raise csv.Error(f"longer than {MAX_LINE} bytes")
-        return line.decode("utf-8", "surrogateescape")  # where the row ends is clear all the same
+        text = line.decode("utf-8", "surrogateescape")  # where the row ends is clear all the same
+        # csv.reader would drop each: all but those before a quote or another stay.
+        return BACKSLASH.sub(keep_backslash, text) if escaped and "\\" in text else text
 
+    escaped, options = dialect.quotes == "backslash", QUOTES[dialect.quotes] | {"skipinitialspace": dialect.blanks}
     csv.field_size_limit(MAX_FIELD)
     rows, read_again = None, 0
     while True:
-        rows = rows or csv.reader(iter(feed, ""), delimiter=delimiter, strict=True)
+        rows = rows or csv.reader(iter(feed, ""), delimiter=dialect.delimiter, strict=True, **options)
         held.clear()
         try:
             fields = next(rows, None)
@@ -142,12 +212,16 @@ def read_fields(file, delimiter):
         if fields is None:
             return
         if fields:  # a blank line is no row
-            yield held[0][0], fields if is_text("".join(fields)) else "not UTF-8", sum(len(line) for _, line in held)
+            yield held[0][0], fields if is_text("".join(fields)) else NOT_UTF_8, sum(len(line) for _, line in held)
 
 
-def read_csv(file, columns, delimiter):
-    """Yields (line number, {column: text} or what is wrong, bytes) of each row below the header."""
-    for number, fields, size in itertools.islice(read_fields(file, delimiter), 1, None):
+def keep_backslash(match):
+    return match[0] if match[1] else "\\\\"
+
+
+def read_csv(file, columns, dialect, header):
+    """Yields (line number, {column: text} or what is wrong, bytes) of each row, but for the first if `header`."""
+    for number, fields, size in itertools.islice(read_fields(file, dialect), int(header), None):
         if isinstance(fields, list) and len(fields) != len(columns):
             fields = f"{len(fields)} fields, not {len(columns)}"
         yield number, fields if isinstance(fields, str) else dict(zip(columns, fields, strict=True)), size

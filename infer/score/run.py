@@ -17,8 +17,10 @@ from tqdm import tqdm
 
 from infer.classifier import Classifier
 from infer.ir import is_classifier
+from infer.score.files import codec_of, format_of, guess_encoding
 from infer.score.parts import claim, folder_of_parts, join, list_of_errors, locked, remove, save
-from infer.score.reading import FLAG, TEXT_COLUMN, Position, Source, choose, open_source
+from infer.score.reading import FLAG, Options, Position, Source, choose, open_source, options_of
+from infer.score.rows import DELIMITERS, NOT_UTF_8
 from infer.score.window import add_columns, score_window
 from infer.score.writing import UNFIT, check_values, kind_of, to_schema
 from infer.text.files import sha256_of
@@ -41,12 +43,14 @@ class Job(NamedTuple):
     model: Path  # classifier.xml
     classifier: Classifier  # the same, loaded in this process
     hint: str  # it was loaded with, for another process to do so
-    path: Path  # of the input
+    paths: list[Path]  # of the input
+    options: Options  # how it is read
     source: Source  # what is in it
-    digests: dict[Path, str]  # SHA-256 of model and path, as this process has read them
+    digests: dict[Path, str]  # SHA-256 of model and paths, as this process has read them
     windows: dict[int, Window]  # those to score, by their index
     schema: pa.Schema  # of the rows, without what is added to them
-    suffix: str  # of the output, such as .csv
+    added: list[str]  # the names of that
+    suffix: str  # of the output's format, such as .csv
 
 
 def say_interrupted(terminal=2):
@@ -66,98 +70,109 @@ def load_model(model, device, hint):
 
 
 class BadRows:
-    """The bad rows of a file: all are counted and listed, the first REPORTED of them said as well.
+    """The bad rows of the input: all are counted and listed, the first REPORTED of them said as well.
 
     Args:
-      path: Path of the file.
+      several: whether they are listed with the name of their file.
+      is_text: whether what is not UTF-8 may be of another encoding.
       strict: exit at the first.
       listed: a binary file to list them in, unbuffered.
     """
 
-    def __init__(self, path, strict, listed):
-        self.path, self.strict, self.listed, self.count = path, strict, listed, 0
-        self.unit = "row" if path.suffix.lower() == ".parquet" else "line"
+    def __init__(self, several, is_text, strict, listed):
+        self.several, self.is_text, self.strict, self.listed = several, is_text, strict, listed
+        self.count, self.foreign = 0, None  # how many there are, and the first file with text that is not UTF-8
 
-    def report(self, number, why):
-        """Takes the number of a bad row, and what is wrong with it."""
+    def report(self, path, place, why):
+        """Takes the Path of a file, where in it a bad row is, and what is wrong with it."""
         self.count += 1
+        if why == NOT_UTF_8 and self.is_text:
+            self.foreign = self.foreign or path
         if self.strict:
-            sys.exit(f"{self.path}: {self.unit} {number}: {why}: mend it, or leave out --strict to skip it")
+            advice = self.foreign and guess_encoding(path) or ": mend it"
+            sys.exit(f"{path}: {place}: {why}{advice}, or leave out --strict to skip it")
         try:
-            line = f"{self.unit} {number}: {' '.join(why.splitlines())}\n".encode(errors="backslashreplace")
+            name = f"{path}: " if self.several else ""
+            line = f"{name}{place}: {' '.join(why.splitlines())}\n".encode(errors="backslashreplace")
             if self.listed.write(line) < len(line):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError as error:
-            sys.exit(f"{self.path}: cannot list its bad rows: {error.strerror}: mend that, e.g. make room")
+            sys.exit(f"{path}: cannot list its bad rows: {error.strerror}: mend that, e.g. make room")
         if self.count <= REPORTED:
-            tqdm.write(f"{self.path}: {self.unit} {number}: {why}: skipped", file=sys.stderr)
+            tqdm.write(f"{path}: {place}: {why}: skipped", file=sys.stderr)
 
-    def report_rest(self):
-        """Says how many more there were than have been said."""
+    def report_rest(self, name):
+        """Says how many more there were than have been said, and in which encoding those that are not UTF-8 may be."""
         if self.count > REPORTED:
-            print(f"{self.path}: and {self.count - REPORTED} more bad rows: skipped", file=sys.stderr)
+            print(f"{name}: and {self.count - REPORTED} more bad rows: skipped", file=sys.stderr)
+        if self.foreign and (guess := guess_encoding(self.foreign)):
+            print(f"{self.foreign}: {NOT_UTF_8}{guess}", file=sys.stderr)
 
 
-def check(path, read, kinds, strict, suffix, listed):
-    """Reads a file of reviews from end to end, and reports its bad rows.
+def name_of(paths):
+    """Returns what to call the files in a message."""
+    return f"{paths[0]} and {len(paths) - 1} more" if len(paths) > 1 else str(paths[0])
+
+
+def check(paths, source, kinds, strict, suffix, listed):
+    """Reads the input from end to end, and reports its bad rows.
 
     Args:
-      path: Path.
-      read: of its Source.
-      kinds: {column: set of the kinds of its values}, added to if it is a .jsonl.
+      paths: list of Path.
+      source: the Source of them.
+      kinds: {column: set of the kinds of its values}, added to if it is JSON.
       strict: exit at the first bad row.
       suffix: of the format to write, which has to hold every value.
       listed: a file to list all bad rows in, as bytes.
-    Returns: (list of Window, number of bad rows). Raises: SystemExit, OSError.
+    Returns: (list of Window, number of bad rows). Raises: SystemExit, also if all are bad; OSError.
     """
-    found, bad = [], BadRows(path, strict, listed)
+    found, bad = [], BadRows(len(paths) > 1, not source.schema, strict, listed)
     with tqdm(desc="check", unit="row", unit_scale=True, leave=False, disable=None) as bar:  # None: terminals only
-        for rows, texts, position in read(bad.report):
+        for rows, texts, position in source.read(bad.report):
             found.append(Window(len(texts), position))
             bar.update(len(texts))
-            for row in rows if path.suffix.lower() == ".jsonl" else ():
+            for row in rows if source.is_json else ():
                 for name, value in row.items():
                     kinds.setdefault(name, set()).add(kind_of(value))
             try:
                 if isinstance(rows, pa.Table) and suffix not in (".parquet", ".txt"):
                     check_values(rows)
             except UNFIT as error:
-                sys.exit(f"{path}: a value that {suffix} cannot hold: {error}: write a .parquet")
-    bad.report_rest()
+                sys.exit(f"{paths[position.file]}: a value that {suffix} cannot hold: {error}: write a .parquet")
+    bad.report_rest(name_of(paths))
+    if bad.count and not found:
+        sys.exit(f"{name_of(paths)}: none of its {bad.count} rows can be scored: nothing is written")
     return found, bad.count
 
 
-def check_input(args, source, added, listed):
+def check_input(args, source, listed):
     """Checks the rows of args.input, and that the output can have columns for all that is in them.
 
     Args:
       args: score's.
       source: Source of the input.
-      added: the names of the columns that are added.
       listed: check's.
     Returns: (list of Window, number of bad rows, pa.Schema of the rows). Raises: SystemExit, OSError.
     """
-    path, suffix = args.input, args.output.suffix.lower()
+    name, suffix = name_of(args.input), format_of(args.output)
     kinds = {name: {"str"} if name == source.text_column else set() for name in source.columns}
-    windows, bad = check(path, source.read, kinds, args.strict, suffix, listed)
-    if choose(path, list(kinds), args.text_column) != source.text_column:
-        sys.exit(f"{path}: some rows have {TEXT_COLUMN!r} and some not: name the text with {FLAG}")
-    if path.suffix.lower() == ".jsonl" and len(kinds) > MAX_KEYS and suffix not in (".jsonl", ".txt"):
-        advice = "too many for the columns of a table: write a .jsonl or .txt"
-        sys.exit(f"{path}: {len(kinds)} different keys, {advice}")
-    schema = source.schema or to_schema(kinds)
-    if suffix != ".txt" and (taken := [name for name in added if name in schema.names]):
-        sys.exit(f"{path}: has a column {taken[0]!r} already: rename it, or write a .txt")
-    return windows, bad, schema
+    windows, bad = check(args.input, source, kinds, args.strict, suffix, listed)
+    if source.is_json and (column := choose(name, list(kinds), args.text_column)) != source.text_column:
+        sys.exit(f"{name}: some rows have {column!r} and some not: name the text with {FLAG}")
+    if source.is_json and len(kinds) > MAX_KEYS and suffix in (*DELIMITERS, ".parquet"):
+        sys.exit(f"{name}: {len(kinds)} different keys, too many for the columns of a table: write a .jsonl or .txt")
+    return windows, bad, source.schema or to_schema(kinds)
 
 
-def describe(args, text_column, digests):
+def describe(args, source, digests):
     """Returns what the parts depend on, as claim takes it; `digests` is {path: SHA-256} of the model and the input."""
-    model, path = Path(args.model), args.input
+    model = Path(args.model)
     return {
-        "input": f"{digests[path]} {path.suffix.lower()}",
+        "input": f"{' '.join(digests[path] for path in args.input)} {format_of(args.input[0])}",
         "model": f"{digests[model]} {sha256_of(model.with_suffix('.bin'))}",
-        "text_column": text_column,
+        "text_column": source.text_column,
+        "encoding": args.encoding or "utf-8",
+        "dialect": f"{source.dialect} {'no ' * args.no_header}header" if source.dialect else "none",
         "device": args.device,
         "hint": args.hint,
         "window": f"{WINDOW} rows",
@@ -190,9 +205,9 @@ def score_windows(job):
 
     Yields: (index of a window, bytes of its part).
     """
-    for i, (rows, texts, _) in enumerate(job.source.read(lambda number, why: None)):
+    for i, (rows, texts, _) in enumerate(job.source.read(lambda *bad: None)):
         if i in job.windows:
-            yield i, score_window(job.classifier, rows, texts, job.schema, job.suffix)
+            yield i, score_window(job.classifier, rows, texts, job.schema, job.added, job.suffix)
 
 
 def save_parts(job, engine, parts, total):
@@ -215,7 +230,7 @@ def save_parts(job, engine, parts, total):
         except FloatingPointError as error:
             sys.exit(f"{job.model}: {error}")
         except UNFIT:
-            if sha256_of(job.path) == job.digests[job.path]:
+            if all(sha256_of(path) == job.digests[path] for path in job.paths):
                 raise
 
 
@@ -236,7 +251,7 @@ def put_in_place(output, parts, schema, bad, listed):
       listed: the file that they are listed in.
     """
     folder, errors = folder_of_parts(output), list_of_errors(output)
-    save(folder / "whole", lambda file: join(parts, output.suffix.lower(), schema, file))
+    save(folder / "whole", lambda file: join(parts, format_of(output), codec_of(output), schema, file))
     if bad:
         save(folder / "errors", lambda file: (listed.seek(0), shutil.copyfileobj(listed, file)))
         os.replace(folder / "errors", errors)
@@ -250,29 +265,34 @@ def score(args, engine=score_windows):
     """Scores args.input into args.output. Raises: SystemExit with what is wrong; OSError.
 
     Args:
-      args: of the command: input and output, each a Path, model, device, hint, text_column, strict.
+      args: of the command: input, list of Path, output, Path, model, device, hint, strict, and those of Options.
       engine: score_windows, or another such function.
     """
-    model, path, output = Path(args.model), args.input, args.output
-    suffix, folder = output.suffix.lower(), folder_of_parts(output)
+    model, paths, output = Path(args.model), args.input, args.output
+    suffix, folder = format_of(output), folder_of_parts(output)
     classifier = load_model(model, args.device, args.hint)
-    added = add_columns(classifier.labels)
-    before = path.stat()
-    source = open_source(path, args.text_column)
-    sha256 = sha256_of(path)  # before anything is read from it that would have to be of the same file
+    before = {path: path.stat() for path in paths}
+    options = options_of(args)
+    source = open_source(paths, options)
+    if source.said:
+        print(f"{name_of(paths)}: {'; '.join(source.said)}", file=sys.stderr)
+    # Before anything is read from them that would have to be of the same files.
+    sha256 = {path: sha256_of(path) for path in paths}
     # The list of bad rows has no name until it is whole, and so none to clear away. Unbuffered: closing it can't fail.
     with tempfile.TemporaryFile(buffering=0, dir=output.parent) as listed:
-        windows, bad, schema = check_input(args, source, added, listed)
-        digests = {model: sha256_of(model), path: sha256}
-        manifest = describe(args, source.text_column, digests)
+        windows, bad, schema = check_input(args, source, listed)
+        digests = {model: sha256_of(model), **sha256}
+        added = add_columns(classifier.labels, schema.names)
         with locked(folder):
-            claim(folder, manifest)
+            claim(folder, describe(args, source, digests))
             parts, missing = find_parts(folder, windows, suffix)
-            job = Job(model, classifier, args.hint, path, source, digests, missing, schema, suffix)
+            job = Job(
+                model, classifier, args.hint, paths, options, source, digests, missing, schema, list(added), suffix
+            )
             save_parts(job, engine, parts, count_rows(windows))
-            if has_changed(path, before, sha256):
+            if changed := next((path for path in paths if has_changed(path, before[path], sha256[path])), None):
                 remove(folder)
-                sys.exit(f"{path}: has changed while it was scored: run it again")
+                sys.exit(f"{changed}: has changed while it was scored: run it again")
             whole = pa.schema([*schema, *map(pa.field, added, added.values())], schema.metadata)
             put_in_place(output, parts, whole, bad, listed)
     print(summary(output, count_rows(windows), bad))

@@ -5,12 +5,17 @@ import pyarrow as pa
 from infer.score.writing import to_parquet, to_text
 
 
-def add_columns(labels):
-    """Returns {column: Arrow type} of what is added to a row."""
-    return {"label": pa.string()} | {f"p_{label.lower()}": pa.float32() for label in labels}
+def add_columns(labels, taken):
+    """Returns {column: Arrow type} of what is added to a row whose columns are `taken`, which keep their names."""
+    added = {"label": pa.string()} | {f"p_{label.lower()}": pa.float32() for label in labels}
+    return {free_name(name, taken): kind for name, kind in added.items()}
 
 
-def score_window(classifier, window, texts, schema, suffix):
+def free_name(name, taken):
+    return free_name(f"predicted_{name}", taken) if name in taken else name
+
+
+def score_window(classifier, window, texts, schema, added, suffix):
     """Predicts a window.
 
     Args:
@@ -18,11 +23,12 @@ def score_window(classifier, window, texts, schema, suffix):
       window: list of dicts, or pa.Table: its rows.
       texts: list of str, one of each row.
       schema: pa.Schema of the rows.
-      suffix: of the output, such as .csv.
+      added: list of str, the names of the columns that are added, as of add_columns.
+      suffix: of the output's format, such as .csv.
     Returns: the bytes of its part.
     Raises: one of UNFIT if a value does not fit into such a file; FloatingPointError if an answer is NaN or infinite.
     """
     probabilities = classifier.predict_window(texts)
     labels = [classifier.labels[i] for i in probabilities.argmax(1)]
-    answers = dict(zip(add_columns(classifier.labels), [labels, *probabilities.T], strict=True))
+    answers = dict(zip(added, [labels, *probabilities.T], strict=True))
     return (to_parquet if suffix == ".parquet" else to_text)(window, answers, schema, suffix)

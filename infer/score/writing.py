@@ -1,4 +1,4 @@
-"""Scored rows as bytes: a window and what is added to it as .csv, .tsv, .jsonl, .parquet or .txt."""
+"""Scored rows as bytes: a window and what is added to it as .csv, .tsv, .jsonl, .json, .parquet or .txt."""
 
 import csv
 import json
@@ -86,7 +86,7 @@ def to_csv(rows, suffix):
 
 
 def to_text(window, added, schema, suffix):
-    """Returns the bytes of a window in a format of text, .csv and .tsv without their header.
+    """Returns the bytes of a window in a format of text, .csv and .tsv without their header, .json without brackets.
 
     Args:
       window: list of dicts, or pa.Table.
@@ -105,8 +105,8 @@ def to_text(window, added, schema, suffix):
         return to_csv(([*kept, *answer] for kept, answer in zip(fields, answers, strict=True)), suffix)
     lines = []
     for row, (label, *probabilities) in zip(rows, answers, strict=True):
-        lines.append(to_json(row | dict(zip(added, [label, *map(float, probabilities)], strict=True))) + "\n")
-    return "".join(lines).encode()
+        lines.append(to_json(row | dict(zip(added, [label, *map(float, probabilities)], strict=True))))
+    return (",\n".join(lines) if suffix == ".json" else "".join(f"{line}\n" for line in lines)).encode()
 
 
 def to_parquet(window, added, schema, suffix):

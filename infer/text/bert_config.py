@@ -10,7 +10,7 @@ import math
 import operator
 import sys
 
-from infer.text.vocab import read_vocab
+from infer.text.vocab import check_size, read_vocab
 
 SIZES = (
     "vocab_size",
@@ -39,11 +39,18 @@ def read_bert_config(path):
 
 
 def read_config_and_vocab(config_file, vocab_file):
-    """Returns what read_bert_config does; exits with one line if the vocabulary is invalid, or of another model."""
-    config, tokens = read_bert_config(config_file), len(read_vocab(vocab_file))
-    if tokens != config["vocab_size"]:
-        sizes = "{} entries, but {} has vocab_size {}".format(tokens, config_file, config["vocab_size"])
-        sys.exit(f"{vocab_file}: {sizes}: they belong to different models")
+    """Returns what read_bert_config does; exits with one line if the vocabulary is invalid, or larger than the model's.
+
+    As upstream, one that is smaller will do: some models have more embeddings than tokens. That is said.
+    """
+    config, vocab = read_bert_config(config_file), read_vocab(vocab_file)
+    try:
+        check_size(vocab, config["vocab_size"])
+    except ValueError as error:
+        sys.exit(f"{vocab_file}: {error}: see {config_file}")
+    if len(vocab) < config["vocab_size"]:
+        sizes = "{} tokens for the {} embeddings of {}".format(len(vocab), config["vocab_size"], config_file)
+        print(f"{vocab_file}: {sizes}: the rest is not used", file=sys.stderr)
     return config
 
 

@@ -5,6 +5,7 @@ import json
 import sys
 
 LABELS = ["Negative", "Positive"]  # by label id, 0 and 1
+TABLES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet", ".gz", ".bz2", ".zst")  # what `make score` reads
 MAX_REVIEWS = 1 << 30  # bytes of a file of reviews to predict, which is read as a whole
 
 
@@ -20,9 +21,13 @@ def decode(data, name):
 def read_lines(path):
     """Reads a file with one review per line, '-' for standard input; a blank line is an empty review.
 
+    As `make score` reads a .txt: less a byte order mark, and with Windows' line ends too.
     Returns: list of str.
-    Raises: SystemExit if the file can't be read, is larger than MAX_REVIEWS bytes, or is not UTF-8.
+    Raises: SystemExit if the file can't be read, is a table by its name, is larger than MAX_REVIEWS bytes, or is not
+      UTF-8.
     """
+    if str(path).lower().endswith(TABLES):
+        sys.exit(f"{path}: not a text file of one review a line: `make score` reads it")
     try:
         if path == "-" and not sys.stdin:
             sys.exit("-: standard input is closed")
@@ -33,8 +38,9 @@ def read_lines(path):
     if len(data) > MAX_REVIEWS:
         sys.exit(f"{path}: more than {MAX_REVIEWS} bytes: `make score` reads files of any size")
     # Only \n ends a line: str.splitlines would also split at a form feed or U+2028 inside a review.
-    lines = decode(data, path).split("\n")
-    return lines if lines[-1] else lines[:-1]
+    text = decode(data, path)
+    lines = text[text.startswith("\ufeff") :].split("\n")
+    return [line[:-1] if line.endswith("\r") else line for line in (lines if lines[-1] else lines[:-1])]
 
 
 def read_examples(path):

@@ -7,19 +7,17 @@ of all C*, so also what Unicode 11 has not assigned, such as U+1FAE0: between tw
 there.
 """
 
-import json
 import sys
 import unicodedata
 from itertools import islice
-from pathlib import Path
 
 import numpy as np
 import unicodedataplus
 from tokenizers import models
 
-from infer.text.vocab import SPECIAL_TOKENS, read_vocab
+from infer.text.vocab import read_casing, read_vocab
 
-__all__ = ["SPECIAL_TOKENS", "load_tokenizer", "read_casing", "read_vocab", "to_batches", "to_features", "to_windows"]
+__all__ = ["load_tokenizer", "read_casing", "read_vocab", "to_batches", "to_features", "to_windows"]
 WINDOW = 2048  # texts that are read, sorted by length and predicted before the first of them is answered
 MAX_INPUT_CHARS_PER_WORD = 200  # upstream's limit; Hugging Face's is 100
 MAX_CHUNKS, MAX_CHUNK = 200_000, 32  # how many are cached, and of how many characters at most: 70 to 150 MB
@@ -86,23 +84,6 @@ def split_punctuation(code_point):
     char = chr(code_point)
     punctuation = category(char)[0] == "P" or (33 <= code_point < 127 and not char.isalnum())
     return f" {char} " if punctuation else char
-
-
-def read_casing(vocab_file):
-    """Returns do_lower_case from the tokenizer_config.json beside a vocabulary; True if there is none.
-
-    Raises: SystemExit if the file is there and has no such boolean.
-    """
-    path = Path(vocab_file).with_name("tokenizer_config.json")
-    try:
-        do_lower_case = json.loads(path.read_text(encoding="utf-8"))["do_lower_case"]
-        if not isinstance(do_lower_case, bool):
-            raise TypeError("neither true nor false")
-        return do_lower_case
-    except FileNotFoundError:
-        return True
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        sys.exit(f"{path}: cannot read do_lower_case from it: {error!r}")
 
 
 def load_tokenizer(vocab, do_lower_case=True, max_words=sys.maxsize):

@@ -1,6 +1,11 @@
-"""Reads and checks vocab.txt, one token a line. Standard library only, in every environment, on Python 3.7 as well."""
+"""Reads and checks vocab.txt, one token a line, and the tokenizer_config.json beside it, which tells its casing.
 
+Standard library only, in every environment, on Python 3.7 as well.
+"""
+
+import json
 import sys
+from pathlib import Path
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
 MAX_BYTES = 1 << 24  # 17 times the multilingual vocabulary
@@ -21,8 +26,8 @@ def read_vocab(path):
 def parse_vocab(data, path):
     """Returns {token: id} of the bytes of a vocab.txt. Source: bert.tokenization.load_vocab.
 
-    Raises: SystemExit, with one line, if it is not UTF-8, has a blank line or a repeated token, or lacks the special
-      tokens in the order of all of Google's vocabularies: [PAD] first, since texts are padded with id 0.
+    A special token may be on any line: texts are padded with id 0, as upstream, whatever token that is.
+    Raises: SystemExit, with one line, if it is not UTF-8, has a blank line, a repeated token or no special one.
     """
     if len(data) > MAX_BYTES:
         sys.exit(f"{path}: more than {MAX_BYTES} bytes: not a BERT vocabulary")
@@ -41,6 +46,36 @@ def parse_vocab(data, path):
     for token in SPECIAL_TOKENS:
         if token not in vocab:
             sys.exit(f"{path}: no {token} in it: not a BERT vocabulary")
-    if vocab["[PAD]"] or sorted(SPECIAL_TOKENS, key=vocab.get) != list(SPECIAL_TOKENS):
-        sys.exit(f"{path}: not in a BERT vocabulary's order: {', '.join(SPECIAL_TOKENS)}, the first on line 1")
     return vocab
+
+
+def check_size(vocab, vocab_size):
+    """Raises ValueError if a vocabulary has more tokens than a model has embeddings; it may have fewer, as upstream."""
+    if len(vocab) > vocab_size:
+        raise ValueError(f"{len(vocab)} tokens, but {vocab_size} embeddings: they belong to different models")
+
+
+def read_casing(vocab_file):
+    """Returns do_lower_case from the tokenizer_config.json beside a vocabulary; True, its default, if it says nothing.
+
+    Raises: SystemExit if that is no boolean, or asks for what upstream's FullTokenizer does not do.
+    """
+    path = Path(vocab_file).with_name("tokenizer_config.json")
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+        do_lower_case = config.get("do_lower_case", True)
+        if not isinstance(do_lower_case, bool):
+            raise TypeError("neither true nor false")
+    except FileNotFoundError:
+        return True
+    except (OSError, ValueError, AttributeError, TypeError, RecursionError) as error:
+        sys.exit(f"{path}: cannot read do_lower_case from it: {error!r}")
+    # Hugging Face's names, with what FullTokenizer does; null is its default.
+    done = {"strip_accents": do_lower_case, "tokenize_chinese_chars": True, "do_basic_tokenize": True}
+    for name, value in done.items():
+        if config.get(name) not in (None, value):
+            asked = json.dumps(config[name])[:40]
+            sys.exit(
+                f"{path}: {name} is {asked}, and google-research/bert's tokenizer knows only {json.dumps(value)} here"
+            )
+    return do_lower_case

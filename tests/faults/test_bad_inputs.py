@@ -205,17 +205,12 @@ def test_a_csv_of_all_that_is_wrong_is_scored_where_it_is_not(checkout, tmp_path
     }
 
 
-def reordered(text):
-    return text.replace("\n[CLS]\n[SEP]\n", "\n[SEP]\n[CLS]\n")
-
-
 @pytest.mark.parametrize(
     "variable, spoil, message",
     [
         ("VOCAB_FILE", lambda text: text.replace("\n[SEP]\n", "\n[CLOSE]\n"), "no [SEP] in it"),
-        ("VOCAB_FILE", reordered, "not in a BERT vocabulary's order: [PAD], [UNK], [CLS], [SEP]"),
         ("VOCAB_FILE", lambda text: text.replace("\nfilm\n", "\nmovie\n"), "not a complete BERT vocabulary"),
-        ("VOCAB_FILE", lambda text: text.replace("\nfilm\n", "\n"), "they belong to different models"),
+        ("VOCAB_FILE", lambda text: f"{text}one more\n", "they belong to different models"),
         ("BERT_CONFIG_FILE", lambda text: text.replace(": 30522", ": 3052200000"), "more than 128 layers or"),
         ("BERT_CONFIG_FILE", lambda text: text[:-9], "not a bert_config.json"),
     ],

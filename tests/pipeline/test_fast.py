@@ -1,6 +1,7 @@
 """What Make's fast way gives a user beyond the classifier itself."""
 
 import csv
+import gzip
 import json
 
 import pytest
@@ -32,6 +33,22 @@ def test_score_reads_and_writes_the_users_own_files(tiny, tmp_path):
     assert "\n".join(row["review"] for row in rows) + "\n" == (tiny / "build/tiny/reviews/heldout.txt").read_text()
 
 
+def test_score_reads_several_files_in_the_way_that_is_given(tiny, tmp_path):
+    for name in ("1's", "2"):
+        text = 'id;text\n7;"A \\"café\\"; and more"\n'
+        (tmp_path / f"{name}.csv.gz").write_bytes(gzip.compress(text.encode("cp1252")))
+    given = "ENCODING=cp1252", "DELIMITER=semicolon", "QUOTES=backslash", f"OUTPUT={tmp_path}/scored.csv.zst"
+    printed = make(tiny, "score", TINY, f"INPUT={tmp_path}/1's.csv.gz {tmp_path}/2.csv.gz", *given)
+    assert printed.endswith("scored.csv.zst: scored 2 rows, 0 bad rows skipped\n")
+    whole = (tmp_path / "scored.csv.zst").read_bytes()
+    make(tiny, "score", TINY, f"INPUT={tmp_path}/*.csv.gz", *given)
+    assert (tmp_path / "scored.csv.zst").read_bytes() == whole
+    given = f"INPUT={tmp_path}/headless.tsv", f"OUTPUT={tmp_path}/headless.json", "TEXT_COLUMN=column_2"
+    (tmp_path / "headless.tsv").write_text("1\tgood\n2\tbad\n")
+    make(tiny, "score", TINY, *given, "NO_HEADER=1")
+    assert [row["column_2"] for row in json.loads((tmp_path / "headless.json").read_text())] == ["good", "bad"]
+
+
 def test_score_refuses_what_is_missing_before_anything_is_made(bare, tmp_path):
     (tmp_path / "reviews.csv").touch()
     (tmp_path / "reviews.doc").touch()
@@ -42,7 +59,13 @@ def test_score_refuses_what_is_missing_before_anything_is_made(bare, tmp_path):
         ([], "make score: what to read and what to write are missing: add INPUT=reviews.csv OUTPUT=scored.csv"),
         ([there], "make score: what to read and what to write are missing"),
         ([f"INPUT={tmp_path}/nowhere.csv", out], "nowhere.csv: no such file or folder"),
-        ([f"INPUT={tmp_path}/reviews.doc", out], "reviews.doc: must end with one of .csv .tsv .jsonl .parquet .txt"),
+        (
+            [f"INPUT={tmp_path}/reviews.doc", out],
+            "reviews.doc: must end with one of .csv .tsv .jsonl .ndjson .json .txt",
+        ),
+        ([there, f"OUTPUT={tmp_path}/scored.parquet.gz"], "scored.parquet.gz: must end with one of .csv"),
+        ([there, out, "DELIMITER=;"], "DELIMITER=';': choose comma, semicolon, tab or pipe"),
+        ([there, out, "QUOTES=single"], "QUOTES='single': choose doubled, backslash or none"),
         ([there, f"OUTPUT={tmp_path}/no/scored.csv"], "no/scored.csv: no such folder: make it first"),
         ([there, "OUTPUT=a b.doc"], "OUTPUT=a b.doc: must end with one of .csv"),
         ([there, "OUTPUT=no, no/b.csv"], "OUTPUT=no, no/b.csv: no such folder: make it first"),

@@ -372,6 +372,10 @@ def test_a_lost_record_or_a_kill_before_it_was_written_remakes_the_stage(tiny):
         ("REVIEWS=", "REVIEWS= is empty: leave it out for the default"),
         ("HUB_MODULE=a b", "a b: no such folder: give the folder of a TF Hub module, or its URL"),
         ("BUILD=a b", "BUILD='a b': must be without spaces"),
+        (
+            "REVIEWS=build/tiny/reviews/test.jsonl",
+            "test.jsonl: not a text file of one review a line: `make score` reads it",
+        ),
         ("LEARNINGRATE2=5e-4", "LEARNINGRATE2=: there is no such variable: did you mean LEARNING_RATE2=?"),
         ("XYZZY=1", "XYZZY=: there is no such variable: `make help` lists them"),
     ],

@@ -97,8 +97,8 @@ BAD = [
     ({"init_checkpoint": "/nowhere/bert_model.ckpt"}, "/nowhere/bert_model.ckpt: no such checkpoint"),
     ({"init_checkpoint": "CUT/bert_model.ckpt"}, "damaged or truncated checkpoint"),
     ({"vocab_file": "/nowhere/vocab.txt"}, "/nowhere/vocab.txt: no such file"),
-    ({"vocab_file": "CUT/short.txt"}, "they belong to different models"),
-    ({"bert_config_file": "CUT/short.txt"}, "not a bert_config.json"),
+    ({"vocab_file": "CUT/long.txt"}, "they belong to different models"),
+    ({"bert_config_file": "CUT/long.txt"}, "not a bert_config.json"),
     ({"max_seq_length": 65}, "--max_seq_length=65: choose 3 to 64"),
     ({"max_seq_length": 2}, "--max_seq_length=2: choose 3 to 64"),
     ({"data_dir": "/nowhere"}, "/nowhere/features.json: no such file"),
@@ -122,7 +122,7 @@ def test_bad_input_is_one_clear_line(changes, message, tiny, data_dir, tmp_path)
     data = tmp_path / "cut" / "bert_model.ckpt.data-00000-of-00001"
     with open(str(data), "r+b") as file:
         file.truncate(data.stat().st_size // 2)
-    (tmp_path / "cut" / "short.txt").write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\n")
+    (tmp_path / "cut" / "long.txt").write_text((tmp_path / "cut" / "vocab.txt").read_text() + "one more\n")
     changes = {k: v.replace("CUT", str(tmp_path / "cut")) if isinstance(v, str) else v for k, v in changes.items()}
     values = dict(flag_values(tiny, data_dir, tmp_path / "out"), do_train=True)
     values.update(changes)
@@ -132,6 +132,20 @@ def test_bad_input_is_one_clear_line(changes, message, tiny, data_dir, tmp_path)
     assert message in exit.value.code
     assert "\n" not in exit.value.code
     assert not (tmp_path / "out").exists()
+
+
+def test_the_casing_beside_the_vocabulary_is_that_of_training(tiny, data_dir, tmp_path, capsys):
+    shutil.copytree(tiny, str(tmp_path / "cased"))
+    (tmp_path / "cased" / "tokenizer_config.json").write_text('{"do_lower_case": false}')
+    with open(os.path.join(tiny, "vocab.txt")) as file:
+        (tmp_path / "cased" / "vocab.txt").write_text("".join(file.readlines()[:-500]))
+    values = dict(flag_values(str(tmp_path / "cased"), data_dir, tmp_path / "out"))
+    for given, expected in ((), False), (("--do_lower_case",), True):
+        run_classifier.FLAGS(["run_classifier.py", *given])
+        with flagsaver.flagsaver(**values):
+            assert run_classifier.read_model()[2] is expected
+        run_classifier.FLAGS["do_lower_case"].unparse()
+    assert "30022 tokens for the 30522 embeddings of" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,9 @@
 """Files of reviews to score, the command that scores them, and what it leaves."""
 
+import bz2
 import csv
+import gzip
+import io
 import json
 import signal
 import sys
@@ -15,7 +18,32 @@ from infer.score.__main__ import main
 from infer.text.tokenizer import WINDOW
 
 ADDED = ["label", "p_negative", "p_positive"]
+# Functions that open a file with such an extension after the format's; Python 3.11 has none for .zst.
+PACKINGS = {
+    "": open,
+    "gz": gzip.open,
+    "bz2": bz2.open,
+    "zst": lambda path, mode: (pa.input_stream if mode == "rb" else pa.output_stream)(str(path), compression="zstd"),
+}
 MANY = 2 * WINDOW + 500
+# Kills itself with SIGKILL at the n-th call of a function of os, before or after it is done.
+KILLER = """
+import os, signal, sys
+from infer.score.__main__ import main
+name, count, when = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+real, calls = getattr(os, name), 0
+def killing(*arguments, **options):
+    global calls
+    calls += 1
+    if calls == count and when == "before":
+        os.kill(os.getpid(), signal.SIGKILL)
+    answer = real(*arguments, **options)
+    if calls == count:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return answer
+setattr(os, name, killing)
+main(sys.argv[4:])
+"""
 # Prints the peak memory, in KiB, of the command that it is given.
 PEAK = """
 import resource, subprocess, sys
@@ -31,31 +59,43 @@ def texts(count):
 
 def write(path, rows):
     """Writes a list of dicts of str in the format of the path's extension, by other means than infer.score."""
-    if path.suffix == ".parquet":
+    text = io.StringIO(newline="")
+    name, _, packing = path.name.partition(".")[2].partition(".")
+    if name == "parquet":
         pq.write_table(pa.Table.from_pylist(rows), path)
-    elif path.suffix == ".jsonl":
-        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    elif path.suffix == ".txt":
-        path.write_bytes("".join(row["review"] + "\n" for row in rows).encode())
+        return path
+    if name in ("jsonl", "ndjson"):
+        text.write("".join(json.dumps(row) + "\n" for row in rows))
+    elif name == "json":
+        json.dump(rows, text, indent=1)
+    elif name == "txt":
+        text.write("".join(row["review"] + "\n" for row in rows))
     else:
-        with open(path, "w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, list(rows[0]), dialect="excel" if path.suffix == ".csv" else "excel-tab")
-            writer.writeheader()
-            writer.writerows(rows)
+        writer = csv.DictWriter(text, list(rows[0]), dialect="excel" if name == "csv" else "excel-tab")
+        writer.writeheader()
+        writer.writerows(rows)
+    with PACKINGS[packing](path, "wb") as file:
+        file.write(text.getvalue().encode())
     return path
 
 
 def read(path):
     """Reads a scored file as a list of dicts, probabilities as float."""
-    if path.suffix == ".parquet":
+    name, _, packing = path.name.partition(".")[2].partition(".")
+    if name == "parquet":
         rows = pq.read_table(path).to_pylist()
-    elif path.suffix == ".jsonl":
-        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n")[:-1]]
-    elif path.suffix == ".txt":
-        rows = [dict(zip(ADDED, line.split("\t"), strict=True)) for line in path.read_text().splitlines()]
+        return [row | {name: float(row[name]) for name in ADDED[1:]} for row in rows]
+    with PACKINGS[packing](path, "rb") as file:
+        text = file.read().decode()
+    if name in ("jsonl", "ndjson"):
+        rows = [json.loads(line) for line in text.split("\n")[:-1]]
+    elif name == "json":
+        rows = json.loads(text)
+    elif name == "txt":
+        rows = [dict(zip(ADDED, line.split("\t"), strict=True)) for line in text.splitlines()]
     else:
-        with open(path, newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file, dialect="excel" if path.suffix == ".csv" else "excel-tab"))
+        dialect = "excel" if name == "csv" else "excel-tab"
+        rows = list(csv.DictReader(io.StringIO(text, newline=""), dialect=dialect))
     return [row | {name: float(row[name]) for name in ADDED[1:]} for row in rows]
 
 

@@ -15,6 +15,7 @@ from modules import run
 from training import REVIEWS, ROOT, fails, write_examples, write_features
 
 import run_classifier
+from infer.text.tokenizer import load_tokenizer, read_vocab, to_features
 from tf1 import features
 from tf1.input_fn import FEATURES, feature_settings, input_fn_builder, read_features
 
@@ -77,6 +78,33 @@ def test_they_are_upstreams_in_the_order_of_the_reviews(made, tiny):
     wanted = run_classifier.to_features(rows, tiny + "/vocab.txt", True)
     lists = [one.input_ids + one.input_mask + one.segment_ids + [one.label_id] for one in wanted]
     np.testing.assert_array_equal(join(found), lists)
+
+
+@pytest.mark.parametrize("change", [lambda tokens: tokens[::-1], lambda tokens: tokens[5:] + tokens[:5]])
+def test_they_are_upstreams_wherever_the_special_tokens_are(change, tiny, tmp_path):
+    tokens = [
+        "[PAD]",
+        "[unused1]",
+        "[UNK]",
+        "[CLS]",
+        "[SEP]",
+        "film",
+        "number",
+        "de",
+        "##ja",
+        "vu",
+        "word",
+        "[",
+        "]",
+        "1",
+    ]
+    (tmp_path / "vocab.txt").write_text("\n".join(change(tokens)))
+    run_classifier.FLAGS(["run_classifier.py", f"--max_seq_length={LENGTH}"])
+    wanted = run_classifier.to_features([(text, 0) for text in HARD], str(tmp_path / "vocab.txt"), True)
+    vocab = read_vocab(str(tmp_path / "vocab.txt"))
+    for ids, one in zip(load_tokenizer(vocab)(HARD), wanted):
+        found = to_features(ids, (vocab["[CLS]"], vocab["[SEP]"]), LENGTH)
+        np.testing.assert_array_equal(found[:, 0], [one.input_ids, one.input_mask, one.segment_ids])
 
 
 def test_workers_share_each_batch_of_training_and_the_batches_of_evaluation(made):

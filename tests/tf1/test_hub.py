@@ -207,7 +207,7 @@ def test_a_module_of_another_kind_is_one_clear_line(signatures, message, tmp_pat
         (lambda module: cut(module / "saved_model.pb"), "not a TF Hub module"),
         (lambda module: cut(module / "variables/variables.index"), "not a TF Hub module"),
         (lambda module: (module / "assets/vocab.txt").unlink(), "not a TF Hub module"),
-        (lambda module: (module / "assets/vocab.txt").write_text(VOCAB + "film\n"), "has 5 tokens, but"),
+        (lambda module: (module / "assets/vocab.txt").write_text(VOCAB + "film\n"), "5 tokens, but 4 embeddings"),
         (lambda module: link(module / "assets/vocab.txt", "/etc/passwd"), "its vocabulary is "),
     ],
 )

@@ -281,17 +281,22 @@ def test_a_bomb_in_place_of_weights_is_refused_by_the_size_of_the_model(tmp_path
     assert "model.safetensors has 268435456 bytes, more than 10" in line
 
 
+@pytest.mark.parametrize("vocab", [TOKENS[:5], TOKENS[::-1]], ids=["short", "in another order"])
+def test_a_vocabulary_that_upstream_takes_is_taken(vocab, tmp_path):
+    assert convert(wheel(tmp_path / "good.whl", vocab=vocab), tmp_path) is None
+    assert (tmp_path / "pretrained" / "vocab.txt").read_text().split() == vocab
+
+
 @pytest.mark.parametrize(
     "vocab, message",
     [
         (TOKENS[:5] + ["bad\n\n"], "line 7 is blank"),
         (TOKENS[:5] + ["good"], "line 6 repeats line 5"),
-        (TOKENS[:5], "5 tokens in vocab.txt, but vocab_size 6"),
-        (TOKENS + ["film"], "7 tokens in vocab.txt, but vocab_size 6"),
+        (TOKENS + ["film"], "vocab.txt: 7 tokens, but 6 embeddings: they belong to different models"),
         (b"[PAD]\n\xff\n", "not UTF-8"),
         (bytes(1 << 25), "has 33554432 bytes, more than 16777216"),
     ],
-    ids=["blank", "twice", "short", "long", "encoding", "huge"],
+    ids=["blank", "twice", "long", "encoding", "huge"],
 )
 def test_a_vocabulary_that_is_not_the_models_is_refused(vocab, message, tmp_path):
     assert message in convert(wheel(tmp_path / "bad.whl", vocab=vocab), tmp_path)

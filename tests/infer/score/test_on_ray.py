@@ -60,6 +60,10 @@ def sources(tmp_path_factory):
         for begin, end in ((0, 100), (100, 101), (101, 9000), (9000, MANY)):
             writer.write_table(table[begin:end])
     pq.write_table(table.set_column(1, "review", dictionary), folder / "words.parquet", row_group_size=20_000)
+    (folder / "parts.parquet").mkdir()
+    for i in range(3):
+        part = table[i * MANY // 3 : (i + 1) * MANY // 3]
+        pq.write_table(part, folder / f"parts.parquet/part-{i}.parquet", row_group_size=3000)
     return folder
 
 
@@ -114,16 +118,19 @@ PAIRS = [
     ("in.jsonl", ".parquet"),
     ("in.parquet", ".jsonl"),
     ("words.parquet", ".parquet"),
+    ("parts.parquet", ".jsonl"),
 ]
 # Connects once, since that is what takes long.
 SCRIPT = """
 import argparse, json, pathlib, sys
 from infer.score import on_ray, run
+from infer.score.files import find_files
+from infer.score.reading import Options
 model, address, pairs = json.loads(sys.argv[1])
 with on_ray.connected(address):
     for source, output in pairs:
-        paths = {"input": pathlib.Path(source), "output": pathlib.Path(output), "model": model}
-        options = {"device": "CPU", "hint": "throughput", "text_column": None, "strict": False}
+        paths = {"input": find_files([pathlib.Path(source)]), "output": pathlib.Path(output), "model": model}
+        options = {"device": "CPU", "hint": "throughput", "strict": False, **Options()._asdict()}
         run.score(argparse.Namespace(**paths, **options), on_ray.score_windows)
 """
 
@@ -136,7 +143,7 @@ def test_the_bytes_are_those_of_one_machine(classifier, head, sources, expected,
     for (name, suffix), output in zip(PAIRS, outputs, strict=True):
         same(output, expected(name, suffix))
     lines = done.stderr.splitlines()
-    assert len(lines) == 2 * 12 + 2 * 6 and all(line.endswith(": skipped") for line in lines), "nothing of Ray's own"
+    assert len(lines) == 2 * 12 + 3 * 6 and all(line.endswith(": skipped") for line in lines), "nothing of Ray's own"
 
 
 @contextlib.contextmanager
@@ -249,6 +256,12 @@ def test_what_cannot_be_done_is_one_clear_line(classifier, head, sources, tmp_pa
 
     (tmp_path / "in.csv").write_text("review\ngood\n")
     assert "in.csv: Ray scores .jsonl and .parquet into either" in line(tmp_path / "in.csv", output)
+    for name in ("in.jsonl.gz", "in.json"):
+        (tmp_path / name).touch()
+        assert f"{name}: Ray scores .jsonl and .parquet into either" in line(tmp_path / name, output)
+    (tmp_path / "array.jsonl").write_text('[{"review": "good"}]')
+    lines = "array.jsonl: Ray scores a .jsonl that is lines of JSON in UTF-8: leave out the engine"
+    assert lines in line(tmp_path / "array.jsonl", output)
     assert "device GPU: Ray scores on the CPU" in line("-d", "GPU", source, output)
     assert line("--ray_address", "here", source, output) == "here: must be HOST:PORT, such as 10.0.0.1:6379"
     assert "127.0.0.1:99999: must be HOST:PORT" in line("--ray_address", "127.0.0.1:99999", source, output)
@@ -265,4 +278,4 @@ def test_what_cannot_be_done_is_one_clear_line(classifier, head, sources, tmp_pa
         ray.get(busy.ready())
         message = line("--ray_address", address, source, output)
     assert message.endswith("no CPU of Ray's is free: wait until another job has ended")
-    assert list(tmp_path.iterdir()) == [tmp_path / "in.csv"]
+    assert {path.suffix for path in tmp_path.iterdir()} == {".csv", ".gz", ".json", ".jsonl"} and not output.exists()

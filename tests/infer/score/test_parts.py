@@ -7,30 +7,11 @@ import time
 
 import pytest
 from modules import ROOT, run
-from scoring import MANY, command, read, refused, score
+from scoring import KILLER, MANY, command, read, refused, score
 from small import mounted
 
 from infer.score.parts import locked
 from infer.text.tokenizer import WINDOW
-
-# Kills itself with SIGKILL at the n-th call of a function of os, before or after it is done.
-KILLER = """
-import os, signal, sys
-from infer.score.__main__ import main
-name, count, when = sys.argv[1], int(sys.argv[2]), sys.argv[3]
-real, calls = getattr(os, name), 0
-def killing(*arguments, **options):
-    global calls
-    calls += 1
-    if calls == count and when == "before":
-        os.kill(os.getpid(), signal.SIGKILL)
-    answer = real(*arguments, **options)
-    if calls == count:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return answer
-setattr(os, name, killing)
-main(sys.argv[4:])
-"""
 
 
 @pytest.mark.process
@@ -104,7 +85,7 @@ def test_two_runs_do_not_write_one_file(classifier, many, tmp_path):
 
 # Room for some parts of it, or for all of them but not for the output too.
 @pytest.mark.process
-@pytest.mark.parametrize("to, share", [(".csv", 0.6), (".csv", 1.5), (".parquet", 0.3)])
+@pytest.mark.parametrize("to, share", [(".csv", 0.6), (".csv", 1.5), (".csv.gz", 1.1), (".parquet", 0.3)])
 def test_a_full_disk_is_one_line_and_room_lets_it_go_on(classifier, many, to, share, tmp_path, capsys):
     with mounted(tmp_path / "disk", "-o", f"size={int(share * len(many[1]))}") as disk:
         output = disk / f"out{to}"

@@ -12,7 +12,8 @@ from modules import run
 from scoring import ADDED, PEAK, command, read, refused, score, write
 
 from infer import Classifier
-from infer.score.reading import SUFFIXES, open_source
+from infer.score.files import SUFFIXES
+from infer.score.reading import Options, open_source
 from infer.text.tokenizer import WINDOW
 
 
@@ -84,18 +85,18 @@ def folder(tmp_path_factory):
 def read_all(path):
     """Returns (texts of the rows, numbers of the lines that were reported), or None if the file was refused."""
     try:
-        source = open_source(path, None)
+        source = open_source([path], Options())
         reported, texts = [], []
-        for window, some, _ in source.read(lambda number, what: reported.append((number, what))):
+        for window, some, _ in source.read(lambda path, place, what: reported.append((place, what))):
             assert len(window) == len(some) and all(isinstance(text, str) for text in some)
             texts += some
     except SystemExit as end:
         assert str(end.code).startswith(f"{path}: ")
         return None
-    assert source.text_column in source.columns or path.suffix == ".jsonl"
+    assert source.text_column in source.columns or source.is_json
     assert all(isinstance(what, str) and what and "\n" not in what for _, what in reported)
     "".join(texts).encode()  # no half of a surrogate pair
-    return texts, [number for number, _ in reported]
+    return texts, [place for place, _ in reported]
 
 
 # Bytes that mean something to one of the formats, more often than by chance.
@@ -114,9 +115,11 @@ LINES = st.lists(ROW.map(lambda row: json.dumps(row).encode()) | BYTES, max_size
 def test_every_line_of_a_txt_is_a_row_or_reported(folder, data):
     path = folder / "input.txt"
     path.write_bytes(data)
-    texts, reported = read_all(path)
+    found = read_all(path)
+    assert (found is None) == data.startswith((b"\xff\xfe", b"\xfe\xff"))
+    texts, reported = found or ([], [])
     lines = data.removeprefix(b"\xef\xbb\xbf").split(b"\n")
-    assert len(texts) + len(reported) == len(lines) - (not lines[-1])
+    assert not found or len(texts) + len(reported) == len(lines) - (not lines[-1])
 
 
 @pytest.mark.more

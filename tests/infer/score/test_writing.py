@@ -9,7 +9,7 @@ import pytest
 from scoring import ADDED, read, refused, score, texts, write
 
 from infer import Classifier
-from infer.score.reading import SUFFIXES
+from infer.score.files import SUFFIXES
 
 AWKWARD = [
     "",
@@ -101,7 +101,8 @@ def test_no_rows_make_a_file_of_no_rows(classifier, to, tmp_path, capsys):
             assert pq.read_schema(output).names == columns + ADDED
         else:
             header = {".csv": ",", ".tsv": "\t"}.get(to, "").join(columns + ADDED) + "\n"
-            assert output.read_text() == (header if to in (".csv", ".tsv") else "")
+            nothing = "[\n\n]\n" if to == ".json" else ""
+            assert output.read_text() == (header if to in (".csv", ".tsv") else nothing)
 
 
 FAR = pa.array([2**62], pa.timestamp("us"))

@@ -1,6 +1,7 @@
 """Files of reviews and of examples: read line by line, or one line on what is wrong with them."""
 
 import json
+import re
 
 import pytest
 from fuzzing import BYTES, JSON, answer_or_line, given, st
@@ -11,6 +12,17 @@ from infer.text.examples import read_examples, read_lines
 def test_only_newlines_end_a_review(tmp_path):
     (tmp_path / "reviews.txt").write_bytes("one\x0c\u2028\x85\rtwo\n\nthree".encode())
     assert read_lines(tmp_path / "reviews.txt") == ["one\x0c\u2028\x85\rtwo", "", "three"]
+
+
+def test_a_byte_order_mark_and_windows_line_ends_are_no_part_of_a_review(tmp_path):
+    (tmp_path / "reviews.txt").write_bytes("\ufeffone\r\n\r\n\ufefftwo\r\r\nthree\r".encode())
+    assert read_lines(tmp_path / "reviews.txt") == ["one", "", "\ufefftwo\r", "three"]
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.TSV", "a.jsonl", "a.json", "a.parquet", "a.txt.gz", "nowhere/a.ndjson"])
+def test_a_table_is_no_file_of_reviews(name, tmp_path):
+    with pytest.raises(SystemExit, match="not a text file of one review a line: `make score` reads it"):
+        read_lines(tmp_path / name)
 
 
 @pytest.mark.usefixtures("memory")
@@ -45,4 +57,6 @@ def test_reviews_are_read_line_by_line(path, data):
     path.write_bytes(data)
     lines = answer_or_line(read_lines, path)
     if lines is not None:
-        assert "\n".join(lines).encode() == data.removesuffix(b"\n") and (lines or not data)
+        data = data.removeprefix("\ufeff".encode())
+        expected = re.sub(rb"\r(?=\n|\Z)", b"", data).removesuffix(b"\n")
+        assert "\n".join(lines).encode() == expected and (lines or not data)

@@ -1,5 +1,6 @@
 """vocab.txt: read as upstream reads it, or one line."""
 
+import json
 import os
 
 import pytest
@@ -7,14 +8,9 @@ from encoder import VOCAB
 from fuzzing import BYTES, answer_or_line, example, given, st
 
 from infer.text.tokenizer import load_tokenizer
-from infer.text.vocab import SPECIAL_TOKENS, parse_vocab, read_vocab
+from infer.text.vocab import SPECIAL_TOKENS, parse_vocab, read_casing, read_vocab
 
 pytestmark = pytest.mark.usefixtures("memory")
-
-
-def swapped(one, other):
-    swap = {one: other, other: one}
-    return "\n".join(swap.get(token, token) for token in VOCAB).encode()
 
 
 @pytest.mark.parametrize(
@@ -26,10 +22,6 @@ def swapped(one, other):
         ("\n".join([*VOCAB, "\n"]).encode(), "line 15 is blank"),
         ("\n".join(VOCAB[1:]).encode(), r"no \[PAD\] in it"),
         ("\n".join(token for token in VOCAB if token != "[SEP]").encode(), r"no \[SEP\] in it"),
-        ("\n".join(["good", *VOCAB[:5]]).encode(), "not in a BERT vocabulary's order"),
-        (swapped("[PAD]", "good"), "not in a BERT vocabulary's order"),
-        (swapped("[CLS]", "[SEP]"), "not in a BERT vocabulary's order"),
-        (swapped("[UNK]", "[CLS]"), "not in a BERT vocabulary's order"),
         ("\n".join(VOCAB).encode("utf-16"), "not UTF-8"),
         (b"\xff" * 100, "not UTF-8"),
         (b"", r"no \[PAD\] in it"),
@@ -51,6 +43,40 @@ def test_a_cut_or_foreign_vocab_is_refused(tmp_path):
         read_vocab(tmp_path / "vocab.txt")
 
 
+@pytest.mark.parametrize("tokens", [["good", *VOCAB[:5]], VOCAB[::-1], [*VOCAB[5:], *VOCAB[:5]]])
+def test_special_tokens_may_be_on_any_line(tokens):
+    assert parse_vocab("\n".join(tokens).encode(), "vocab.txt") == {token: i for i, token in enumerate(tokens)}
+
+
+@pytest.mark.parametrize(
+    "config, casing",
+    [
+        ({}, True),
+        ({"do_lower_case": True, "tokenizer_class": "BertTokenizer", "strip_accents": None}, True),
+        ({"do_lower_case": False}, False),
+        ({"do_lower_case": False, "strip_accents": False, "tokenize_chinese_chars": True}, False),
+        ({"do_lower_case": "no"}, "cannot read do_lower_case from it: TypeError"),
+        ({"do_lower_case": None}, "cannot read do_lower_case from it: TypeError"),
+        ([], "cannot read do_lower_case from it: AttributeError"),
+        ({"strip_accents": False}, "strip_accents is false, and google-research/bert's tokenizer knows only true here"),
+        ({"do_lower_case": False, "strip_accents": True}, "strip_accents is true, and google-research/bert's"),
+        ({"tokenize_chinese_chars": False}, "tokenize_chinese_chars is false, and google-research/bert's"),
+        ({"do_basic_tokenize": False}, "do_basic_tokenize is false, and"),
+    ],
+)
+def test_the_casing_is_that_of_the_tokenizers_configuration(config, casing, tmp_path):
+    path = tmp_path / "tokenizer_config.json"
+    path.write_text(json.dumps(config))
+    if isinstance(casing, bool):
+        assert read_casing(tmp_path / "vocab.txt") is casing
+        path.unlink()
+        assert read_casing(tmp_path / "vocab.txt") is True
+        return
+    with pytest.raises(SystemExit) as ended:
+        read_casing(tmp_path / "vocab.txt")
+    assert ended.value.code.startswith(f"{path}: {casing}") and "\n" not in ended.value.code
+
+
 def test_a_vocabulary_is_read_as_upstream_reads_it(tmp_path):
     """With Windows' line ends, blanks around a token, and a token that Unicode takes for a line's end."""
     (tmp_path / "vocab.txt").write_bytes("\r\n".join([*VOCAB, " film2 ", "\u2028", "\u2029", "\x85x"]).encode())
@@ -66,6 +92,6 @@ TOKEN = st.sampled_from(VOCAB) | st.text(max_size=4)
 def test_a_vocabulary_that_is_read_can_be_used(data):
     vocab = answer_or_line(parse_vocab, data, "vocab.txt")
     if vocab is not None:
-        assert list(vocab.values()) == list(range(len(vocab))) and vocab["[PAD]"] == 0
+        assert list(vocab.values()) == list(range(len(vocab)))
         for ids in load_tokenizer(vocab)(["a film[PAD] of \u2028 beauty", " ".join(vocab), ""]):
             assert all(0 <= i < len(vocab) for i in ids)
