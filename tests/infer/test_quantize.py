@@ -6,7 +6,7 @@ import os
 import numpy as np
 import pytest
 from modules import fails, run
-from small import LENGTH, WORDS
+from small import LENGTH, WORDS, random_texts
 
 from infer import Classifier
 
@@ -15,15 +15,13 @@ pytestmark = pytest.mark.process
 
 @pytest.fixture
 def data_dir(classifier, tmp_path):
-    """Reviews that the random classifier tells apart: labelled by whether it gives them more than the median."""
+    """Reviews labelled as the random classifier does, which so is always right."""
     random = np.random.default_rng(3)
     for split in ("train", "test"):
         texts = [" ".join(random.choice(WORDS, random.integers(1, LENGTH))) for _ in range(100)]
-        positive = np.array(list(Classifier(classifier).predict(texts)))[:, 1]
-        rows = [
-            {"review": text, "label": int(p > np.median(positive)), "source": ""}
-            for text, p in zip(texts, positive, strict=True)
-        ]
+        labels = Classifier(classifier).predict_window(texts).argmax(1).tolist()
+        assert 30 < sum(labels) < 70
+        rows = [{"review": text, "label": label, "source": ""} for text, label in zip(texts, labels, strict=True)]
         (tmp_path / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     return tmp_path
 
@@ -33,22 +31,23 @@ def quantize(classifier, data_dir, *flags):
 
 
 def test_int8_is_a_classifier_of_about_half_the_size_or_less(classifier, data_dir):
-    done = run(*quantize(classifier, data_dir))
+    done = run(*quantize(classifier, data_dir, "--max_drop=0.1"))
     assert done.returncode == 0, done.stderr
     fp32, int8, ratio = (data_dir / "results.txt").read_text().splitlines()
     assert fp32.startswith("FP32: accuracy ") and int8.startswith("INT8: accuracy ")
     assert ratio.startswith("INT8 is ") and ("times as fast as FP32 here: on this CPU" in ratio) == ("is 0." in ratio)
     assert (data_dir / "int8.bin").stat().st_size < 0.6 * classifier.with_suffix(".bin").stat().st_size
-    texts = ["good film", "bad", ""]
-    fast, plain = (np.array(list(Classifier(path).predict(texts))) for path in (data_dir / "int8.xml", classifier))
-    assert 0 < np.abs(fast - plain).max() < 0.05
+    int8, plain = (
+        Classifier(path).predict_window(random_texts(400))[:, 1] for path in (data_dir / "int8.xml", classifier)
+    )
+    assert not np.array_equal(int8, plain) and np.corrcoef(int8, plain)[0, 1] > 0.8
 
 
 def test_the_model_by_another_name_is_not_written_into(classifier, data_dir):
     before = classifier.with_suffix(".bin").read_bytes()
     for suffix in (".xml", ".bin"):
         os.link(classifier.with_suffix(suffix), data_dir / f"int8{suffix}")
-    done = run(*quantize(classifier, data_dir))
+    done = run(*quantize(classifier, data_dir, "--max_drop=0.1"))
     assert done.returncode == 0, done.stderr
     assert classifier.with_suffix(".bin").read_bytes() == before
     assert (data_dir / "int8.bin").stat().st_size < len(before)
