@@ -3,6 +3,7 @@
 import csv
 import signal
 import subprocess
+import sys
 import time
 
 import pytest
@@ -10,8 +11,9 @@ from modules import ROOT, run
 from scoring import MANY, command, read, refused, score
 from small import mounted
 
+import infer.score.run
 from infer.classifier import WINDOW
-from infer.score.parts import locked
+from infer.score.parts import locked, save
 
 # Kills itself with SIGKILL at the n-th call of a function of os, before or after it is done.
 KILLER = """
@@ -60,6 +62,24 @@ def test_killed_at_any_moment_it_goes_on_to_the_very_same_file(
     assert done is None or (f"going on after {done} of {MANY} rows" in stderr) == (done > 0)
     assert output.read_bytes() == undisturbed
     assert list(tmp_path.iterdir()) == [output]
+
+
+def test_given_up_after_every_window_it_goes_on_to_the_very_same_file(classifier, many, tmp_path, monkeypatch, capsys):
+    source, undisturbed = many
+    output, parts = tmp_path / "out.csv", tmp_path / "out.csv.parts"
+
+    def save_and_exit(path, write):
+        save(path, write)
+        if path.stem.isdecimal():
+            sys.exit("enough")
+
+    monkeypatch.setattr(infer.score.run, "save", save_and_exit)
+    for window in range(-(-MANY // WINDOW)):
+        assert refused(classifier, source, output) == "enough"
+        assert len(list(parts.glob("*.csv"))) == window + 1
+    score(classifier, source, output)
+    assert f"going on after {MANY} of {MANY} rows" in capsys.readouterr().err
+    assert output.read_bytes() == undisturbed
 
 
 @pytest.mark.process
