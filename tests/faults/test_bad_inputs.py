@@ -139,13 +139,13 @@ def test_graphs_that_are_broken(converter, spoil, checkout, tmp_path):
 
 @pytest.mark.parametrize("end, goal", [(".index", "fc"), (".data-00000-of-00001", "fc"), (".meta", "pb")])
 def test_checkpoints_that_are_broken(end, goal, checkout, tmp_path):
-    for path in (checkout / "build/tiny/result2").glob("model.ckpt-16.*"):
+    for path in (checkout / "build/tiny/result2").glob("model.ckpt-32.*"):
         shutil.copy(path, tmp_path)
-    data = bytearray((tmp_path / f"model.ckpt-16{end}").read_bytes())
+    data = bytearray((tmp_path / f"model.ckpt-32{end}").read_bytes())
     data[len(data) // 2] ^= 255
-    (tmp_path / f"model.ckpt-16{end}").write_bytes(data[:-1] if goal == "pb" else data)
-    given = f"{tmp_path}/model.ckpt-16{end if goal == 'pb' else ''}: "
-    refused(checkout, given, goal, f"CHECKPOINT={tmp_path}/model.ckpt-16")
+    (tmp_path / f"model.ckpt-32{end}").write_bytes(data[:-1] if goal == "pb" else data)
+    given = f"{tmp_path}/model.ckpt-32{end if goal == 'pb' else ''}: "
+    refused(checkout, given, goal, f"CHECKPOINT={tmp_path}/model.ckpt-32")
 
 
 def test_a_head_that_is_a_pickle_is_not_run_and_made_again(checkout, tmp_path):

@@ -7,7 +7,7 @@ import subprocess
 
 import numpy as np
 import pytest
-from checkout import ROOT, answers, copy_checkout, make, make_fails
+from checkout import FP32, ROOT, answers, copy_checkout, make, make_fails
 
 pytestmark = pytest.mark.faults
 TINY = "PROFILE=tiny"
@@ -89,7 +89,7 @@ def test_a_disk_that_is_full_in_any_stage_is_said_and_costs_nothing_that_was_who
         assert before.items() <= after.items(), f"{goal}: {output}"
         mounted(build, "size=1g")
         make(checkout, goal, TINY)
-    np.testing.assert_allclose(answers(build), answers(built), atol=1e-5)
+    np.testing.assert_allclose(answers(build), answers(built), atol=FP32, rtol=0)
     assert "all as recorded" in make(checkout, "verify", TINY)
 
 

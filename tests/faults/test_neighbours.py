@@ -59,7 +59,7 @@ def test_a_build_taken_to_another_path_goes_on_there(built, tmp_path):
     patch = checkout / "patches/disable-dropout.patch"
     patch.write_text(patch.read_text().replace("is_training = False", "is_training = False  # no dropout"))
     output = make(checkout, "result2", TINY)
-    assert "python run_classifier.py " not in output and "result1/model.ckpt-16" in output
+    assert "python run_classifier.py " not in output and "result1/model.ckpt-64" in output
     assert str(built.parent) not in output
 
 
@@ -76,7 +76,7 @@ def test_stray_files_of_an_older_run_are_named_and_change_nothing(built, tmp_pat
     checkout = copy_build(built, tmp_path / "checkout")
     result1 = checkout / "build/tiny/result1"
     stray = result1 / "model.ckpt-999.index"
-    shutil.copy(result1 / "model.ckpt-16.index", stray)
+    shutil.copy(result1 / "model.ckpt-64.index", stray)
     assert make(checkout, "predict", TINY) == (built / "predict/openvino.txt").read_text()
     assert "result1/model.ckpt-999.index: in no record" in make_fails(checkout, "verify", TINY)
     # Its checkpoint file names another step, as its record does not have it: all of it is moved aside.

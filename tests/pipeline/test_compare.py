@@ -50,9 +50,9 @@ def test_the_ablation_is_of_the_weights_it_says(compared):
         results = dict(line.split(" = ") for line in (folder / "result1/eval_results.txt").read_text().splitlines())
         rows = read(folder / "ablation/no-dropout/probabilities-1.tsv")
         loss = -np.log(rows[range(48), 1 + rows[:, 0].astype(int)]).mean()
-        assert float(results["eval_loss"]) == pytest.approx(loss, abs=1e-4)
+        assert float(results["eval_loss"]) == pytest.approx(loss, abs=1e-5)
         repeats = [read(folder / f"ablation/with-dropout/probabilities-{i}.tsv") for i in (1, 2, 3)]
-        assert np.abs(repeats[0] - repeats[1]).max() > 1e-4 and np.abs(repeats[1] - repeats[2]).max() > 1e-4
+        assert np.abs(repeats[0] - repeats[1]).max() > 0.01 and np.abs(repeats[1] - repeats[2]).max() > 0.01
     first, second = (folder / "ablation/second-phase/probabilities-1.tsv" for folder in (build, build / "seeds/1"))
     assert first.read_text() != second.read_text()
 

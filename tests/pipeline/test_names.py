@@ -99,19 +99,19 @@ def test_a_checkpoint_its_vocabulary_and_reviews_by_any_names(tiny, bare, tmp_pa
     model = NASTY.translate(WITHOUT_PATTERNS)
     folder = tmp_path / model
     folder.mkdir()
-    for path in (tiny / "build/tiny/result2").glob("model.ckpt-16.*"):
+    for path in (tiny / "build/tiny/result2").glob("model.ckpt-32.*"):
         shutil.copy(path, folder / path.name.replace("model", model))
     for name in ("vocab.txt", "bert_config.json"):
         shutil.copy(tiny / "build/tiny/pretrained" / name, folder / f"{name} {NASTY}")
     (folder / f"reviews {NASTY}").write_text("Fine!\nAwful; touch ran\n")
-    given = [f"CHECKPOINT={folder}/{model}.ckpt-16", f"REVIEWS={folder}/reviews {NASTY}"]
+    given = [f"CHECKPOINT={folder}/{model}.ckpt-32", f"REVIEWS={folder}/reviews {NASTY}"]
     given += [f"VOCAB_FILE={folder}/vocab.txt {NASTY}", f"BERT_CONFIG_FILE={folder}/bert_config.json {NASTY}"]
-    given += [f"META_GRAPH={folder}/{model}.ckpt-16.meta"]
+    given += [f"META_GRAPH={folder}/{model}.ckpt-32.meta"]
     output = make(bare, "predict", *given)
     assert "on 2 reviews, 0 labels differ" in output.splitlines()[-1] and "@given" not in output
     (build,) = (bare / "build").glob("minilm-*")
     record = json.loads((build / "predict/tensorflow.record.json").read_text())
-    assert f"{folder}/reviews {NASTY}" in record["inputs"] and f"{folder}/{model}.ckpt-16.index" in record["inputs"]
+    assert f"{folder}/reviews {NASTY}" in record["inputs"] and f"{folder}/{model}.ckpt-32.index" in record["inputs"]
     assert record["flags"]["predict_file"] == f"{folder}/reviews {NASTY}"
     assert "all as recorded" in make(bare, "verify", *given)
     assert len(make(bare, "predict", *given).splitlines()) == 3, "made again"

@@ -9,7 +9,10 @@ import time
 
 import numpy as np
 import pytest
-from checkout import ROOT, clean_environment, copy_checkout, make, make_fails, start
+from checkout import FP32, ROOT, clean_environment, copy_checkout, make, make_fails, start
+
+from infer.guide import load_classifier
+from infer.text.tokenizer import load_tokenizer, read_vocab, to_features
 
 TINY = "PROFILE=tiny"
 STAGES = {
@@ -42,8 +45,7 @@ def read_results(path):
 def test_predict_prints_four_lines_and_the_largest_difference(tiny):
     *lines, last = make(tiny, "predict", TINY).splitlines()
     assert [LINE.fullmatch(line)[1] for line in lines] == (ROOT / "infer/reviews.txt").read_text().splitlines()
-    difference = re.match(r"largest difference from TensorFlow: (\S+) on 4 reviews, 0 labels differ", last)[1]
-    assert 0 <= float(difference) <= 1e-4
+    assert largest_difference(last, 4) <= FP32
     tensorflow = (tiny / "build/tiny/predict/tensorflow/predictions.txt").read_text().splitlines()
     assert [LINE.fullmatch(line).groups() for line in tensorflow] == [LINE.fullmatch(line).groups() for line in lines]
 
@@ -58,7 +60,7 @@ def test_another_set_of_parameters_moves_the_last_one_aside_and_back(built, tmp_
     make(checkout, "predict", TINY)
     assert os.stat(build / "result1/eval_results.txt").st_mtime_ns == before
     output = make(checkout, "result1", TINY, "EPOCHS=1.0")
-    assert "result1: --num_train_epochs was 2.0, is 1.0" in output
+    assert "result1: --num_train_epochs was 8.0, is 1.0" in output
     assert (build / "result1/model.ckpt-8.index").is_file()
     (aside,) = (build / "earlier").iterdir()
     for name in ("result1", "result2", "bert-finetune.pb", "weight.npy", "classifier.bin", "int8", "predict"):
@@ -78,7 +80,7 @@ def test_verify_names_what_differs(built, tmp_path):
     assert make(checkout, "verify", TINY).startswith("13 records, ")
     record = build / "result1.record.json"
     whole = record.read_text()
-    record.write_text(whole.replace('"--learning_rate=1e-3"', '"--learning_rate=1e-4"'))
+    record.write_text(whole.replace('"--learning_rate=5e-4"', '"--learning_rate=5e-5"'))
     assert "result1.record.json: edited by hand since it was written" in make_fails(checkout, "verify", TINY)
     record.write_text(whole)
     (build / "result1/eval_results.txt").write_text("eval_accuracy = 1.0\n")
@@ -94,9 +96,9 @@ def test_verify_names_what_differs(built, tmp_path):
 
 def test_what_each_stage_leaves(tiny):
     build = tiny / "build" / "tiny"
-    for phase in ("result1", "result2"):
-        assert (build / phase / "model.ckpt-16.index").is_file()  # int(64 / 8 * 2.0)
-        assert read_results(build / phase / "eval_results.txt")["global_step"] == 16
+    for phase, steps in (("result1", 64), ("result2", 32)):  # int(64 / 8 * 8.0), int(64 / 8 * 4.0)
+        assert (build / phase / f"model.ckpt-{steps}.index").is_file()
+        assert read_results(build / phase / "eval_results.txt")["global_step"] == steps
     assert np.load(build / "weight.npy").shape == (2, 32)
     assert np.load(build / "bias.npy").shape == (2,)
     assert "f16" not in (build / "bert-finetune.xml").read_text().lower()
@@ -120,19 +122,24 @@ def test_a_second_predict_remakes_nothing(tiny):
     assert make(tiny, "-n", "predict", TINY).strip() == "cat build/tiny/predict/openvino.txt"
 
 
+def largest_difference(line, reviews):
+    """Returns the number in the line that compares OpenVINO with TensorFlow on so many reviews."""
+    return float(re.match(rf"largest difference from TensorFlow: (\S+) on {reviews} reviews, 0 labels differ", line)[1])
+
+
 def test_heldout_agrees_with_tensorflow_and_tensorflow_with_its_evaluation(tiny):
-    assert "on 48 reviews, 0 labels differ" in make(tiny, "heldout", TINY)
+    assert largest_difference(make(tiny, "heldout", TINY), 48) <= FP32
     build = tiny / "build" / "tiny"
     probabilities = np.loadtxt(build / "heldout/tensorflow/test_results.tsv")
     labels = np.array([json.loads(line)["label"] for line in (build / "reviews/test.jsonl").open()])
     results = read_results(build / "result2/eval_results.txt")
     assert results["eval_accuracy"] == pytest.approx((probabilities.argmax(1) == labels).mean(), abs=1e-6)
-    assert results["eval_loss"] == pytest.approx(-np.log(probabilities[range(48), labels]).mean(), abs=1e-4)
+    assert results["eval_loss"] == pytest.approx(-np.log(probabilities[range(48), labels]).mean(), abs=1e-5)
     assert results["true_positives"] == (probabilities.argmax(1) & labels).sum()
 
 
 def test_reviews_of_ones_own(tiny, tmp_path):
-    """Hard ones, on which ids that differ would show as probabilities that differ."""
+    """Hard ones; of ids that differ, the next test shows that they change the probabilities."""
     hard = [
         "Ça, c'était un chef-d'œuvre ΟΔΟΣ",
         "这部电影 很好",
@@ -145,9 +152,63 @@ def test_reviews_of_ones_own(tiny, tmp_path):
     (tmp_path / "hard.txt").write_text("\n".join(hard) + "\n", encoding="utf-8")
     before = times(tiny)
     *lines, last = make(tiny, "predict", TINY, f"REVIEWS={tmp_path}/hard.txt").splitlines()
-    assert f"on {len(hard)} reviews, 0 labels differ" in last
+    assert largest_difference(last, len(hard)) <= FP32
     assert remade(before, times(tiny)) == {"tensorflow", "predict"}
     assert "'That movie was absolutely awful'" in make(tiny, "predict", TINY)
+
+
+def keep_case(texts, vocab, encode):
+    return map(encode, load_tokenizer(vocab, do_lower_case=False)(texts))
+
+
+def reverse_words(texts, vocab, encode):
+    return map(encode, load_tokenizer(vocab)([" ".join(reversed(text.split())) for text in texts]))
+
+
+def forget_sep(texts, vocab, encode):
+    features = [*map(encode, load_tokenizer(vocab)(texts))]
+    for ids, mask, _ in features:
+        ids[ids == vocab["[SEP]"]] = 0
+        mask[0, mask.sum() - 1] = 0
+    return features
+
+
+def forget_mask(texts, vocab, encode):
+    features = [*map(encode, load_tokenizer(vocab)(texts))]
+    for _, mask, _ in features:
+        mask[:] = 1
+    return features
+
+
+def draw_pieces(texts, vocab, encode):
+    random = np.random.default_rng(0)
+    return [encode(random.integers(len(vocab), size=len(ids)).tolist()) for ids in load_tokenizer(vocab)(texts)]
+
+
+@pytest.mark.parametrize("mistake", [keep_case, reverse_words, forget_sep, forget_mask, draw_pieces])
+def test_a_mistake_in_the_features_changes_the_probabilities(mistake, tiny):
+    """Or else that OpenVINO's and TensorFlow's are the same would say nothing."""
+    build = tiny / "build/tiny"
+    predict, max_seq_length = load_classifier(build / "bert-finetune.xml")
+    vocab = read_vocab(build / "pretrained/vocab.txt")
+
+    def encode(ids):
+        return to_features(ids, (vocab["[CLS]"], vocab["[SEP]"]), max_seq_length)
+
+    def probabilities(features):
+        return np.array([predict(inputs)[1] for inputs in features])
+
+    # In capitals, where snippets have none.
+    texts = [text.title() for text in (build / "reviews/heldout.txt").read_text().splitlines()]
+    right = probabilities(map(encode, load_tokenizer(vocab)(texts)))
+    wrong = probabilities(mistake(texts, vocab, encode))
+    assert np.ptp(right) > 0.1 and {*(right > 0.5)} == {True, False}, "it tells texts apart"
+    assert np.abs(wrong - right).max() > 1e4 * FP32 and np.median(np.abs(wrong - right)) > 100 * FP32
+
+
+def test_the_guides_reviews_are_told_apart(tiny):
+    reviews = np.loadtxt(tiny / "build/tiny/predict/tensorflow/test_results.tsv")[:, 1]
+    assert np.diff(np.sort(reviews)).min() > 10 * FP32
 
 
 def touch_all(checkout, when):
@@ -209,7 +270,7 @@ def test_status_says_why_in_words_and_a_dry_run_the_same(built, tmp_path):
     }
     assert told["ablation"] == told["bench"] == "not made yet"
     told = status(tiny, "LEARNING_RATE2=3e-5")
-    assert told["result2"] == "--learning_rate was 1e-3, is 3e-5" and told["result1"] == "as recorded"
+    assert told["result2"] == "--learning_rate was 5e-4, is 3e-5" and told["result1"] == "as recorded"
     assert all(told[stage].endswith("is to be made first") for stage in chain)
     told = status(tiny, "TEST_SIZE=40")
     assert told["reviews"] == "--test_size was 48, is 40"
@@ -302,8 +363,8 @@ def test_what_the_shell_happens_to_have_changes_nothing(tiny):
     (tiny / "build/tiny/predict/openvino.record.json").unlink()
     shell = clean_environment(**SHELL)
     assert make(tiny, "predict", TINY, env=shell).splitlines()[-5:] == clean.splitlines()[-5:]
-    make(tiny, "fc", TINY, "CHECKPOINT=build/tiny/result2/model.ckpt-16", env=shell)
-    shutil.rmtree(tiny / "build/tiny-build-tiny-result2-model.ckpt-16")
+    make(tiny, "fc", TINY, "CHECKPOINT=build/tiny/result2/model.ckpt-32", env=shell)
+    shutil.rmtree(tiny / "build/tiny-build-tiny-result2-model.ckpt-32")
     assert "all as recorded" in make(tiny, "verify", TINY, env=shell)
     assert make(tiny, "predict", TINY) == clean
 
@@ -417,11 +478,11 @@ def test_the_same_seed_gives_the_same_sample_and_another_seed_another(tiny, tmp_
 
 
 def test_a_damaged_checkpoint_makes_no_pb(tiny, tmp_path):
-    for path in (tiny / "build/tiny/result2").glob("model.ckpt-16.*"):
+    for path in (tiny / "build/tiny/result2").glob("model.ckpt-32.*"):
         shutil.copy(path, tmp_path)
-    data = tmp_path / "model.ckpt-16.data-00000-of-00001"
+    data = tmp_path / "model.ckpt-32.data-00000-of-00001"
     data.write_bytes(data.read_bytes()[: data.stat().st_size // 2])
-    output = make_fails(tiny, "pb", TINY, f"CHECKPOINT={tmp_path}/model.ckpt-16")
+    output = make_fails(tiny, "pb", TINY, f"CHECKPOINT={tmp_path}/model.ckpt-32")
     assert "damaged or truncated checkpoint" in output
     assert not list(tiny.glob(f"build/tiny*{tmp_path.name}*/*.pb"))
 

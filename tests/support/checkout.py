@@ -14,6 +14,8 @@ from modules import ROOT
 NOT_COPIED = shutil.ignore_patterns(".git", ".tox", "build", "__pycache__", ".*_cache")
 LEFT = shutil.ignore_patterns("earlier", "seeds", "ablation", "compare", "bench", "heldout", "*.part", "*.cache")
 BUILT = ("predict", "classifier", "int8", "PROFILE=tiny")
+# In probability: what FP32 implementations of tiny's model differ by is below it, what a mistake changes far above.
+FP32 = 5e-6
 
 
 def copy_checkout(folder, downloads=True, build=None):

@@ -3,6 +3,7 @@
 import csv
 import signal
 import subprocess
+import sys
 import time
 
 import pytest
@@ -10,7 +11,8 @@ from modules import ROOT, run
 from scoring import KILLER, MANY, command, read, refused, score
 from small import mounted
 
-from infer.score.parts import locked
+import infer.score.run
+from infer.score.parts import locked, save
 from infer.text.tokenizer import WINDOW
 
 
@@ -41,6 +43,24 @@ def test_killed_at_any_moment_it_goes_on_to_the_very_same_file(
     assert done is None or (f"going on after {done} of {MANY} rows" in stderr) == (done > 0)
     assert output.read_bytes() == undisturbed
     assert list(tmp_path.iterdir()) == [output]
+
+
+def test_given_up_after_every_window_it_goes_on_to_the_very_same_file(classifier, many, tmp_path, monkeypatch, capsys):
+    source, undisturbed = many
+    output, parts = tmp_path / "out.csv", tmp_path / "out.csv.parts"
+
+    def save_and_exit(path, write):
+        save(path, write)
+        if path.stem.isdecimal():
+            sys.exit("enough")
+
+    monkeypatch.setattr(infer.score.run, "save", save_and_exit)
+    for window in range(-(-MANY // WINDOW)):
+        assert refused(classifier, source, output) == "enough"
+        assert len(list(parts.glob("*.csv"))) == window + 1
+    score(classifier, source, output)
+    assert f"going on after {MANY} of {MANY} rows" in capsys.readouterr().err
+    assert output.read_bytes() == undisturbed
 
 
 @pytest.mark.process

@@ -1,9 +1,21 @@
-"""Ids become features and batches; that they are upstream's, tests/pipeline/test_ids.py sees."""
+"""Texts become ids and features; that they are upstream's: tests/tf1/test_upstream.py, pipeline/test_ids.py."""
 
+import numpy as np
 import pytest
 from modules import run
 
-from infer.text.tokenizer import load_tokenizer, to_features
+from infer.text.tokenizer import load_tokenizer, to_batches, to_features
+
+VOCAB = {token: i for i, token in enumerate("[PAD] [UNK] [CLS] [SEP] good film Good FILM , ##s cafe Café é".split())}
+
+
+@pytest.mark.parametrize(
+    "do_lower_case, ids", [(True, [4, 5, 9, 8, 4, 5, 8, 10, 1]), (False, [6, 5, 9, 8, 4, 7, 8, 11, 1])]
+)
+def test_texts_become_ids_in_their_order_and_case(do_lower_case, ids):
+    encode = load_tokenizer(VOCAB, do_lower_case)
+    assert encode(["Good films, good FILM", ", Café ☃"]) == [ids[:6], ids[6:]]
+    assert encode(["good films"]) == [[4, 5, 9]] and encode(["film good"]) == [[5, 4]]
 
 
 def test_features_are_framed_cut_and_padded():
@@ -22,6 +34,18 @@ def test_what_unicode_11_has_not_assigned_is_dropped():
     melting_face_of_unicode_14, private_use, zany_face_of_unicode_10 = "\U0001fae0", "\ue000", "\U0001f92a"
     assert encode([f"great {char} film" for char in (melting_face_of_unicode_14, private_use)]) == [[4, 5], [4, 5]]
     assert encode([f"great {zany_face_of_unicode_10} film"]) == [[4, 1, 5]]
+
+
+def test_batches_hold_the_features_of_each_text_once_and_no_more_padding_than_needed():
+    texts = [[], [7], [*range(4, 99)], [8, 9], [5, 6, 7], [9, 9, 9, 9]]
+    seen = []
+    for chosen, features in to_batches(texts, (2, 3), 6, batch_size=4):
+        seen += chosen.tolist()
+        assert features[1].sum(1).max() == features[0].shape[1] <= 6
+        for i, *row in zip(chosen, *features, strict=True):
+            wanted = np.concatenate(to_features(texts[i], (2, 3), 6))[:, : features[0].shape[1]]
+            np.testing.assert_array_equal(row, wanted)
+    assert sorted(seen) == [*range(len(texts))]
 
 
 @pytest.mark.process
