@@ -32,7 +32,7 @@ int8: $(OUT)/int8/classifier.xml  ## the same quantised to INT8 with NNCF, and w
 	@cat $(OUT)/int8/results.txt
 INT8 = $(addprefix $(OUT)/int8/,classifier.xml classifier.bin results.txt)
 int8.command = env CI=true $(CURRENT) -m infer.quantize $(OUT)/classifier.xml $(OUT)/int8.part/classifier.xml \
-	--data_dir=$(OUT)/reviews
+	--data_dir=$(OUT)/reviews --max_drop=$(MAX_DROP)
 int8.makes = $(INT8)
 $(INT8) &: $(CLASSIFIER) $(EXAMPLES) FORCE | .tox/openvino-current.stamp
 	@mkdir -p $(OUT)/int8

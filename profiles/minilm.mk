@@ -32,3 +32,5 @@ LEARNING_RATE2 = 2e-5
 SAVE_CHECKPOINTS_STEPS = 50
 ## SEEDS: of make ablation, each a build of its own in seeds/
 SEEDS = 0 1 2
+## MAX_DROP: of make int8: of accuracy that INT8 may cost, and of probability by which it may be off on average
+MAX_DROP = 0.005
