@@ -10,8 +10,8 @@ import pytest
 from modules import run
 from scoring import ADDED, KILLER, MANY, PEAK, command, read, refused, score, texts, write
 
-from infer.classifier import WINDOW
 from infer.score.files import CODECS, guess_encoding
+from infer.text.tokenizer import WINDOW
 
 PACKED = [f".{name}{codec}" for name in ("csv", "tsv", "jsonl", "ndjson", "json", "txt") for codec in CODECS]
 
