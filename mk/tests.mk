@@ -41,6 +41,13 @@ tested-pipeline:
 	@$(OPENVINO) -m pytest $(PICKED) tests/pipeline tests/faults $(if $(GXX),,--ignore=tests/pipeline/test_hosts.py) 2>&1 \
 	  | $(NAMED)
 
+# Small wrong programs, as tests/mutants/table.py lists them: each must fail a test of make check or make test.
+mutants:  ## apply small wrong changes to a copy, one by one: the tests must tell each
+	+@$(MAKE) --no-print-directory --silent LOOP=test $(sort $(foreach job,$(test.jobs),$(addprefix .tox/,$(addsuffix \
+	  .stamp,$(call needs,$(job)))))) $(ARCHIVES_OF_TESTS)
+	@PYTHONPATH=tests/support $(OPENVINO) tests/mutants --pick=$(call in-shell,$(T)) \
+	  $(foreach loop,check test,--$(loop)-jobs $($(loop).jobs) --$(loop)-marks "$($(loop).marks)")
+
 # TensorFlow 1.12 on Python 3.6, which tox and uv no longer know: evidence, not needed for anything.
 old-stack: .tox/tf1.stamp $(DOWNLOADS)/$(WEIGHTS_ARCHIVE)  ## compare with TensorFlow 1.12
 	@if make --silent .tox/python3.6.txt 2> /dev/null; then \
@@ -56,4 +63,4 @@ help:  ## list the targets and the variables
 	  Makefile profiles/minilm.mk mk/*.mk
 	@echo "profiles:    $(basename $(notdir $(wildcard profiles/*.mk)))  (PROFILE=$(PROFILE))"
 
-.PHONY: check test test-all test-faults old-stack help
+.PHONY: check test test-all test-faults mutants old-stack help

@@ -108,7 +108,9 @@ def verify_fails(checkout, folder="build"):
 
 
 def snapshot(folder):
-    return {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in folder.rglob("*") if path.is_file()}
+    """Returns {path: (time, content)} of the files in a folder, but for what Python compiles as it runs."""
+    files = [path for path in folder.rglob("*") if path.is_file() and path.parent.name != "__pycache__"]
+    return {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in files}
 
 
 def sha256sum(path):

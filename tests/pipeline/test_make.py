@@ -32,7 +32,7 @@ def test_help_and_dry_runs_work_with_nothing_installed(target, bare):
 def test_help_lists_every_target(bare):
     lines = make(bare).splitlines()
     assert {line.split()[0] for line in lines} >= set(
-        "pretrained result1 result2 pb fc ir predict status help check test lock audit sbom clean".split()
+        "pretrained result1 result2 pb fc ir predict status help check test mutants lock audit sbom clean".split()
         + "PROFILE DATA_DIR CHECKPOINT BUILD MIRROR INPUT BENCH_LENGTH EPOCHS LEARNING_RATE2 T".split()
     )
 

@@ -99,6 +99,8 @@ def test_what_each_stage_leaves(tiny):
     for phase, steps in (("result1", 64), ("result2", 32)):  # int(64 / 8 * 8.0), int(64 / 8 * 4.0)
         assert (build / phase / f"model.ckpt-{steps}.index").is_file()
         assert read_results(build / phase / "eval_results.txt")["global_step"] == steps
+    losses = [read_results(build / phase / "eval_results.txt")["eval_loss"] for phase in ("result1", "result2")]
+    assert abs(losses[1] - losses[0]) > 1e-3, "the second phase learns"
     assert np.load(build / "weight.npy").shape == (2, 32)
     assert np.load(build / "bias.npy").shape == (2,)
     assert "f16" not in (build / "bert-finetune.xml").read_text().lower()

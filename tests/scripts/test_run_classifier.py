@@ -8,9 +8,10 @@ import pytest
 import tensorflow as tf
 from absl.testing import flagsaver
 from modules import run
-from training import REVIEWS, fails, flag_values, flags
+from training import REVIEWS, fails, flag_values, flags, patched
 
 import run_classifier
+from tf1.checkpoint import read_checkpoint
 
 pytestmark = pytest.mark.process
 
@@ -34,6 +35,20 @@ def test_a_checkpoint_that_was_killed_before_its_meta_graph_is_made_again(traine
         assert done.returncode == 0, done.stderr
         assert (resumed in done.stdout) if resumed else ("resuming" not in done.stdout)
         assert os.path.exists(output_dir + "/model.ckpt-3.meta")
+
+
+def test_a_resumed_training_ends_with_the_same_weights(tiny, data_dir, tmp_path):
+    output_dir = str(tmp_path / "out")
+    changes = {"num_train_epochs": 1.5, "save_checkpoints_steps": 2, "learning_rate": 1e-2}
+    command = [patched(tmp_path), "--do_train=true", *flags(tiny, data_dir, output_dir, **changes)]
+    assert run(*command).returncode == 0
+    undisturbed = read_checkpoint(output_dir + "/model.ckpt-3")
+    os.remove(output_dir + "/model.ckpt-3.meta")
+    assert f"resuming {output_dir} at step 2 of 3" in run(*command).stdout
+    resumed, before = (read_checkpoint(f"{output_dir}/model.ckpt-{step}") for step in (3, 2))
+    for name, wanted in undisturbed.items():
+        np.testing.assert_allclose(resumed[name], wanted, atol=1e-6, err_msg=name)
+    assert np.abs(before["output_weights"] - undisturbed["output_weights"]).max() > 1e-3
 
 
 def test_metrics_are_the_notebooks_and_agree_with_each_other(trained):

@@ -1,0 +1,97 @@
+"""Small wrong programs, each of which the tests have to tell from the right one."""
+
+from typing import NamedTuple
+
+
+class Mutant(NamedTuple):
+    name: str
+    path: str
+    old: str  # a piece of the file, which it has once
+    new: str
+    job: str  # a job of make check or test, where it is looked for first
+    tests: str  # a file or folder of that job's tests
+    loop: str = "check"  # "test" if no test of make check can see it
+
+
+TOKENIZER, BERT = "infer/text/tokenizer.py", "infer/bert.py"
+IDS, GRAPH = ("tf1", "tests/tf1/test_upstream.py"), ("openvino-current", "tests/infer/test_bert.py")
+BATCHES = "openvino-current", "tests/infer/text/test_tokenizer.py"
+ROWS, PARTS, WRITING = (
+    ("openvino-current", f"tests/infer/score/test_{name}.py") for name in ("rows", "parts", "writing")
+)
+INPUT = "tf1", "tests/tf1/test_input_fn.py"
+PIPELINE = "pipeline", "tests/pipeline/test_tiny.py::test_what_each_stage_leaves", "test"
+
+MUTANTS = [
+    # Texts to features.
+    Mutant("casing ignored", TOKENIZER, "text = text.lower() if do_lower_case else text", "text = text", *IDS),
+    Mutant("accents kept", TOKENIZER, 'return None if category(chr(code_point)) == "Mn"', "return None if False", *IDS),
+    Mutant("word order reversed", TOKENIZER, "*ids[: max_seq_length - 2], sep]",
+           "*ids[: max_seq_length - 2][::-1], sep]", *IDS),
+    Mutant("[SEP] forgotten", TOKENIZER, "*ids[: max_seq_length - 2], sep]", "*ids[: max_seq_length - 2]]", *IDS),
+    Mutant("mask ignored", TOKENIZER, "features[1, 0, : len(ids)] = 1", "features[1] = 1", *IDS),
+    Mutant("a piece too many cut", TOKENIZER, "*ids[: max_seq_length - 2]", "*ids[: max_seq_length - 3]", *IDS),
+    Mutant("random pieces", TOKENIZER, "ids += chunks[chunk]", "ids += [hash(i) % 999 for i in chunks[chunk]]", *IDS),
+    Mutant("batches: order reversed", TOKENIZER, "= cls_sep_ids[0], pieces[:length],",
+           "= cls_sep_ids[0], pieces[:length][::-1],", *BATCHES),
+    Mutant("batches: [SEP] forgotten", TOKENIZER, "pieces[:length], cls_sep_ids[1]", "pieces[:length], 0", *BATCHES),
+    Mutant("batches: mask ignored", TOKENIZER, "mask[: length + 2] = 1", "mask[:] = 1", *BATCHES),
+    Mutant("batches: answers mixed up", TOKENIZER, "yield chosen, to_batch",
+           "yield np.sort(chosen), to_batch", *BATCHES),
+    # Features to probabilities.
+    Mutant("graph: positions off by one", BERT, "op.slice(positions, constant([0]), length,",
+           "op.slice(positions, constant([1]), op.add(length, constant([1])),", *GRAPH),
+    Mutant("graph: mask ignored", BERT, "MASKED = -10000.0", "MASKED = 0.0", *GRAPH),
+    Mutant("graph: segments ignored", BERT, "op.gather(segments, segment_ids,",
+           "op.gather(segments, op.multiply(segment_ids, constant(0, np.int32)),", *GRAPH),
+    Mutant("graph: another gelu", BERT, '"tanh")', '"erf")', *GRAPH),
+    Mutant("graph: scores not scaled", BERT, "key.shape[-1] ** -0.5", "key.shape[-1] ** 0.0", *GRAPH),
+    Mutant("labels swapped", "infer/text/examples.py", '["Negative", "Positive"]', '["Positive", "Negative"]',
+           "openvino", "tests/inputs/test_reviews.py"),
+    Mutant("a head of another phase", "Makefile", "$(TF1) export_fc.py --init_checkpoint=$(FINE_TUNED)",
+           "$(TF1) export_fc.py --init_checkpoint=$(or $(CHECKPOINT),$(RESULT1))", *PIPELINE),
+    Mutant("graph and head of the first phase", "Makefile", "$(or $(CHECKPOINT),$(RESULT2))",
+           "$(or $(CHECKPOINT),$(RESULT1))", *PIPELINE),
+    # Training.
+    Mutant("dropout left on in prediction", "run_classifier.py", "bert_config, is_training, *inputs",
+           "bert_config, True, *inputs", "tf1", "tests/scripts/test_model_fn.py"),
+    Mutant("dropout left on in the second phase", "patches/disable-dropout.patch", "+        is_training = False",
+           "+        is_training = mode == tf.estimator.ModeKeys.TRAIN", *PIPELINE),
+    Mutant("stopped early", "run_classifier.py", "max_steps=num_train_steps, hooks",
+           "max_steps=num_train_steps - 1, hooks", "tf1", "tests/scripts/test_run_classifier.py", "test"),
+    Mutant("the second phase copies the first", "run_classifier.py", "FLAGS.init_checkpoint, FLAGS.learning_rate,",
+           'FLAGS.init_checkpoint, FLAGS.learning_rate * ("ckpt-" not in str(FLAGS.init_checkpoint)),', *PIPELINE),
+    Mutant("what was trained is trained again", "run_classifier.py", "skip=done)", "skip=0)",
+           "tf1", "tests/scripts/test_run_classifier.py", "test"),
+    Mutant("gradients summed", "tf1/workers.py", "op=hvd.Average", "op=hvd.Sum", "tf1", "tests/tf1/test_gradients.py"),
+    Mutant("one worker's share read by all", "tf1/input_fn.py", "seed=random_seed).shard(*share)",
+           "seed=random_seed).shard(share[0], 0)", *INPUT),
+    Mutant("evaluation on one worker's share", "tf1/input_fn.py", '.batch(params["batch_size"]).shard(*share)',
+           '.batch(params["batch_size"]).shard(share[0], 0)', *INPUT),
+    Mutant("the seed ignored", "tf1/input_fn.py", "shuffle(100, seed=random_seed)", "shuffle(100, seed=0)", *INPUT),
+    # Shipping.
+    Mutant("INT8 is its input", "infer/quantize.py", "        return quantized\n", "        return network\n",
+           "openvino-current", "tests/infer/test_quantize.py", "test"),
+    Mutant("INT8 costs what it likes", "infer/quantize.py", "if drop > args.max_drop:", "if drop > 1:",
+           "openvino-current", "tests/infer/test_quantize.py", "test"),
+    Mutant("a bad row is counted and written", "infer/score/reading.py", "            report(number, row)\n",
+           "            report(number, row)\n            window.append({column: row})\n", *ROWS),
+    Mutant("--strict ignored", "infer/score/run.py", "self.strict, self.listed, self.count = path, strict,",
+           "self.strict, self.listed, self.count = path, strict and not path,", *ROWS),
+    Mutant("a window lost on resume", "infer/score/run.py", "for i, part in enumerate(parts) if not part.exists()}",
+           "for i, part in enumerate(parts) if not (part.exists() or i and part.with_stem(f\"{0:08}\").exists() and "
+           "i == len(parts) - 1 and part.touch() is None)}", *PARTS),
+    Mutant("parts of another input taken up", "infer/score/parts.py", "for what, line in lines.items() if line not in",
+           "for what, line in lines.items() if what not in", *PARTS, "test"),
+    Mutant("answers of another row", "infer/score/window.py", "for i in probabilities.argmax(1)]",
+           "for i in probabilities[::-1].argmax(1)]", *WRITING),
+    # Records.
+    Mutant("a digest of nothing", "mk/digests.py", 'hashlib.file_digest(file, "sha256")', "hashlib.sha256()",
+           "openvino", "tests/mk/test_digests.py"),
+    Mutant("a digest remembered too long", "mk/digests.py", "if row and row[0] == describe(status):", "if row:",
+           "openvino", "tests/mk/test_digests.py"),
+    Mutant("a changed input not noticed", "mk/record.py", "!= sha256:\n            return f\"{name} differs",
+           "is None:\n            return f\"{name} differs", "openvino", "tests/mk/test_stage.py", "test"),
+    Mutant("verify looks at nothing", "mk/record.py", "if found[name] != sha256:\n                    differences",
+           "if not found[name]:\n                    differences", "openvino", "tests/mk/test_stage.py", "test"),
+]  # fmt: skip
