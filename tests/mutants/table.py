@@ -19,6 +19,8 @@ BATCHES = "openvino-current", "tests/infer/text/test_tokenizer.py"
 ROWS, PARTS, WRITING = (
     ("openvino-current", f"tests/infer/score/test_{name}.py") for name in ("rows", "parts", "writing")
 )
+INT8 = "openvino-current", "tests/infer/test_quantize.py", "test"
+DROPOUT = "tf1", "tests/scripts/test_dropout.py"
 INPUT = "tf1", "tests/tf1/test_input_fn.py"
 PIPELINE = "pipeline", "tests/pipeline/test_tiny.py::test_what_each_stage_leaves", "test"
 
@@ -63,6 +65,9 @@ MUTANTS = [
            'FLAGS.init_checkpoint, FLAGS.learning_rate * ("ckpt-" not in str(FLAGS.init_checkpoint)),', *PIPELINE),
     Mutant("what was trained is trained again", "run_classifier.py", "skip=done)", "skip=0)",
            "tf1", "tests/scripts/test_run_classifier.py", "test"),
+    Mutant("dropout drawn anew in a resumed run", "run_classifier.py",
+           "tf.stack([key, tf.compat.v1.train.get_or_create_global_step()])", "tf.stack([key, 0])", *DROPOUT),
+    Mutant("every worker draws the same dropout", "run_classifier.py", "(workers.RANK << 16)", "0", *DROPOUT),
     Mutant("gradients summed", "tf1/workers.py", "op=hvd.Average", "op=hvd.Sum", "tf1", "tests/tf1/test_gradients.py"),
     Mutant("one worker's share read by all", "tf1/input_fn.py", "seed=random_seed).shard(*share)",
            "seed=random_seed).shard(share[0], 0)", *INPUT),
@@ -70,14 +75,17 @@ MUTANTS = [
            '.batch(params["batch_size"]).shard(share[0], 0)', *INPUT),
     Mutant("the seed ignored", "tf1/input_fn.py", "shuffle(100, seed=random_seed)", "shuffle(100, seed=0)", *INPUT),
     # Shipping.
-    Mutant("INT8 is its input", "infer/quantize.py", "        return quantized\n", "        return network\n",
-           "openvino-current", "tests/infer/test_quantize.py", "test"),
-    Mutant("INT8 costs what it likes", "infer/quantize.py", "if drop > args.max_drop:", "if drop > 1:",
-           "openvino-current", "tests/infer/test_quantize.py", "test"),
-    Mutant("a bad row is counted and written", "infer/score/reading.py", "            report(number, row)\n",
-           "            report(number, row)\n            window.append({column: row})\n", *ROWS),
-    Mutant("--strict ignored", "infer/score/run.py", "self.strict, self.listed, self.count = path, strict,",
-           "self.strict, self.listed, self.count = path, strict and not path,", *ROWS),
+    Mutant("INT8 is its input", "infer/quantize.py", "save_classifier(network, args.output)",
+           "save_classifier(ov.Core().read_model(args.model), args.output)", *INT8),
+    Mutant("INT8's layers chosen on test reviews", "infer/quantize.py", 'split_reviews(data_dir / "train.jsonl")',
+           'split_reviews(data_dir / "test.jsonl")', *INT8),
+    Mutant("INT8 costs what it likes", "infer/quantize.py", "if drop > args.max_drop:", "if drop > 1:", *INT8),
+    Mutant("the classifier's gate sees no padding", "infer/convert.py", "[[0], [1], [2], [0, 1], [0, 1, 2]]",
+           "[[0], [1], [2]]", "pipeline",
+           "tests/pipeline/test_classifier.py::test_a_classifier_that_ignores_the_mask_is_refused", "test"),
+    Mutant("a bad row is counted and written", "infer/score/reading.py", '{number}", problem)\n',
+           '{number}", problem)\n                    window.append({column: "bad"})\n', *ROWS),
+    Mutant("--strict ignored", "infer/score/run.py", "        if self.strict:\n", "        if False:\n", *ROWS),
     Mutant("a window lost on resume", "infer/score/run.py", "for i, part in enumerate(parts) if not part.exists()}",
            "for i, part in enumerate(parts) if not (part.exists() or i and part.with_stem(f\"{0:08}\").exists() and "
            "i == len(parts) - 1 and part.touch() is None)}", *PARTS),
