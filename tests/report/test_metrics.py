@@ -72,9 +72,9 @@ def test_spread_over_runs_by_hand():
     measured = spread(np.array([probabilities(0.9, 0.4), probabilities(0.7, 0.6)]))
     assert measured["p_positive_std"] == pytest.approx(0.2 / np.sqrt(2))
     assert measured["changed"] == 0.5
-    # The first of three reviews changes its label in the second run alone, the last in the first alone.
-    runs = [probabilities(0.9, 0.6, 0.2), probabilities(0.1, 0.6, 0.9), probabilities(0.9, 0.6, 0.9)]
-    assert spread(np.array(runs))["changed"] == pytest.approx(2 / 3)
+    # The first of four reviews changes its label in the second run alone, the third in the first alone.
+    runs = [probabilities(0.9, 0.6, 0.2, 0), probabilities(0.1, 0.6, 0.9, 0), probabilities(0.9, 0.6, 0.9, 0)]
+    assert spread(np.array(runs))["changed"] == 0.5
 
 
 def test_probabilities_are_read_as_written(tmp_path):
