@@ -30,6 +30,7 @@ def freeze(init_checkpoint, meta_graph):
     meta = tf.compat.v1.MetaGraphDef()
     with open(meta_graph, "rb") as file:
         meta.ParseFromString(file.read())
+    draw_at_random(meta.graph_def)
     names = {node.name for node in meta.graph_def.node}
     output = HUB_OUTPUT if HUB_OUTPUT in names else OUTPUT
     needed = [output, meta.saver_def.restore_op_name, meta.saver_def.filename_tensor_name.split(":")[0]]
@@ -47,6 +48,14 @@ def freeze(init_checkpoint, meta_graph):
             print(f"{tensor} = {feature} {graph.get_tensor_by_name(tensor).shape}")
         print("{}:0 = pooled output {}".format(OUTPUT, graph.get_tensor_by_name(OUTPUT + ":0").shape))
     return graph_def
+
+
+def draw_at_random(graph_def):
+    """Lets dropout draw as upstream does, in place: no converter knows what run_classifier.py has drawn by step."""
+    for node in graph_def.node:
+        if node.op == "StatelessRandomUniform":
+            node.op = "RandomUniform"
+            del node.input[1:], node.attr["Tseed"]
 
 
 def main():

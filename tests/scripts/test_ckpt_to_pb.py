@@ -2,9 +2,11 @@
 
 import os
 
+import numpy as np
 import pytest
 import tensorflow as tf
-from training import cut, fails, spoilt
+from modules import run
+from training import PORTS, cut, fails, spoilt
 
 pytestmark = pytest.mark.process
 
@@ -19,6 +21,19 @@ def test_l12_freezes_to_the_guides_1636_ops(l12):
     for port in (0, 1, 3):
         shape = nodes["IteratorGetNext"].attr["output_shapes"].list.shape[port]
         assert [dim.size for dim in shape.dim] == [-1, 16]
+
+
+def test_a_first_phase_freezes_with_upstreams_dropout(trained, tmp_path):
+    """Which OpenVINO converts: tests/pipeline/test_compare.py has it do so."""
+    done = run("ckpt_to_pb.py", f"--init_checkpoint={trained}/model.ckpt-3", f"--output_file={tmp_path}/out.pb")
+    assert done.returncode == 0 and "out.pb: 7 of them draw dropout's random numbers" in done.stdout, done.stderr
+    graph_def = tf.compat.v1.GraphDef()
+    graph_def.ParseFromString((tmp_path / "out.pb").read_bytes())
+    assert not any("Stateless" in node.op for node in graph_def.node)
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        (pooled,) = tf.import_graph_def(graph_def, return_elements=["bert/pooler/dense/Tanh:0"], name="")
+        first, second = (session.run(pooled, dict.fromkeys(PORTS, [[1] * 16])) for _ in range(2))
+    assert (first != second).any() and np.isfinite(first).all()
 
 
 def test_a_pretrained_or_missing_checkpoint_is_no_fine_tuned_one(tiny, tmp_path):
