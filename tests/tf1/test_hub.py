@@ -85,7 +85,7 @@ def test_fine_tuning_from_the_module_equals_fine_tuning_from_the_checkpoint(modu
     for step in (0, 3):
         for folder in (from_module, from_checkpoint):
             outputs[step, folder] = encode(folder / f"model.ckpt-{step}", folder)
-        np.testing.assert_allclose(outputs[step, from_module], outputs[step, from_checkpoint], atol=1e-5, rtol=0)
+        np.testing.assert_allclose(outputs[step, from_module], outputs[step, from_checkpoint], atol=1e-6, rtol=0)
     assert np.abs(outputs[3, from_module] - outputs[0, from_module]).max() > 1e-3, "nothing was learnt"
 
 
@@ -128,7 +128,7 @@ def test_the_tags_turn_dropout_on_and_off(module):
             session.run(tf.compat.v1.global_variables_initializer())
             pooled[tags] = [session.run(output) for _ in range(2)]
     np.testing.assert_array_equal(*pooled[()])
-    assert np.abs(pooled["train",][0] - pooled["train",][1]).max() > 1e-3
+    assert np.abs(pooled["train",][0] - pooled["train",][1]).max() > 0.01
 
 
 VOCAB = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n"

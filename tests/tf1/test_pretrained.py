@@ -101,7 +101,7 @@ def test_pooled_output_equals_numpy(minilm):
         got = session.run(pooled)
     want = reference(tensors, bert_config.to_dict())
     assert want.std() > 0.05
-    np.testing.assert_allclose(got, want, atol=1e-4, rtol=0)
+    np.testing.assert_allclose(got, want, atol=1e-6, rtol=0)
 
 
 @pytest.mark.process
