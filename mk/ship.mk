@@ -39,8 +39,8 @@ $(INT8) &: $(CLASSIFIER) $(EXAMPLES) FORCE | .tox/openvino-current.stamp
 	$(call stage,int8)
 
 # What is scored is the user's own, wherever it lies: no stage of the build, so it leaves no record.
-# One file, whatever it is called, or several: the arguments of a shell.
-inputs = set -f -- $(call in-shell,$(INPUT)); [ -e "$$1" ] || set -- $$1
+# One file, whatever it is called, or several, or a pattern: the arguments of a shell.
+inputs = set -- $(call in-shell,$(INPUT)); [ -e "$$1" ] || set -- $$1
 SCORER = $(if $(filter ray,$(ENGINE)),ray,openvino-current)
 score: $(CLASSIFIER) | .tox/$(SCORER).stamp  ## score INPUT=reviews.csv into OUTPUT=scored.csv, or other formats
 	@echo "scoring with $(OUT)/classifier.xml"

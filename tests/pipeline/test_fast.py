@@ -64,7 +64,7 @@ def test_score_refuses_what_is_missing_before_anything_is_made(bare, tmp_path):
             "reviews.doc: must end with one of .csv .tsv .jsonl .ndjson .json .txt",
         ),
         ([there, f"OUTPUT={tmp_path}/scored.parquet.gz"], "scored.parquet.gz: must end with one of .csv"),
-        ([there, out, "DELIMITER=;"], "DELIMITER=';': choose comma, semicolon, tab or pipe"),
+        ([there, out, "DELIMITER=dot"], "DELIMITER='dot': choose comma, semicolon, tab or pipe"),
         ([there, out, "QUOTES=single"], "QUOTES='single': choose doubled, backslash or none"),
         ([there, f"OUTPUT={tmp_path}/no/scored.csv"], "no/scored.csv: no such folder: make it first"),
         ([there, "OUTPUT=a b.doc"], "OUTPUT=a b.doc: must end with one of .csv"),

@@ -142,7 +142,8 @@ def test_bad_input_is_one_clear_line(changes, message, tiny, data_dir, tmp_path)
     values = dict(flag_values(tiny, data_dir, tmp_path / "out"), do_train=True)
     values.update(changes)
     run_classifier.FLAGS(["run_classifier.py"])
-    with flagsaver.flagsaver(**values), pytest.raises(SystemExit) as exit:
+    with flagsaver.flagsaver(), pytest.raises(SystemExit) as exit:
+        run_classifier.FLAGS(["run_classifier.py", *("--{}={}".format(*item) for item in sorted(values.items()))])
         run_classifier.main()
     assert message in exit.value.code
     assert "\n" not in exit.value.code
