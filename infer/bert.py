@@ -102,7 +102,7 @@ def build_classifier(weights, num_heads, head):
     Raises: KeyError if a weight is missing.
     Source: Devlin et al., "BERT", 2018; google-research/bert's modeling.py, run_classifier.py's create_model.
     """
-    inputs = [op.parameter([-1, -1], np.int32, name) for name in ("input_ids", "input_mask", "segment_ids")]
+    inputs = [op.parameter([-1, -1], np.int32, name=name) for name in ("input_ids", "input_mask", "segment_ids")]
     for node in inputs:
         node.output(0).set_names({node.get_friendly_name()})
     input_ids, input_mask, segment_ids = inputs

@@ -3,10 +3,11 @@
 import numpy as np
 import openvino as ov
 import pytest
-from small import HEADS, HIDDEN, LAYERS, VOCAB, random_weights
+from small import HIDDEN, VOCAB, random_weights
 
 from infer.bert import build_classifier
 
+LAYERS, HEADS = 3, 2  # a first, a middle and a last; of more units than there are heads
 FP32 = 5e-6  # in probability, where the answers span 0.3 and more
 
 
@@ -48,13 +49,15 @@ def reference(weights, head, input_ids, input_mask, segment_ids):
 @pytest.mark.parametrize("length", [3, 11, 24])
 def test_the_probabilities_are_numpys(length):
     random = np.random.default_rng(0)
-    weights = random_weights()
+    weights = random_weights(LAYERS)
     head = random.normal(size=(2, HIDDEN)).astype(np.float32), np.array([0, 0.5], np.float32)
     mask = (np.arange(length) < random.integers(2, length + 1, (50, 1))).astype(np.int32)
     features = random.integers(len(VOCAB), size=mask.shape), mask, random.integers(2, size=mask.shape)
     features = [feature.astype(np.int32) for feature in features]
     network = build_classifier(weights, HEADS, head)
     got = ov.Core().compile_model(network, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})(features)[0]
+    names = "input_ids", "input_mask", "segment_ids", "probabilities"
+    assert tuple(port.any_name for port in (*network.inputs, *network.outputs)) == names
     wanted = reference(weights, head, *features)
     assert np.ptp(wanted[:, 0]) > 0.3
     print(f"largest difference: {np.abs(got - wanted).max():.2g}")

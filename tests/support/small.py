@@ -25,7 +25,7 @@ def mounted(folder, *options):
         subprocess.run(["umount", folder], check=True)
 
 
-def random_weights():
+def random_weights(layers=LAYERS):
     """A small BERT's {name below bert/: array}, named and shaped as in google-research/bert's checkpoints."""
     shapes = {
         "embeddings/word_embeddings": (len(VOCAB), HIDDEN),
@@ -33,7 +33,7 @@ def random_weights():
         "embeddings/position_embeddings": (64, HIDDEN),
         "pooler/dense/kernel": (HIDDEN, HIDDEN),
     }
-    for layer in (f"encoder/layer_{i}" for i in range(LAYERS)):
+    for layer in (f"encoder/layer_{i}" for i in range(layers)):
         for name in ("query", "key", "value"):
             shapes[f"{layer}/attention/self/{name}/kernel"] = (HIDDEN, HIDDEN)
         shapes[f"{layer}/attention/output/dense/kernel"] = (HIDDEN, HIDDEN)
