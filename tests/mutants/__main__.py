@@ -115,6 +115,7 @@ def main():
     args = parser.parse_args()
     loops = {"check": (args.check_jobs, args.check_marks), "test": (args.test_jobs, args.test_marks)}
     mutants = [mutant for mutant in MUTANTS if args.pick in mutant.name]
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # so that the copies go
     make(ROOT, "-j2", *BUILT)
     wrong = 0
     with tempfile.TemporaryDirectory(prefix="mutants-") as name:
