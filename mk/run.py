@@ -191,15 +191,17 @@ def run(args):
             print(f"{stage}: made before with the same, and moved back", flush=True)
             return
         aside = begin(args, key)
-    elif os.path.isfile(args.record):
-        # From here on what the older record vouches for may be overwritten, and the command may be killed.
-        former = Path(args.record).read_text(encoding="utf-8", errors="surrogateescape")
-        os.unlink(args.record)
+    else:
+        # From here on what the older record vouches for may be overwritten, and the command may be killed: it is kept
+        # by another name, as only it knows of files that are made no longer.
+        with contextlib.suppress(FileNotFoundError):
+            os.replace(args.record, begun(args.record))
+        with contextlib.suppress(FileNotFoundError):
+            former = Path(begun(args.record)).read_text(encoding="utf-8", errors="surrogateescape")
     record = make(args, stage, key, lambda: give_up(args, former, aside))
     remove_unmade(former, record["outputs"])
     write(args.record, json.dumps(record | {"sha256": seal(record)}, indent=2, ensure_ascii=False) + "\n")
-    if args.resumes:
-        os.unlink(begun(args.record))
+    Path(begun(args.record)).unlink(missing_ok=True)
 
 
 def begin(args, key):

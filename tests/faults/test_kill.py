@@ -311,7 +311,7 @@ def test_the_module_the_ablation_the_page_and_the_benchs_graph_killed_end_as_if_
     checkout = copy_checkout(tmp_path / "checkout", build=built)
     goals = ["hub-module", "compare", "build/tiny/bench/guide/graph.meta"]
     given = ["PROFILE=tiny", "SEEDS=0", "CONVERTER=frontend"]
-    make(checkout, "-j4", "predict", "variants", *given)
+    make(checkout, "-j4", "variants", *given)
     (checkout / "build/tiny/ablation/second-phase/probabilities.record.json").unlink()
     seconds_of = {stage: (name, 2) for stage, name in LATER.items()}
     printed = end_through(checkout, seconds_of, goals + given, (0.3, 0.7), [*LATER])

@@ -287,6 +287,18 @@ def test_a_killed_command_says_so_in_one_line_with_what_makes_it_smaller(checkou
         assert (done[0], done[2].splitlines()[-1]) == (137, killed + variables)
 
 
+def test_a_stage_that_was_killed_leaves_nothing_that_it_makes_no_longer(checkout):
+    scripts = {"both": "echo 2 > build/log.txt", "killed": "kill -KILL $PPID", "one": ""}
+    for name, line in scripts.items():
+        (checkout / f"{name}.sh").write_text(f"echo {name} > build/copy.txt\n{line}\n")
+    assert run(checkout, "--output", "build/copy.txt", "build/log.txt", command=["sh", "both.sh"])[0] == 0
+    assert run(checkout, "--output", "build/copy.txt", command=["sh", "killed.sh"])[0] == -signal.SIGKILL
+    assert (checkout / "build/log.txt").exists() and not (checkout / "build/copy.record.json").exists()
+    assert run(checkout, "--output", "build/copy.txt", command=["sh", "one.sh"])[0] == 0
+    assert verify(checkout) == "1 records, 1 files: all as recorded"
+    assert sorted(path.name for path in (checkout / "build").glob("copy*")) == ["copy.record.json", "copy.txt"]
+
+
 def test_a_command_that_fails_before_it_made_anything_costs_no_record(checkout):
     record = copy(checkout)
     command = ["sh", "-c", "test ! -e build/copy.record.json && exit 3"]
