@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 from checkout import ROOT, clean_environment, copy_checkout, make, make_fails, start
+from waiting import LONG, until
 
 pytestmark = pytest.mark.faults
 TOOLS = ROOT / ".tox/tools/bin/python"
@@ -216,14 +217,6 @@ def ends_badly(process, folder, kept=()):
 
 
 PART = ("model.zip.part", "model.zip.part.version")
-
-
-def until(condition):
-    """Waits until something holds that must hold within a minute."""
-    end = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 def kill(process):
@@ -498,7 +491,7 @@ def test_make_stopped_in_a_download_goes_on_with_it(number, guide, server, archi
     part = checkout / f"build/downloads/{ZIP}.zip.part"
     until(lambda: part.exists() and part.stat().st_size == half)
     os.killpg(process.pid, number)
-    _, stderr = process.communicate(timeout=60)
+    _, stderr = process.communicate(timeout=LONG)
     assert process.returncode != 0 and "Traceback" not in stderr
     assert number == signal.SIGKILL or "interrupted: run it again to go on" in stderr
     assert files(checkout) == {part.name, f"{part.name}.version"}

@@ -11,6 +11,7 @@ from fuzzing import BYTES, JSON, given, st
 from modules import run
 from record import read_record, seal
 from run import restore
+from waiting import LONG
 
 
 def sealed(**record):
@@ -52,7 +53,7 @@ def test_a_record_that_lies_is_named_and_leads_nowhere(text, message, tmp_path):
     os.mkfifo(tmp_path / "pipe")
     for name in ("one", "two", "three"):
         (tmp_path / name).symlink_to(tmp_path)
-    done = run("mk/stage.py", "verify", tmp_path, timeout=20)
+    done = run("mk/stage.py", "verify", tmp_path, timeout=LONG)
     assert done.returncode == 1 and message in done.stderr and "Traceback" not in done.stderr
 
 

@@ -14,6 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from waiting import LONG, until
 
 pytestmark = pytest.mark.process
 ROOT = Path(__file__).parents[2]
@@ -62,7 +63,7 @@ def start(checkout, *arguments, **options):
 
 def finish(process):
     """Returns (exit code, stdout, stderr) of a process, which may leave no traceback."""
-    stdout, stderr = process.communicate(timeout=30)
+    stdout, stderr = process.communicate(timeout=LONG)
     assert "Traceback" not in stderr, stderr
     return process.returncode, stdout, stderr
 
@@ -390,18 +391,12 @@ def test_what_a_stage_makes_no_longer_goes_and_what_others_made_stays(checkout):
     assert sorted(path.name for path in (checkout / "build").iterdir()) == ["a.txt", "copy.record.json", "other.txt"]
 
 
-def wait_for(path, process):
-    while not path.exists():
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.01)
-
-
 def start_tidy(checkout):
     copy(checkout)
     (checkout / "tidy.py").write_text(TIDY)
     arguments = ["--record=build/copy.record.json", f"--command={sys.executable} tidy.py"]
     process = start(checkout, "run", *arguments)
-    wait_for(checkout / "build/ready", process)
+    until((checkout / "build/ready").exists, process)
     return process
 
 

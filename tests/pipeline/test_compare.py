@@ -10,6 +10,7 @@ import urllib.request
 import numpy as np
 import pytest
 from checkout import clean_environment, make, make_fails, start
+from waiting import until
 
 TINY = "PROFILE=tiny"
 
@@ -28,8 +29,13 @@ def test_tensorboard_serves_the_curves_of_both_phases(tiny):
     process = start(tiny, "tensorboard", TINY)
     try:
         address = next(found[0] for line in process.stderr if (found := re.search(r"http://localhost:\d+/", line)))
-        with urllib.request.urlopen(f"{address}data/plugin/scalars/tags") as response:
-            tags = json.load(response)
+
+        def read_tags():  # TensorBoard serves at once, and reads the folders meanwhile
+            with urllib.request.urlopen(f"{address}data/plugin/scalars/tags") as response:
+                tags = json.load(response)
+            return tags if {"result1", "result2", "result1/eval"} <= set(tags) else None
+
+        tags = until(read_tags, process)
     finally:
         os.killpg(process.pid, signal.SIGINT)
         process.communicate()

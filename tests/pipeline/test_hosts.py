@@ -5,12 +5,12 @@ import os
 import shutil
 import stat
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
 from checkout import clean_environment, copy_checkout, make
 from hosts import make_hosts
+from waiting import LONG, until
 
 pytestmark = pytest.mark.more
 TINY = "PROFILE=tiny"
@@ -59,14 +59,11 @@ def test_a_host_that_is_cut_off_ends_training_in_one_line_and_the_rest_is_traine
     shared = f"{first.address}:1,{second.address}:1"
     goal = ("result1", TINY, "EPOCHS=30.0", "WORKERS=2", f"HOSTS={shared}")
     process = start(first, checkout, environment, *goal)
-    deadline = time.monotonic() + 120
-    while not (result1 / "model.ckpt-16.meta").exists():
-        assert process.poll() is None and time.monotonic() < deadline, (checkout / "make.log").read_text()
-        time.sleep(0.1)
+    until((result1 / "model.ckpt-16.meta").exists, process)
     workers = second.run("sh", "-c", f"ip netns pids {second.name} | wc -l")
     assert int(workers.stdout) >= 1, "the second worker is not on the second host"
     second.unplug()
-    assert process.wait(timeout=120) != 0
+    assert process.wait(timeout=LONG) != 0
     output = (checkout / "make.log").read_text()
     assert output.count("run it again to go on from the last checkpoint") == 1 and "Traceback" not in output, output
     assert not (result1 / "eval_results.txt").exists()
@@ -74,7 +71,7 @@ def test_a_host_that_is_cut_off_ends_training_in_one_line_and_the_rest_is_traine
     second.kill()
     second.plug()
     process = start(first, checkout, environment, *goal)
-    assert process.wait(timeout=300) == 0, (checkout / "make.log").read_text()
+    assert process.wait(timeout=LONG) == 0, (checkout / "make.log").read_text()
     output = (checkout / "make.log").read_text()
     assert "resuming build/tiny/result1 at step" in output and "global_step = 240" in output
     assert "all as recorded" in make(checkout, "verify", TINY)

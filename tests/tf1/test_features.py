@@ -13,6 +13,7 @@ import pytest
 import tensorflow as tf
 from modules import run
 from training import REVIEWS, ROOT, fails, write_examples, write_features
+from waiting import LONG
 
 import run_classifier
 from infer.text.tokenizer import load_tokenizer, read_vocab, to_features
@@ -185,7 +186,7 @@ def test_of_processes_that_are_killed_none_waits_for_ever(killed, tiny, tmp_path
         time.sleep(0.01)
     workers = children(process.pid)
     os.kill(workers[0] if killed == "a process" else process.pid, signal.SIGKILL)
-    _, stderr = process.communicate(timeout=60)  # which ends when none is left that could write to it
+    _, stderr = process.communicate(timeout=LONG)  # which ends when none is left that could write to it
     if killed == "a process":
         assert process.returncode == 1
         assert stderr == "features: a process was killed, perhaps for lack of memory: run it again\n"

@@ -18,6 +18,7 @@ import tensorflow as tf
 import tensorflow_hub as hub
 from modules import run
 from training import PORTS, ROOT, fails, patched
+from waiting import LONG
 
 from tf1 import hub as module_io
 from tf1.pretrained import save
@@ -347,6 +348,6 @@ def test_nothing_waits_for_a_download_that_was_killed(server, tmp_path):
     process.kill()
     process.wait()
     assert sorted(name.split(".")[-1] for name in in_cache(tmp_path)) == ["lock", "tmp"]
-    done = subprocess.run(command, cwd=ROOT, stderr=subprocess.PIPE, timeout=120)
+    done = subprocess.run(command, cwd=ROOT, stderr=subprocess.PIPE, timeout=LONG)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "out" / "vocab.txt").exists() and len(in_cache(tmp_path)) == 1

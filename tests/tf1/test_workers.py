@@ -5,13 +5,13 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from modules import run
 from training import REVIEWS, ROOT, export_with_head, fails, patched, write_examples, write_features
+from waiting import LONG, until
 
 pytestmark = pytest.mark.more
 STEPS = 24
@@ -156,14 +156,11 @@ def test_a_lost_worker_is_one_line_and_training_goes_on_from_the_last_checkpoint
         start_new_session=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
-    deadline = time.monotonic() + 120
-    while not (tmp_path / "model.ckpt-12.meta").exists():
-        assert process.poll() is None and time.monotonic() < deadline, process.communicate()
-        time.sleep(0.1)
+    until((tmp_path / "model.ckpt-12.meta").exists, process)
     workers = find_workers(process.pid)
     assert len(workers) == 2
     os.kill(workers[1], number) if number == signal.SIGKILL else os.killpg(process.pid, number)
-    _, stderr = process.communicate(timeout=90)
+    _, stderr = process.communicate(timeout=LONG)
     assert process.returncode != 0 and "Traceback" not in stderr
     if number == signal.SIGKILL:
         lines = [line for line in stderr.splitlines() if "run it again to go on from the last checkpoint" in line]

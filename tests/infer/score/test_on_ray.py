@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +17,7 @@ from hosts import make_hosts
 from modules import ROOT, fails, run
 from ray_cluster import start_ray
 from small import WORDS
+from waiting import until
 
 from infer.score import on_ray
 from infer.score.__main__ import main
@@ -88,15 +88,6 @@ def same(output, expected):
     assert not output.with_name(output.name + ".parts").exists()
 
 
-def wait_for(condition):
-    """Returns what condition() does once that is true; fails after five minutes, which no busy machine needs."""
-    deadline = time.monotonic() + 300
-    while not (value := condition()):
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-    return value
-
-
 def below(process):
     """Returns {pid: command} of the processes that a Popen has started, and these in turn."""
     found, pids = {}, [process.pid]
@@ -153,7 +144,7 @@ def scoring(start, output, *command, **options):
     before = set(parts.glob("0*"))
     process = start(*map(str, command), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
     try:
-        wait_for(lambda: set(parts.glob(f"0*{output.suffix}")) - before or process.poll() is not None)
+        until(lambda: set(parts.glob(f"0*{output.suffix}")) - before or process.poll() is not None)
         assert process.poll() is None, process.stderr.read()
         yield process
         assert process.wait(120) is not None
@@ -181,7 +172,7 @@ def test_an_actor_and_then_the_driver_killed(classifier, head, sources, expected
     with scoring(here, output, *given) as driver:
         driver.kill()
     assert not output.exists()
-    wait_for(lambda: not actors(process))
+    until(lambda: not actors(process))
     done = run(*given[1:])
     assert done.returncode == 0 and "going on after " in done.stderr, done.stderr
     same(output, expected("in.jsonl", ".jsonl"))
@@ -205,7 +196,7 @@ def test_a_ray_of_its_own_is_gone_after_an_interrupt_and_a_kill(classifier, sour
             driver.send_signal(number)
             driver.send_signal(signal.SIGCONT)
             driver.wait(120)
-            wait_for(lambda pids=list(started): not left(pids))  # Ray's agents look for a killed server for a minute
+            until(lambda pids=list(started): not left(pids))  # Ray's agents look for a killed server for a minute
             stderr = driver.stderr.read()
         if number == signal.SIGINT:
             assert driver.returncode == 130 and stderr.splitlines()[-1] == "interrupted: run it again to go on"
@@ -239,7 +230,7 @@ def test_a_machine_cut_off(classifier, sources, expected, tmp_path):
         given = command(classifier, "--ray_address", address, sources / "long.jsonl", output)
         other = start_ray(third.start, third.address, address, 1)
         with scoring(first.start, output, *given) as driver:
-            wait_for(lambda: actors(other))
+            until(lambda: actors(other))
             assert driver.poll() is None
             third.crash()
             _, stderr = driver.communicate()
