@@ -111,7 +111,7 @@ $(OUT)/bert-finetune.pb: ckpt_to_pb.py $(FINE_TUNED).index $(META_GRAPH) FORCE |
 	$(call stage,pb)
 
 # 5. Export the classifier head.
-HEAD = $(OUT)/weight.npy $(OUT)/bias.npy
+HEAD = $(addprefix $(OUT)/,weight.npy bias.npy labels.txt)
 fc: $(HEAD)  ## export the classifier head of result2, or of CHECKPOINT=
 fc.command = $(TF1) export_fc.py --init_checkpoint=$(FINE_TUNED) --output_dir=$(OUT)
 $(HEAD) &: export_fc.py $(FINE_TUNED).index FORCE | .tox/tf1.stamp

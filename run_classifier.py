@@ -20,12 +20,13 @@ from bert import run_classifier_with_tfhub as upstream_hub  # defines --bert_hub
 from tqdm import tqdm
 
 from infer.text.bert_config import read_config_and_vocab
-from infer.text.examples import LABELS
+from infer.text.labels import MAX_LABELS, write_labels
+from infer.text.metrics import precision_recall_f1, write_metrics
 from infer.text.vocab import read_casing
 from tf1 import workers
 from tf1.checkpoint import read_checkpoint
 from tf1.hub import read_module
-from tf1.input_fn import feature_settings, input_fn_builder, read_features
+from tf1.input_fn import feature_settings, input_fn_builder, read_features, read_label_names
 
 # Upstream's flags that have no effect here are rejected rather than ignored.
 for name in "task_name use_tpu tpu_name tpu_zone gcp_project master num_tpu_cores iterations_per_loop".split():
@@ -50,13 +51,13 @@ SAVE_SUMMARY_STEPS = 10  # steps between two points of the loss and accuracy cur
 HUB_SCOPE = "module/"  # hub.Module's default name, which the variables of a fine-tuned module begin with
 
 
-def model_fn_builder(bert_config, init_checkpoint, learning_rate, num_train_steps, num_warmup_steps):
+def model_fn_builder(bert_config, num_labels, init_checkpoint, learning_rate, num_train_steps, num_warmup_steps):
     """Returns the `model_fn` for TPUEstimator. Source: bert.run_classifier.model_fn_builder."""
 
     def model_fn(features, labels, mode, params):
         label_ids = features["label_ids"]
         is_training = (mode == tf.estimator.ModeKeys.TRAIN)
-        inputs = (features["input_ids"], features["input_mask"], features["segment_ids"], label_ids, len(LABELS))
+        inputs = (features["input_ids"], features["input_mask"], features["segment_ids"], label_ids, num_labels)
         if FLAGS.bert_hub_module_handle:
             loss, per_example_loss, logits = upstream_hub.create_model(is_training, *inputs)
             probabilities = tf.nn.softmax(logits)
@@ -124,16 +125,22 @@ def draw_dropout_by_step():
 
 
 def metric_fn(per_example_loss, label_ids, logits):
-    """Returns the notebook's metrics and upstream's eval_loss.
+    """Returns upstream's eval_accuracy and eval_loss, the confusion matrix, and of two labels the notebook's metrics.
 
     As there, auc is of predicted labels, not of scores, and f1_score is tf.contrib's: the best F1 over thresholds, one
     of which calls every review positive. The plain F1 follows from the counts; report/ has it.
     """
     predicted_labels = tf.argmax(logits, axis=-1, output_type=tf.int32)
     metrics = tf.compat.v1.metrics
-    return {
+    found = {
         "eval_accuracy": metrics.accuracy(label_ids, predicted_labels),
         "eval_loss": metrics.mean(per_example_loss),
+        "confusion": confusion_matrix(label_ids, predicted_labels, logits.shape[1]),
+    }
+    if logits.shape[1] != 2:
+        return found
+    return {
+        **found,
         "f1_score": tf.contrib.metrics.f1_score(label_ids, predicted_labels),
         "auc": metrics.auc(label_ids, predicted_labels),
         "recall": metrics.recall(label_ids, predicted_labels),
@@ -143,6 +150,14 @@ def metric_fn(per_example_loss, label_ids, logits):
         "false_positives": metrics.false_positives(label_ids, predicted_labels),
         "false_negatives": metrics.false_negatives(label_ids, predicted_labels),
     }
+
+
+def confusion_matrix(label_ids, predicted_labels, num_labels):
+    """Returns the streaming metric, as of tf.metrics: int64 (labels, labels), reviews by label and predicted label."""
+    kept = [tf.compat.v1.GraphKeys.LOCAL_VARIABLES, tf.compat.v1.GraphKeys.METRIC_VARIABLES]
+    zeros = tf.zeros([num_labels, num_labels], tf.int64)
+    total = tf.compat.v1.Variable(zeros, trainable=False, collections=kept, name="confusion")
+    return total, total.assign_add(tf.math.confusion_matrix(label_ids, predicted_labels, num_labels, tf.int64))
 
 
 class Progress(tf.estimator.SessionRunHook):
@@ -233,7 +248,7 @@ def to_features(reviews, vocab_file, do_lower_case):
     """Converts (text, label id) pairs to a list of upstream's InputFeatures, with upstream's FullTokenizer."""
     tokenizer = tokenization.FullTokenizer(vocab_file, do_lower_case)
     examples = [upstream.InputExample(guid=None, text_a=text, label=label) for text, label in reviews]
-    return upstream.convert_examples_to_features(examples, range(len(LABELS)), FLAGS.max_seq_length, tokenizer)
+    return upstream.convert_examples_to_features(examples, range(MAX_LABELS), FLAGS.max_seq_length, tokenizer)
 
 
 def session_config():
@@ -244,13 +259,13 @@ def session_config():
     )
 
 
-def make_estimator(bert_config, num_train_steps=None):
+def make_estimator(bert_config, num_labels, num_train_steps=None):
     """Returns the TPUEstimator, on CPU or GPU, that trains, evaluates and predicts."""
     num_warmup_steps = int((num_train_steps or 0) * FLAGS.warmup_proportion)
     return tf.contrib.tpu.TPUEstimator(
         use_tpu=False,
         model_fn=model_fn_builder(
-            bert_config, FLAGS.init_checkpoint, FLAGS.learning_rate, num_train_steps, num_warmup_steps
+            bert_config, num_labels, FLAGS.init_checkpoint, FLAGS.learning_rate, num_train_steps, num_warmup_steps
         ),
         config=tf.contrib.tpu.RunConfig(
             model_dir=FLAGS.output_dir,
@@ -296,8 +311,8 @@ def train(estimator, files, num_train_steps):
     estimator.train(input_fn, max_steps=num_train_steps, hooks=hooks)
 
 
-def evaluate(estimator, files, count):
-    """Evaluates on the `count` reviews of TFRecord files, and writes eval_results.txt.
+def evaluate(estimator, files, count, labels):
+    """Evaluates on the `count` reviews of TFRecord files; writes eval_results.txt, and eval_by_label.txt.
 
     The weights are those of the last checkpoint in --output_dir, or else of --init_checkpoint.
     """
@@ -313,12 +328,18 @@ def evaluate(estimator, files, count):
     if workers.RANK:
         return
 
+    counts = result.pop("confusion")
+    if len(labels) != 2:
+        names = ("macro_precision", "macro_recall", "macro_f1")
+        result.update(zip(names, precision_recall_f1(counts).mean(axis=1).astype("float32")))
+    by_label = write_metrics(counts, labels)
     lines = [f"{key} = {result[key]!s}\n" for key in sorted(result)]
-    path = os.path.join(FLAGS.output_dir, "eval_results.txt")
-    with open(path + ".part", "w") as file:
-        file.writelines(lines)
-    os.replace(path + ".part", path)
-    print("".join(lines), end="")
+    for name, text in (("eval_by_label.txt", by_label), ("eval_results.txt", "".join(lines))):
+        path = os.path.join(FLAGS.output_dir, name)
+        with open(path + ".part", "w", encoding="utf-8") as file:
+            file.write(text)
+        os.replace(path + ".part", path)
+        print(text, end="")
 
 
 def main():
@@ -345,12 +366,14 @@ def main():
     if FLAGS.do_eval:
         test_files, test_count = read_features(FLAGS.data_dir, "test", settings)
     os.makedirs(FLAGS.output_dir, exist_ok=True)
-    estimator = make_estimator(bert_config, num_train_steps)
+    labels = read_label_names(FLAGS.data_dir)
+    write_labels(FLAGS.output_dir, labels)
+    estimator = make_estimator(bert_config, len(labels), num_train_steps)
     with workers.exit_if_worker_lost():
         if FLAGS.do_train:
             train(estimator, train_files, num_train_steps)
         if FLAGS.do_eval:
-            evaluate(estimator, test_files, test_count)
+            evaluate(estimator, test_files, test_count, labels)
 
 
 if __name__ == "__main__":

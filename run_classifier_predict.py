@@ -6,8 +6,11 @@ Runs in the tf1 environment; the model, its input and its flags are those of run
 import os
 import sys
 
+import numpy as np
+
 import run_classifier
-from infer.text.examples import LABELS, read_lines
+from infer.text.examples import read_lines
+from infer.text.labels import read_labels
 from run_classifier import upstream
 from tf1.checkpoint import read_checkpoint
 from tf1.flags import FLAGS, flags, run
@@ -21,8 +24,10 @@ def main():
     if not FLAGS.init_checkpoint:
         sys.exit("--init_checkpoint is required: the fine-tuned checkpoint")
     bert_config, vocab_file, do_lower_case = run_classifier.read_model()
-    if "output_weights" not in read_checkpoint(FLAGS.init_checkpoint):
+    variables = read_checkpoint(FLAGS.init_checkpoint)
+    if "output_weights" not in variables:
         sys.exit(f"{FLAGS.init_checkpoint}: no output_weights: not a fine-tuned checkpoint")
+    labels = read_labels(os.path.dirname(FLAGS.init_checkpoint), len(variables["output_weights"]))
     reviews = read_lines(FLAGS.predict_file)
     if not reviews:
         sys.exit(f"{FLAGS.predict_file}: no reviews in it")
@@ -30,12 +35,13 @@ def main():
 
     features = run_classifier.to_features(((review, 0) for review in reviews), vocab_file, do_lower_case)
     input_fn = upstream.input_fn_builder(features, FLAGS.max_seq_length, is_training=False, drop_remainder=False)
-    estimator = run_classifier.make_estimator(bert_config)
+    estimator = run_classifier.make_estimator(bert_config, len(labels))
     predictions = estimator.predict(input_fn, checkpoint_path=FLAGS.init_checkpoint)
     probabilities = [prediction["probabilities"] for prediction in predictions]
 
+    np.set_printoptions(linewidth=sys.maxsize)  # a review is a line, however many its labels
     # predictions.txt has the guide's format; test_results.tsv has upstream's, for comparison.
-    lines = [f"{(review, row, LABELS[row.argmax()])}\n" for review, row in zip(reviews, probabilities)]
+    lines = [f"{(review, row, labels[row.argmax()])}\n" for review, row in zip(reviews, probabilities)]
     write("predictions.txt", lines)
     write("test_results.tsv", ["\t".join(map(str, row)) + "\n" for row in probabilities])
     print("".join(lines), end="")

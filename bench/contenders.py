@@ -16,7 +16,6 @@ import numpy as np
 
 from infer.head import softmax
 from infer.ports import INPUTS, OUTPUT
-from infer.text.examples import LABELS
 
 BATCH_SIZE = 32
 
@@ -144,10 +143,10 @@ def onnxruntime(args):
 
     def predict_window(texts, batch_size, max_seq_length):
         batches = to_batches(encode(texts), cls_sep_ids, max_seq_length or default_length, batch_size)
-        probabilities = np.empty((len(texts), len(LABELS)), np.float32)
+        answers = {}
         for indices, rows in executor.map(run, batches) if workers > 1 else map(run, batches):
-            probabilities[indices] = rows
-        return probabilities
+            answers.update(zip(indices, rows))
+        return np.array([answers[i] for i in range(len(texts))])
 
     def predict(texts, batch_size=BATCH_SIZE, max_seq_length=None):
         return np.concatenate([predict_window(window, batch_size, max_seq_length) for window in to_windows(texts)])

@@ -28,7 +28,6 @@ from infer.bert import LAYER_NORM_EPSILON  # noqa: E402
 from infer.convert import convert_encoder, read_weights  # noqa: E402
 from infer.head import load_head  # noqa: E402
 from infer.ports import INPUTS  # noqa: E402
-from infer.text.examples import LABELS  # noqa: E402
 from infer.text.script import run  # noqa: E402
 from infer.text.vocab import read_casing, read_vocab  # noqa: E402
 
@@ -54,7 +53,7 @@ def to_state_dict(weights, head):
     return state
 
 
-def build_model(weights, num_heads, head):
+def build_model(weights, num_heads, head, labels):
     """Returns a BertForSequenceClassification of the weights; raises RuntimeError if some are missing or unknown."""
     vocab_size, hidden_size = weights["embeddings/word_embeddings"].shape
     config = BertConfig(
@@ -67,8 +66,8 @@ def build_model(weights, num_heads, head):
         type_vocab_size=len(weights["embeddings/token_type_embeddings"]),
         hidden_act="gelu_new",  # google-research/bert's gelu is the tanh approximation
         layer_norm_eps=LAYER_NORM_EPSILON,
-        id2label=dict(enumerate(LABELS)),
-        label2id={label: i for i, label in enumerate(LABELS)},
+        id2label=dict(enumerate(labels)),
+        label2id={label: i for i, label in enumerate(labels)},
     )
     model = BertForSequenceClassification(config)
     model.load_state_dict(to_state_dict(weights, head))
@@ -130,8 +129,9 @@ def main():
     folder = args.output_dir.with_name(args.output_dir.name + ".part")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
+    *head, labels = load_head(args.head_dir, encoder.output(0).shape[1])
     try:
-        model = build_model(weights, num_heads, load_head(args.head_dir, encoder.output(0).shape[1]))
+        model = build_model(weights, num_heads, head, labels)
     except (KeyError, RuntimeError) as error:
         sys.exit(f"{args.pb}: not the weights of google-research/bert: {' '.join(str(error).split())}")
     model.save_pretrained(folder)

@@ -17,7 +17,7 @@ import numpy as np
 from infer.classifier import HINTS, Classifier
 from infer.guide import load_classifier
 from infer.ir import is_classifier
-from infer.text.examples import LABELS, read_lines
+from infer.text.examples import read_lines
 from infer.text.script import run
 from infer.text.tokenizer import load_tokenizer, read_casing, read_vocab, to_features
 
@@ -48,13 +48,13 @@ def compare(probabilities, reference):
 
 
 def predict_as_the_guide(args, reviews):
-    """Yields the probabilities (labels,) of each review, by the encoder's IR and the head in NumPy."""
-    predict, max_seq_length = load_classifier(args.model, args.device, args.cpu_extension)
+    """Returns (labels, iterator of the probabilities of each review), by the encoder's IR and the head in NumPy."""
+    predict, max_seq_length, labels = load_classifier(args.model, args.device, args.cpu_extension)
     vocab_file = args.vocab_file or Path(args.model).parent / "pretrained" / "vocab.txt"
     vocab = read_vocab(vocab_file)
     encode = load_tokenizer(vocab, do_lower_case=read_casing(vocab_file) and not args.cased)
-    for ids in encode(reviews):
-        yield predict(to_features(ids, (vocab["[CLS]"], vocab["[SEP]"]), max_seq_length))
+    frame = vocab["[CLS]"], vocab["[SEP]"]
+    return labels, (predict(to_features(ids, frame, max_seq_length)) for ids in encode(reviews))
 
 
 def predict_fast(args, reviews):
@@ -96,6 +96,7 @@ def main():
     args = parser.parse_args()
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # end quietly under `| head`
     sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may not have every letter
+    np.set_printoptions(linewidth=sys.maxsize)  # a review is a line, however many its labels
     if args.file is not None and args.reviews:
         parser.error("give the reviews as arguments or with -f, not both")
 
@@ -109,7 +110,7 @@ def main():
     elif args.hint:
         parser.error(f"--hint is not for {args.model}: make a classifier.xml with `make classifier`")
     else:
-        labels, answers = LABELS, predict_as_the_guide(args, reviews)
+        labels, answers = predict_as_the_guide(args, reviews)
 
     probabilities = []
     try:

@@ -21,7 +21,6 @@ from infer.bert import build_classifier
 from infer.head import load_head, softmax
 from infer.ir import FP32, reason, save_classifier, save_model, write_info
 from infer.ports import INPUTS, MAX_LENGTH, OUTPUT
-from infer.text.examples import LABELS
 from infer.text.script import run
 from infer.text.vocab import check_size, read_casing, read_vocab
 
@@ -108,13 +107,13 @@ def convert_classifier(pb, head_dir, vocab_file):
 
     Args:
       pb: path of the frozen encoder.
-      head_dir: folder of weight.npy and bias.npy.
+      head_dir: folder of weight.npy, bias.npy and labels.txt.
       vocab_file: path of vocab.txt, tokenizer_config.json beside it if it is cased.
     Raises: SystemExit if a file is missing or broken, they belong to different models, or the probabilities are
       not those of the encoder as the frontend converts it.
     """
     encoder = convert_encoder(pb)
-    head = load_head(head_dir, encoder.output(0).shape[1])
+    *head, labels = load_head(head_dir, encoder.output(0).shape[1])
     vocab, do_lower_case = read_vocab(vocab_file), read_casing(vocab_file)
     if any(node.get_type_name() == "RandomUniform" for node in encoder.get_ops()):
         sys.exit(f"{pb}: it draws dropout's random numbers: freeze a checkpoint of the second phase")
@@ -134,7 +133,7 @@ def convert_classifier(pb, head_dir, vocab_file):
     if not difference <= TOLERANCE:
         sys.exit(f"{pb}: not google-research/bert's computation: probabilities differ by {difference:.2g}")
     print(f"{pb}: probabilities differ by {difference:.2g} at most from the graph's own")
-    write_info(classifier, list(vocab), LABELS, do_lower_case, encoder.input(INPUTS[0]).shape[1])
+    write_info(classifier, list(vocab), labels, do_lower_case, encoder.input(INPUTS[0]).shape[1])
     return classifier
 
 

@@ -18,10 +18,12 @@ def main():
     parser.add_argument("--vocab_file", type=Path, required=True, help="the vocabulary")
     parser.add_argument("--data_dir", type=Path, required=True, help="the folder of test.jsonl")
     parser.add_argument("--repeats", type=int, default=1, help="how often, for a model that draws random numbers")
-    parser.add_argument("output_dir", type=Path, help="where to write probabilities-1.tsv and so on: label, p(0), p(1)")
+    parser.add_argument(
+        "output_dir", type=Path, help="where to write probabilities-1.tsv and so on: label, p(0), p(1) …"
+    )
     args = parser.parse_args()
 
-    predict, max_seq_length = load_classifier(args.model)
+    predict, max_seq_length, _ = load_classifier(args.model)
     vocab = read_vocab(args.vocab_file)
     encode = load_tokenizer(vocab, do_lower_case=read_casing(args.vocab_file))
     rows = read_examples(args.data_dir / "test.jsonl")

@@ -52,13 +52,13 @@ def load_encoder(model, device="CPU", extension=None):
 
 
 def load_classifier(model, device="CPU", extension=None):
-    """Returns (function: features to probabilities, max_seq_length).
+    """Returns (function: features to probabilities, max_seq_length, labels: list of str).
 
     The function takes int32 input_ids, input_mask, segment_ids, each of shape (1, max_seq_length), and returns
     float32 (labels,). Arguments and errors: load_encoder, load_head.
     """
     encoder = load_encoder(model, device, extension)
-    weight, bias = load_head(Path(model).parent, encoder.output(0).shape[1])
+    weight, bias, labels = load_head(Path(model).parent, encoder.output(0).shape[1])
     request = encoder.create_infer_request()
 
     def predict(features):
@@ -69,4 +69,4 @@ def load_classifier(model, device="CPU", extension=None):
             )
         return softmax(pooled @ weight.T + bias)[0]
 
-    return predict, encoder.input(INPUTS[0]).shape[1]
+    return predict, encoder.input(INPUTS[0]).shape[1], labels

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from infer.text.examples import LABELS
+from infer.text.labels import read_labels
 
-MAX_HEAD = 1 << 24  # bytes of an .npy; two labels of BERT-Large take 8 thousand
+MAX_HEAD = 1 << 24  # bytes of an .npy; a thousand labels of BERT-Large take 4 million
 
 
 def softmax(logits):
@@ -39,8 +39,10 @@ def read_npy(path):
 
 
 def load_head(folder, hidden_size):
-    """Reads weight.npy (labels, hidden) and bias.npy (labels,) as export_fc.py wrote them; nothing in them is run.
+    """Reads weight.npy (labels, hidden), bias.npy (labels,) and labels.txt as export_fc.py wrote them.
 
+    Nothing in them is run.
+    Returns: (weight, bias, list of str: the labels).
     Raises: SystemExit if one is missing, is not such an array of finite numbers, or belongs to an encoder of another
       hidden size.
     """
@@ -58,9 +60,9 @@ def load_head(folder, hidden_size):
             sys.exit(f"{path}: some of it is NaN or infinite: make it with `make fc`, of another checkpoint")
         arrays.append(array)
     weight, bias = arrays
-    if weight.shape != (len(LABELS), hidden_size) or bias.shape != (len(LABELS),):
+    if weight.shape != (len(bias), hidden_size) or len(bias) < 2:
         sys.exit(
-            f"{folder}: hidden size {hidden_size} and {len(LABELS)} labels, but weight.npy is {weight.shape} and "
-            f"bias.npy {bias.shape}: they belong to different models"
+            f"{folder}: hidden size {hidden_size}, but weight.npy is {weight.shape} and bias.npy {bias.shape}: "
+            "they belong to different models"
         )
-    return weight, bias
+    return weight, bias, read_labels(folder, len(bias))

@@ -17,6 +17,7 @@ import sys
 from pathlib import Path
 
 from infer.text.examples import decode
+from infer.text.labels import LABELS, write_labels
 from infer.text.script import run
 from inputs.archive import BadArchive, open_zip, read_files, read_member
 
@@ -157,6 +158,7 @@ def main():
                 file.write(json.dumps(row, ensure_ascii=False) + "\n")
         positive = sum(row["label"] for row in rows)
         print(f"{split}: {len(rows)} reviews, {positive} positive, from {args.source}")
+    write_labels(part, LABELS)
     with open(part / "heldout.txt", "w", encoding="utf-8") as file:
         for row in samples["test"][:HELDOUT]:
             file.write(row["review"].replace("\n", " ") + "\n")

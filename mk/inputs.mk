@@ -72,6 +72,14 @@ else
 CASING = $(shell ls $(dir $(VOCAB_FILE))tokenizer_config.json 2> /dev/null)
 endif
 
+# A checkpoint has the names of its labels beside it, if they are not the guide's.
+ifneq ($(filter @given/%,$(CHECKPOINT)),)
+export GIVEN_LABELS_FILE := $(shell dirname $(call in-shell,$(CHECKPOINT)))/labels.txt
+LABEL_NAMES = $(if $(call there,@given/LABELS_FILE),@given/LABELS_FILE)
+else
+LABEL_NAMES = $(shell ls $(dir $(FINE_TUNED))labels.txt 2> /dev/null)
+endif
+
 REVIEWS_SOURCE = $(or $(DATA_DIR),$(DOWNLOADS)/$(REVIEWS_ARCHIVE))
 EXAMPLES = $(addprefix $(OUT)/reviews/,train.jsonl test.jsonl heldout.txt)
 reviews: $(EXAMPLES)  ## a seeded sample of reviews, to train on and to evaluate on

@@ -22,6 +22,7 @@ from tqdm import tqdm
 
 from infer.text.examples import check_example
 from infer.text.files import sha256_of
+from infer.text.labels import read_labels
 from infer.text.script import run
 from infer.text.tokenizer import load_tokenizer, read_casing, read_vocab, to_features
 from tf1.input_fn import FEATURES, INDEX, feature_settings
@@ -58,15 +59,16 @@ def write_shard(task):
     """Writes some lines of a file of examples as TFRecords.
 
     Args:
-      task: (path of the file, number of the first line, its offset in bytes, number of lines, path to write).
+      task: (path of the file, number of the first line, its offset in bytes, number of lines, path to write, number of
+        labels).
     Returns: (number of lines, message about an invalid line or None).
     """
-    path, first, offset, lines, output = task
+    path, first, offset, lines, output, num_labels = task
     with open(path, "rb") as file, tf.io.TFRecordWriter(output) as writer:
         file.seek(offset)
         for number, line in enumerate(itertools.islice(file, lines), first):
             try:
-                row = check_example(number, json.loads(line.decode("utf-8")))
+                row = check_example(number, json.loads(line.decode("utf-8")), num_labels)
             except (ValueError, RecursionError) as error:
                 return lines, f"{path}: not a file of examples, as `make reviews` writes: {error}"
             values = [*encode(row["review"]).tolist(), [row["label"]]]
@@ -79,7 +81,7 @@ def write_shard(task):
     return lines, None
 
 
-def write_split(pool, path, split, folder):
+def write_split(pool, path, split, folder, num_labels):
     """Writes the features of one split into `folder`, a shard to a file.
 
     Args:
@@ -87,13 +89,14 @@ def write_split(pool, path, split, folder):
       path: Path of the split's file of examples.
       split: "train" or "test".
       folder: Path.
+      num_labels: int.
     Returns: (number of reviews, {name of a file: its SHA-256}).
     Raises: SystemExit if a line is not an example.
     """
     shards = list(find_shards(path))
     names = [f"{split}-{i:05}-of-{len(shards):05}.tfrecord" for i in range(len(shards))]
     tasks = [
-        (str(path), i * SHARD + 1, offset, lines, str(folder / name))
+        (str(path), i * SHARD + 1, offset, lines, str(folder / name), num_labels)
         for i, ((offset, lines), name) in enumerate(zip(shards, names))
     ]
     count = sum(lines for _, lines in shards)
@@ -116,7 +119,8 @@ def main():
     do_lower_case = read_casing(args.vocab_file)
     read_vocab(args.vocab_file)  # reports an invalid vocabulary once, and not in every process
     settings = feature_settings(args.vocab_file, do_lower_case, args.max_seq_length)
-    index = dict(settings, reviews={}, files={})
+    labels = read_labels(args.reviews_dir)
+    index = dict(settings, labels=labels, reviews={}, files={})
     part = args.output_dir.with_name(args.output_dir.name + ".part")
     shutil.rmtree(str(part), ignore_errors=True)
     part.mkdir(parents=True)
@@ -124,7 +128,7 @@ def main():
     with ProcessPoolExecutor(len(os.sched_getaffinity(0)), initializer=start_process, initargs=arguments) as pool:
         for split in SPLITS:
             path = args.reviews_dir / (split + ".jsonl")
-            index["reviews"][split], index["files"][split] = write_split(pool, path, split, part)
+            index["reviews"][split], index["files"][split] = write_split(pool, path, split, part, len(labels))
             print(f"{split}: {index['reviews'][split]} reviews from {path}, in files: {len(index['files'][split])}")
     (part / INDEX).write_text(json.dumps(index, indent=2) + "\n")
     shutil.rmtree(str(args.output_dir), ignore_errors=True)

@@ -7,6 +7,7 @@ import sys
 import tensorflow as tf
 
 from infer.text.files import sha256_of
+from infer.text.labels import check_labels
 
 # IteratorGetNext's outputs follow the sorted names, so these are its ports 0, 1, 3 and 2.
 FEATURES = ("input_ids", "input_mask", "segment_ids", "label_ids")
@@ -33,6 +34,7 @@ def read_features(data_dir, split, expected):
             index = json.load(file)
         files = {os.path.join(data_dir, name): sha256 for name, sha256 in index["files"][split].items()}
         settings, count = {key: index[key] for key in expected}, int(index["reviews"][split])
+        check_labels(index["labels"])
     except FileNotFoundError:
         sys.exit(f"{path}: no such file: --data_dir must hold TFRecord files, as `make features` writes")
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
@@ -44,6 +46,12 @@ def read_features(data_dir, split, expected):
         if not os.path.isfile(name) or sha256_of(name) != sha256:
             sys.exit(f"{name}: missing, or not as `make features` wrote it: make features again")
     return list(files), count
+
+
+def read_label_names(data_dir):
+    """Returns the labels of the features in a folder that read_features has checked, list of str."""
+    with open(os.path.join(data_dir, INDEX), encoding="utf-8") as file:
+        return json.load(file)["labels"]
 
 
 def input_fn_builder(files, max_seq_length, is_training, random_seed=0, share=(1, 0), skip=0):

@@ -1,10 +1,12 @@
-"""Reads and checks reviews and their labels. Standard library only, in every environment, on Python 3.7 as well."""
+"""Reads and checks reviews. Standard library only, in every environment, on Python 3.7 as well."""
 
 import contextlib
 import json
+import os
 import sys
 
-LABELS = ["Negative", "Positive"]  # by label id, 0 and 1
+from infer.text.labels import read_labels
+
 TABLES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet", ".gz", ".bz2", ".zst")  # what `make score` reads
 MAX_REVIEWS = 1 << 30  # bytes of a file of reviews to predict, which is read as a whole
 
@@ -46,22 +48,23 @@ def read_lines(path):
 def read_examples(path):
     """Reads a file of examples, as inputs/reviews.py writes them.
 
-    Returns: list of dict with "review" (str), "label" (an index into LABELS) and "source" (str).
+    Returns: list of dict with "review" (str), "label" (int, its id) and "source" (str).
     Raises: SystemExit if there is no such file, or a line is not an example.
     """
+    count = len(read_labels(os.path.dirname(str(path))))
     try:
         with open(path, encoding="utf-8") as file:
-            return [check_example(number, json.loads(line)) for number, line in enumerate(file, 1)]
+            return [check_example(number, json.loads(line), count) for number, line in enumerate(file, 1)]
     except (ValueError, RecursionError) as error:
         sys.exit(f"{path}: not a file of examples, as `make reviews` writes: {error}")
     except FileNotFoundError:
         sys.exit(f"{path}: no such file: --data_dir must hold train.jsonl and test.jsonl, as `make reviews` writes")
 
 
-def check_example(number, row):
-    """Returns `row`, what the JSON of line `number` holds; raises ValueError if it is not an example."""
+def check_example(number, row, num_labels):
+    """Returns `row`, what the JSON of line `number` holds; raises ValueError if that is no example of these labels."""
     if not isinstance(row, dict) or not isinstance(row.get("review"), str):
         raise ValueError(f"line {number} has no text")
-    if type(row.get("label")) is not int or row["label"] not in range(len(LABELS)):
+    if type(row.get("label")) is not int or row["label"] not in range(num_labels):
         raise ValueError(f"line {number} has no label")
     return row
