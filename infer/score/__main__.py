@@ -71,13 +71,15 @@ def find_encoding(name):
     return None if found == "utf-8" else found
 
 
-def build_parser():
-    parser = argparse.ArgumentParser(
-        prog="python -m infer score", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def add_model(parser):
+    """Adds to an ArgumentParser the options of the model."""
     parser.add_argument("-m", "--model", required=True, help="the IR that `make classifier` writes, classifier.xml")
     parser.add_argument("-d", "--device", default="CPU", help="the device to run on (default: CPU)")
     parser.add_argument("--hint", choices=HINTS, default=HINTS[0], help=f"what to tune for (default: {HINTS[0]})")
+
+
+def add_dialect(parser):
+    """Adds to an ArgumentParser the options of how a file is read."""
     parser.add_argument(
         "--text_column", help="the column of the texts (default: review, text or sentence, else the only one)"
     )
@@ -89,6 +91,14 @@ def build_parser():
         help='.csv, .tsv: a quote in a field is "" or \\", or all are text (default: recognised)',
     )
     parser.add_argument("--no_header", action="store_true", help=".csv, .tsv: the first line is a row")
+
+
+def build_parser():
+    parser = argparse.ArgumentParser(
+        prog="python -m infer score", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add_model(parser)
+    add_dialect(parser)
     parser.add_argument("--strict", action="store_true", help="stop at the first bad row, instead of skipping it")
     parser.add_argument("--engine", choices=ENGINES, default=ENGINES[0], help=f"what scores (default: {ENGINES[0]})")
     parser.add_argument("--ray_address", help="of a Ray cluster, HOST:PORT (default: a Ray of its own, here)")
