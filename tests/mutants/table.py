@@ -19,12 +19,19 @@ BATCHES = "openvino-current", "tests/infer/text/test_tokenizer.py"
 ROWS, PARTS, WRITING = (
     ("openvino-current", f"tests/infer/score/test_{name}.py") for name in ("rows", "parts", "writing")
 )
+OWN = "openvino-current", "tests/inputs/test_own.py"
 INT8 = "openvino-current", "tests/infer/test_quantize.py", "test"
 DROPOUT = "tf1", "tests/scripts/test_dropout.py"
 INPUT = "tf1", "tests/tf1/test_input_fn.py"
 PIPELINE = "pipeline", "tests/pipeline/test_tiny.py::test_what_each_stage_leaves", "test"
 
 MUTANTS = [
+    # Files to texts and labels.
+    Mutant("own labels: ids reversed", "inputs/own.py", "labels.index(label)", "labels[::-1].index(label)", *OWN),
+    Mutant("own texts: the same on both sides", "inputs/own.py", "groups.setdefault(row[0], [])",
+           "groups.setdefault(row, [])", *OWN),
+    Mutant("evaluate: precision is recall", "infer/text/metrics.py", "for n in (called, given)",
+           "for n in (given, given)", "openvino-current", "tests/infer/score/test_evaluate.py"),
     # Texts to features.
     Mutant("casing ignored", TOKENIZER, "text = text.lower() if do_lower_case else text", "text = text", *IDS),
     Mutant("accents kept", TOKENIZER, 'return None if category(chr(code_point)) == "Mn"', "return None if False", *IDS),
@@ -48,7 +55,7 @@ MUTANTS = [
            "op.gather(segments, op.multiply(segment_ids, constant(0, np.int32)),", *GRAPH),
     Mutant("graph: another gelu", BERT, '"tanh")', '"erf")', *GRAPH),
     Mutant("graph: scores not scaled", BERT, "key.shape[-1] ** -0.5", "key.shape[-1] ** 0.0", *GRAPH),
-    Mutant("labels swapped", "infer/text/examples.py", '["Negative", "Positive"]', '["Positive", "Negative"]',
+    Mutant("labels swapped", "infer/text/labels.py", '["Negative", "Positive"]', '["Positive", "Negative"]',
            "openvino", "tests/inputs/test_reviews.py"),
     Mutant("a head of another phase", "Makefile", "$(TF1) export_fc.py --init_checkpoint=$(FINE_TUNED)",
            "$(TF1) export_fc.py --init_checkpoint=$(or $(CHECKPOINT),$(RESULT1))", *PIPELINE),
