@@ -4,6 +4,7 @@ import itertools
 import json
 import os
 import shutil
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -280,16 +281,15 @@ print(classifier._requests[0].get_compiled_model().get_property("LOADED_FROM_CAC
 
 @pytest.mark.process
 @pytest.mark.parametrize("whose, kept", [("theirs", False), ("ours", True)])
-def test_a_cache_of_ones_own_is_used_and_one_of_somebody_else_left_alone(classifier, whose, kept, tmp_path):
+def test_a_cache_of_ones_own_is_used_and_one_of_somebody_else_left_alone(classifier, whose, kept):
     """By a user who is not root, whose own the folder is, or who can only read it."""
     if os.getuid():
         pytest.skip("becoming another user takes root")
-    for suffix in (".xml", ".bin"):
-        shutil.copy(classifier.with_suffix(suffix), tmp_path)
-    tmp_path.parents[0].chmod(0o755)
-    tmp_path.parents[1].chmod(0o755)
-    tmp_path.chmod(0o755)
-    done = run("-c", NOBODY, tmp_path / "classifier.xml", whose)
+    with tempfile.TemporaryDirectory() as folder:  # pytest's own are closed to others, whenever another pytest starts
+        for suffix in (".xml", ".bin"):
+            shutil.copy(classifier.with_suffix(suffix), folder)
+        os.chmod(folder, 0o755)
+        done = run("-c", NOBODY, f"{folder}/classifier.xml", whose)
     assert done.returncode == 0, done.stderr
     answer, from_cache = done.stdout.splitlines()
     assert answer.startswith("[[") and from_cache == str(kept)
