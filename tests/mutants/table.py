@@ -48,7 +48,7 @@ MUTANTS = [
            "op.gather(segments, op.multiply(segment_ids, constant(0, np.int32)),", *GRAPH),
     Mutant("graph: another gelu", BERT, '"tanh")', '"erf")', *GRAPH),
     Mutant("graph: scores not scaled", BERT, "key.shape[-1] ** -0.5", "key.shape[-1] ** 0.0", *GRAPH),
-    Mutant("labels swapped", "infer/text/examples.py", '["Negative", "Positive"]', '["Positive", "Negative"]',
+    Mutant("labels swapped", "infer/text/labels.py", '["Negative", "Positive"]', '["Positive", "Negative"]',
            "openvino", "tests/inputs/test_reviews.py"),
     Mutant("a head of another phase", "Makefile", "$(TF1) export_fc.py --init_checkpoint=$(FINE_TUNED)",
            "$(TF1) export_fc.py --init_checkpoint=$(or $(CHECKPOINT),$(RESULT1))", *PIPELINE),
