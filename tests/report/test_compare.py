@@ -103,10 +103,23 @@ def test_the_notebooks_own_weights_and_reviews_are_comparable(build):
 
 def test_own_reviews_and_random_weights_are_named_as_such(build):
     write_record(build, "pretrained", "python -m tf1.pretrained random d/mini.whl p")
-    write_record(build, "reviews", "python -m inputs.reviews aclimdb my/films --train_size=50 --test_size=10 r")
+    (build / "reviews").mkdir()
+    for split, count in (("train", 50), ("test", 10)):
+        (build / "reviews" / f"{split}.jsonl").write_text("{}\n" * count)
+    own = "python -m inputs.own --random_seed=7 r"
+    write_record(build, "reviews", f"{own} --folder=my/films")
     text = compare(build)
     assert row(text, "weights")[2] == "**random**"
     assert row(text, "reviews")[2] == "**films (given as DATA_DIR)**"
+    assert row(text, "sample, training + test")[2] == "**50 + 10**"
+    assert (
+        row(text, "films in training and test")[2] == "**as given**" and row(text, "seed of the sample")[2] == "**7**"
+    )
+    write_record(build, "reviews", f"{own} --train=my/all.csv --test_share=0.2")
+    text = compare(build)
+    assert row(text, "reviews")[2] == "**all.csv (given as TRAIN)**"
+    assert row(text, "sample, training + test")[2] == "**50 + 10 (0.2 split off to test)**"
+    assert row(text, "films in training and test")[2] == "**no text in both**"
 
 
 def test_other_reviews_are_listed_by_themselves(build):
