@@ -1,7 +1,7 @@
 """Scores a file of reviews: python -m infer score -m classifier.xml reviews.csv scored.csv
 
 Reads and writes .csv, .tsv, .jsonl, .json, .parquet and .txt (one text a line), all but .parquet also as .gz, .bz2 and
-.zst. To the columns that are there it adds `label` and the probability of each label, p_negative and p_positive, or
+.zst. To the columns that are there it adds `label` and the probability of each label, such as p_negative, or
 predicted_label and so on if there is such a column; a .txt gets these alone, a line for each row, with tabs. The input
 is read twice, first to check it; any number of rows takes the same memory. The rows that are bad are listed in
 OUTPUT.errors, if there are any. What has been scored is kept in OUTPUT.parts/ until OUTPUT is whole: given again, a

@@ -1,5 +1,6 @@
 """One IR that is the classifier: texts in, probabilities out, in order, however they are batched."""
 
+import ast
 import itertools
 import json
 import os
@@ -11,7 +12,7 @@ import numpy as np
 import openvino as ov
 import pytest
 from modules import fails, run
-from small import HEADS, HIDDEN, LENGTH, VOCAB, WORDS, mounted, random_texts, random_weights
+from small import HEADS, HIDDEN, LENGTH, VOCAB, WORDS, mounted, random_texts, random_weights, save
 
 from infer import Classifier
 from infer.bert import build_classifier
@@ -126,6 +127,21 @@ def test_what_is_no_text_is_refused(classifier):
         next(model.predict("good film"))
     with pytest.raises(TypeError, match="text 1 is NoneType"):
         next(model.predict(["good", None]))
+
+
+@pytest.mark.process
+def test_labels_of_any_name_and_number_are_in_it(tmp_path):
+    labels = ['it\'s "so, so"', "<&>", "很好", *(f"label {i}" for i in range(30))]
+    save(tmp_path / "classifier.xml", 1, labels)
+    classifier = Classifier(tmp_path / "classifier.xml")
+    assert classifier.labels == labels and classifier.predict_window([]).shape == (0, len(labels))
+    answers = classifier.predict_window(["good film", "bad"])
+    lines = run("-m", "infer", "-m", tmp_path / "classifier.xml", "good film", "bad").stdout.splitlines()
+    assert len(lines) == 2
+    for line, answer in zip(lines, answers, strict=True):
+        numbers, label = line.partition("array(")[2].rsplit(", dtype=float32), ", 1)
+        np.testing.assert_allclose(ast.literal_eval(numbers), answer, atol=1e-6)
+        assert ast.literal_eval(label.removesuffix(")")) == labels[answer.argmax()]
 
 
 @pytest.mark.process
