@@ -14,6 +14,7 @@ from report.metrics import BINS, confusion, reliability
 
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#8a929b"
 ROOMY = 4  # labels, up to which a cell of the confusion matrix has room for a share, too
+NARROW = 6  # labels, up to which two matrices stand side by side
 LONGEST = 24  # characters of a label
 matplotlib.rcParams.update(
     {
@@ -91,9 +92,12 @@ def plot_confusion(models, names):
       models: {title: (labels (reviews,), probabilities (reviews, labels))}.
       names: list of str, the labels'.
     """
-    side = 4 + 0.4 * min(len(names) - 2, MATRIX)
-    figure = Figure(figsize=(side * len(models), side - 0.4))
-    for axis, (title, data) in zip(figure.subplots(1, len(models), squeeze=False)[0], models.items(), strict=True):
+    side = 4 + 0.4 * (len(names) - 2) if len(names) <= MATRIX else 5
+    # Large ones stand one below the other, or their text would be small where the page shows them.
+    rows, columns = (len(models), 1) if NARROW < len(names) <= MATRIX else (1, len(models))
+    figure = Figure(figsize=(side * columns, (side - 0.4) * rows))
+    axes = figure.subplots(rows, columns, squeeze=False).flat
+    for axis, (title, data) in zip(axes, models.items(), strict=True):
         counts = confusion(*data)
         shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
         axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
@@ -105,9 +109,9 @@ def plot_confusion(models, names):
                 text = f"{count}\n{share:.1%}" if len(names) <= ROOMY else str(count)
                 axis.text(column, row, text, ha="center", va="center", color=colour)
             ticks = range(len(names)), [shorten(name) for name in names]
-            few = len(names) == 2  # whose names lie along the matrix; more of them stand across
-            axis.set_xticks(*ticks, rotation=0 if few else 90, parse_math=False)
-            axis.set_yticks(*ticks, rotation=90 if few else 0, va="center", parse_math=False)
+            along = len(names) == 2 and max(map(len, names)) <= LONGEST / 2
+            axis.set_xticks(*ticks, rotation=0 if along else 90, parse_math=False)
+            axis.set_yticks(*ticks, rotation=90 if along else 0, va="center", parse_math=False)
         else:
             axis.set_xlabel("predicted, by number in labels.txt from 0 on")
         axis.tick_params(length=0)

@@ -24,7 +24,6 @@ MACRO = (
 )
 MAX_SHOWN = 50  # reviews, where they are not the guide's four, and labels
 MAX_COLUMNS = 8  # labels, up to which each has a column
-MAX_NAMED = 20  # labels, up to which a sentence names them
 ISSUE_499 = "https://github.com/google-research/bert/issues/499"
 
 
@@ -57,11 +56,10 @@ def write_task(labels):
     """Returns the paragraph on a run whose labels are not the guide's, nothing for one whose are."""
     if labels == LABELS:
         return []
-    names = ", ".join(map(escape, labels)) if len(labels) <= MAX_NAMED else "in labels.txt"
-    of = f" Precision, recall, F1 and the counts are of {escape(labels[1])}." if len(labels) == 2 else ""
+    of = f" Precision, recall, F1 and the counts here are of {escape(labels[1])}." if len(labels) == 2 else ""
     return [
-        "The notebook's and the guide's numbers are of another task, with the two labels Negative and Positive. This "
-        f"run has {len(labels)}: {names}.{of}\n"
+        "The notebook's and the guide's numbers are of another task, with the two labels Negative and Positive; this "
+        f"run has {len(labels)} of its own, which a table below lists.{of}\n"
     ]
 
 

@@ -145,7 +145,7 @@ def test_three_labels_with_odd_names(build):
     relabel(build, ODD, ODD_IDS)
     text, page = compare(build), (build / "compare" / "compare.html").read_text()
     first, second, third = (escape(label) for label in ODD)
-    assert f"with the two labels Negative and Positive. This run has 3: {first}, {second}, {third}.\n" in text
+    assert "with the two labels Negative and Positive; this run has 3 of its own, which a table below lists.\n" in text
     assert row(text, "eval_accuracy") == ["0.8664", "about 0.8436", "0.9000", "0.8000", "+0.0336", "-0.0664"]
     # Of result1 one review of the first label is taken for the second: recall 1/2, 1, 1 and precision 1, 3/4, 1.
     assert row(text, "macro_recall") == ["", "", "0.8333", "0.6667", "", ""]
@@ -172,7 +172,7 @@ def test_three_labels_with_odd_names(build):
 def test_two_labels_of_other_names_have_the_notebooks_metrics(build):
     relabel(build, ["ham", "spam*"], [0, 0, 0, 0, 1, 1, 1, 1, 1, 1])
     text = compare(build)
-    assert "This run has 2: ham, spam\\*. Precision, recall, F1 and the counts are of spam\\*.\n" in text
+    assert "this run has 2 of its own" in text and "F1 and the counts here are of spam\\*.\n" in text
     assert row(text, "true_negatives") == ["2174", "", "3", "2", "-2171", "-2172"]
     assert "sd of p(spam\\*), mean over reviews" in text and "other labels and other weights" in text
     assert "count the same as TensorFlow's in eval_results.txt" in text
@@ -188,7 +188,7 @@ def test_many_labels_stay_readable(build):
     names = [f"label {i}" for i in range(60)]
     relabel(build, names, np.repeat(np.arange(60), 3), wrong=(3, 9, 1))
     text = compare(build)
-    assert "This run has 60: in labels.txt.\n" in text and "result2; eval_by_label.txt has all:" in text
+    assert "this run has 60 of its own" in text and "result2; eval_by_label.txt has all:" in text
     by_label = text.split("eval_by_label.txt has all:")[1].split("\n\n")[1].splitlines()
     # In result2 the reviews of labels 0 to 2 are all taken for the next label.
     assert len(by_label) == 52 and [line.split(" |")[0] for line in by_label[2:6]] == [
