@@ -11,12 +11,11 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from infer.score.__main__ import add_dialect, find_encoding
+from infer.score.bad_rows import BadRows, name_of
 from infer.score.dialect import MARKS
 from infer.score.files import find_files
 from infer.score.labelled import POLARITIES, exit_if_too_bad, is_measurement, open_labelled
-from infer.score.reading import options_of
-from infer.score.run import BadRows, name_of
+from infer.score.reading import add_dialect, find_encoding, options_of
 from infer.text.files import sha256_of
 from infer.text.labels import MAX_LABELS, check_labels
 from infer.text.script import run

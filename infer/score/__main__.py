@@ -11,7 +11,6 @@ With --engine ray the rows are scored by Ray Data, on this machine or a cluster 
 """
 
 import argparse
-import codecs
 import os
 import signal
 import sys
@@ -22,7 +21,8 @@ from infer.classifier import HINTS
 from infer.score.dialect import MARKS
 from infer.score.files import find_files, format_of
 from infer.score.parts import list_of_errors
-from infer.score.rows import DELIMITERS, QUOTES
+from infer.score.reading import add_dialect, find_encoding
+from infer.score.rows import DELIMITERS
 from infer.score.run import say_interrupted, score
 from infer.text.script import run
 
@@ -61,36 +61,11 @@ def check_output(output, given, files):
         sys.exit(f"{output.parent}: cannot write to this folder: {error.strerror}")
 
 
-def find_encoding(name):
-    """Returns a --encoding as Python calls it, None for UTF-8; exits if there is none such."""
-    try:
-        "".encode(name)
-    except LookupError:
-        sys.exit(f"--encoding {name}: no such encoding: name one that Python knows, such as cp1252 or utf-16")
-    found = codecs.lookup(name).name
-    return None if found == "utf-8" else found
-
-
 def add_model(parser):
     """Adds to an ArgumentParser the options of the model."""
     parser.add_argument("-m", "--model", required=True, help="the IR that `make classifier` writes, classifier.xml")
     parser.add_argument("-d", "--device", default="CPU", help="the device to run on (default: CPU)")
     parser.add_argument("--hint", choices=HINTS, default=HINTS[0], help=f"what to tune for (default: {HINTS[0]})")
-
-
-def add_dialect(parser):
-    """Adds to an ArgumentParser the options of how a file is read."""
-    parser.add_argument(
-        "--text_column", help="the column of the texts (default: review, text or sentence, else the only one)"
-    )
-    parser.add_argument("--encoding", metavar="NAME", default="utf-8", help="such as cp1252 or utf-16 (default: utf-8)")
-    parser.add_argument("--delimiter", choices=MARKS, help=".csv, .tsv: between fields (default: recognised)")
-    parser.add_argument(
-        "--quotes",
-        choices=QUOTES,
-        help='.csv, .tsv: a quote in a field is "" or \\", or all are text (default: recognised)',
-    )
-    parser.add_argument("--no_header", action="store_true", help=".csv, .tsv: the first line is a row")
 
 
 def build_parser():

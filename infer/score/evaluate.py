@@ -13,12 +13,13 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from infer.score.__main__ import add_dialect, add_model, find_encoding, interrupt
+from infer.score.__main__ import add_model, interrupt
+from infer.score.bad_rows import BadRows, name_of
 from infer.score.dialect import MARKS
 from infer.score.files import find_files
 from infer.score.labelled import FLAG, exit_if_too_bad, open_labelled
-from infer.score.reading import LISTED, options_of
-from infer.score.run import BadRows, load_model, name_of
+from infer.score.reading import LISTED, add_dialect, find_encoding, options_of
+from infer.score.run import load_model
 from infer.text.metrics import write_metrics
 from infer.text.script import run
 

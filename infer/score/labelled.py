@@ -10,9 +10,9 @@ from collections import Counter
 
 import pyarrow as pa
 
+from infer.score.bad_rows import name_of
 from infer.score.files import format_of
 from infer.score.reading import LISTED, open_source, shown
-from infer.score.run import name_of
 
 LABEL_COLUMNS = ("label", "labels", "sentiment", "class", "category")  # the first that is there, in any case
 FLAG = "--label_column (make: LABEL_COLUMN=)"
