@@ -92,7 +92,7 @@ MUTANTS = [
            "tests/pipeline/test_classifier.py::test_a_classifier_that_ignores_the_mask_is_refused", "test"),
     Mutant("a bad row is counted and written", "infer/score/reading.py", '{number}", problem)\n',
            '{number}", problem)\n                    window.append({column: "bad"})\n', *ROWS),
-    Mutant("--strict ignored", "infer/score/run.py", "        if self.strict:\n", "        if False:\n", *ROWS),
+    Mutant("--strict ignored", "infer/score/bad_rows.py", "        if self.strict:\n", "        if False:\n", *ROWS),
     Mutant("a window lost on resume", "infer/score/run.py", "for i, part in enumerate(parts) if not part.exists()}",
            "for i, part in enumerate(parts) if not (part.exists() or i and part.with_stem(f\"{0:08}\").exists() and "
            "i == len(parts) - 1 and part.touch() is None)}", *PARTS),
