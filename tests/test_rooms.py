@@ -11,7 +11,7 @@ ROOMS = {
     "infer.text": (),
     "infer": ("infer.text",),
     "inputs": ("infer.text",),
-    "tf1": ("infer.text", "inputs"),
+    "tf1": ("infer.text", "infer.ports", "inputs"),
     "scripts": ("infer.text", "infer.ports", "inputs", "tf1"),
     "report": ("infer.text", "infer"),
     "bench": ("infer.text", "infer", "tf1", "scripts", "report"),
