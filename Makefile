@@ -20,7 +20,7 @@ DATA_DIR =
 REVIEWS = infer/reviews.txt
 ## HUB_MODULE: fine-tune from a TF Hub module, by folder or URL, instead of a checkpoint; empty for the checkpoint
 HUB_MODULE =
-## CHECKPOINT: start pb, fc, ir, predict, classifier and what follows from this one, path/model.ckpt-N
+## CHECKPOINT: start pb, fc, ir, predict, classifier and what follows from path/model.ckpt-N, or a Hugging Face folder
 CHECKPOINT =
 ## META_GRAPH: another .meta of the same model to freeze CHECKPOINT's weights in, such as one without dropout
 META_GRAPH =
@@ -85,7 +85,7 @@ $(OUT)/run_classifier.py: run_classifier.py patches/disable-dropout.patch FORCE 
 	$(call stage,patch)
 
 # 3. Predict with TensorFlow.
-FINE_TUNED = $(or $(CHECKPOINT),$(RESULT2))
+FINE_TUNED = $(or $(TRANSLATED),$(CHECKPOINT),$(RESULT2))
 FROZEN = $(or $(PB),$(OUT)/bert-finetune.pb)
 TENSORFLOW = $(PREDICTIONS)/tensorflow/test_results.tsv
 tensorflow.command = $(TF1) run_classifier_predict.py \
@@ -105,9 +105,9 @@ $(TENSORFLOW): run_classifier_predict.py $(FINE_TUNED).index $(MODEL_FILES) $(RE
 pb: $(FROZEN)  ## freeze the encoder of result2, or of CHECKPOINT=
 pb.command = $(TF1) ckpt_to_pb.py \
 	--init_checkpoint=$(FINE_TUNED) \
-	$(META_GRAPH:%=--meta_graph=%) \
+	$(META_GRAPH:%=--meta_graph=%) $(GRAPH_FLAGS) \
 	--output_file=$(OUT)/bert-finetune.pb
-$(OUT)/bert-finetune.pb: ckpt_to_pb.py $(FINE_TUNED).index $(META_GRAPH) FORCE | .tox/tf1.stamp
+$(OUT)/bert-finetune.pb: ckpt_to_pb.py $(FINE_TUNED).index $(META_GRAPH) $(GRAPH_CONFIG) FORCE | .tox/tf1.stamp
 	$(call stage,pb)
 
 # 5. Export the classifier head.

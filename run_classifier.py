@@ -14,7 +14,7 @@ from tf1.flags import FLAGS, flags, run  # first, since it silences the others' 
 
 # isort: split
 import tensorflow as tf
-from bert import modeling, optimization, tokenization
+from bert import optimization, tokenization
 from bert import run_classifier as upstream  # defines upstream's flags
 from bert import run_classifier_with_tfhub as upstream_hub  # defines --bert_hub_module_handle
 from tqdm import tqdm
@@ -24,7 +24,8 @@ from infer.text.labels import MAX_LABELS, write_labels
 from infer.text.metrics import precision_recall_f1, write_metrics
 from infer.text.vocab import read_casing
 from tf1 import workers
-from tf1.checkpoint import read_checkpoint
+from tf1.checkpoint import HUB_SCOPE, read_checkpoint
+from tf1.encoder import modeling
 from tf1.hub import read_module
 from tf1.input_fn import feature_settings, input_fn_builder, read_features, read_label_names
 
@@ -37,18 +38,7 @@ for name in ("train_batch_size", "eval_batch_size", "predict_batch_size", "save_
     flags.register_validator(name, lambda value: value > 0, "must be positive")
 
 
-def gather_flat_ids(table, ids):
-    """Looks up embeddings as google-research/bert now does: of flattened ids, which bert.modeling then reshapes.
-
-    bert-tensorflow 1.0.1 was released before that change, so its graph of L-12 has one op less than the guide's 1636.
-    With this function it has as many.
-    """
-    return tf.gather(table, tf.reshape(ids, [-1]))
-
-
-modeling.tf.nn.embedding_lookup = gather_flat_ids
 SAVE_SUMMARY_STEPS = 10  # steps between two points of the loss and accuracy curves
-HUB_SCOPE = "module/"  # hub.Module's default name, which the variables of a fine-tuned module begin with
 
 
 def model_fn_builder(bert_config, num_labels, init_checkpoint, learning_rate, num_train_steps, num_warmup_steps):

@@ -5,6 +5,7 @@ Runs in the tf1 environment; the model, its input and its flags are those of run
 
 import os
 import sys
+import tempfile
 
 import numpy as np
 
@@ -12,7 +13,7 @@ import run_classifier
 from infer.text.examples import read_lines
 from infer.text.labels import read_labels
 from run_classifier import upstream
-from tf1.checkpoint import read_checkpoint
+from tf1.checkpoint import read_model, restorable
 from tf1.flags import FLAGS, flags, run
 
 flags.DEFINE_string("predict_file", "infer/reviews.txt", "The reviews to predict, one a line; the guide's four.")
@@ -24,7 +25,7 @@ def main():
     if not FLAGS.init_checkpoint:
         sys.exit("--init_checkpoint is required: the fine-tuned checkpoint")
     bert_config, vocab_file, do_lower_case = run_classifier.read_model()
-    variables = read_checkpoint(FLAGS.init_checkpoint)
+    variables = read_model(FLAGS.init_checkpoint)
     if "output_weights" not in variables:
         sys.exit(f"{FLAGS.init_checkpoint}: no output_weights: not a fine-tuned checkpoint")
     labels = read_labels(os.path.dirname(FLAGS.init_checkpoint), len(variables["output_weights"]))
@@ -35,9 +36,12 @@ def main():
 
     features = run_classifier.to_features(((review, 0) for review in reviews), vocab_file, do_lower_case)
     input_fn = upstream.input_fn_builder(features, FLAGS.max_seq_length, is_training=False, drop_remainder=False)
-    estimator = run_classifier.make_estimator(bert_config, len(labels))
-    predictions = estimator.predict(input_fn, checkpoint_path=FLAGS.init_checkpoint)
-    probabilities = [prediction["probabilities"] for prediction in predictions]
+    with tempfile.TemporaryDirectory(dir=FLAGS.output_dir) as folder:
+        if bert_config:
+            FLAGS.init_checkpoint = restorable(FLAGS.init_checkpoint, folder)
+        estimator = run_classifier.make_estimator(bert_config, len(labels))
+        predictions = estimator.predict(input_fn, checkpoint_path=FLAGS.init_checkpoint)
+        probabilities = [prediction["probabilities"] for prediction in predictions]
 
     np.set_printoptions(linewidth=sys.maxsize)  # a review is a line, however many its labels
     # predictions.txt has the guide's format; test_results.tsv has upstream's, for comparison.

@@ -53,7 +53,7 @@ def to_state_dict(weights, head):
     return state
 
 
-def build_model(weights, num_heads, head, labels):
+def build_model(weights, num_heads, hidden_act, head, labels):
     """Returns a BertForSequenceClassification of the weights; raises RuntimeError if some are missing or unknown."""
     vocab_size, hidden_size = weights["embeddings/word_embeddings"].shape
     config = BertConfig(
@@ -64,7 +64,7 @@ def build_model(weights, num_heads, head, labels):
         intermediate_size=len(weights["encoder/layer_0/intermediate/dense/bias"]),
         max_position_embeddings=len(weights["embeddings/position_embeddings"]),
         type_vocab_size=len(weights["embeddings/token_type_embeddings"]),
-        hidden_act="gelu_new",  # google-research/bert's gelu is the tanh approximation
+        hidden_act={"gelu": "gelu_new", "gelu_erf": "gelu"}.get(hidden_act, hidden_act),
         layer_norm_eps=LAYER_NORM_EPSILON,
         id2label=dict(enumerate(labels)),
         label2id={label: i for i, label in enumerate(labels)},
@@ -124,14 +124,14 @@ def main():
     args = parser.parse_args()
 
     encoder = convert_encoder(args.pb)
-    weights, num_heads = read_weights(encoder)
+    weights, num_heads, hidden_act = read_weights(encoder)
     read_vocab(args.vocab_file)
     folder = args.output_dir.with_name(args.output_dir.name + ".part")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     *head, labels = load_head(args.head_dir, encoder.output(0).shape[1])
     try:
-        model = build_model(weights, num_heads, head, labels)
+        model = build_model(weights, num_heads, hidden_act, head, labels)
     except (KeyError, RuntimeError) as error:
         sys.exit(f"{args.pb}: not the weights of google-research/bert: {' '.join(str(error).split())}")
     model.save_pretrained(folder)

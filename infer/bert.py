@@ -10,6 +10,13 @@ import openvino as ov
 from openvino import opset13 as op
 
 LAYER_NORM_EPSILON = 1e-12  # of tf.contrib.layers.layer_norm
+ACTIVATIONS = {
+    "gelu": lambda x: op.gelu(x, "tanh"),  # google-research/bert's
+    "gelu_erf": lambda x: op.gelu(x, "erf"),  # what Hugging Face calls gelu
+    "relu": op.relu,
+    "tanh": op.tanh,
+    "linear": lambda x: x,
+}
 MASKED = -10000.0  # modeling.py's attention_layer adds it where there is padding
 
 
@@ -73,7 +80,7 @@ def embed(input_ids, segment_ids, weights):
     return layer_norm(x, weights, "embeddings/LayerNorm")
 
 
-def encode(x, bias, weights, num_heads, scope, is_last):
+def encode(x, bias, weights, num_heads, hidden_act, scope, is_last):
     """One transformer layer: (batch, length, hidden) to the same, or to (batch, 1, hidden) if it is the last."""
     asking = first_token(x) if is_last else x
     query = dense(asking, weights, f"{scope}/attention/self/query")
@@ -85,20 +92,20 @@ def encode(x, bias, weights, num_heads, scope, is_last):
         context = join_heads(op.scaled_dot_product_attention(*heads, op.unsqueeze(bias, constant(1))))
     attended = op.add(dense(context, weights, f"{scope}/attention/output/dense"), asking)
     attended = layer_norm(attended, weights, f"{scope}/attention/output/LayerNorm")
-    # google-research/bert's gelu is the tanh approximation.
-    inner = op.gelu(dense(attended, weights, f"{scope}/intermediate/dense"), "tanh")
+    inner = ACTIVATIONS[hidden_act](dense(attended, weights, f"{scope}/intermediate/dense"))
     return layer_norm(
         op.add(dense(inner, weights, f"{scope}/output/dense"), attended), weights, f"{scope}/output/LayerNorm"
     )
 
 
-def build_classifier(weights, num_heads, head):
+def build_classifier(weights, num_heads, head, hidden_act="gelu"):
     """Returns the ov.Model from input_ids, input_mask, segment_ids, int32 (batch, length), to the probabilities.
 
     Args:
       weights: {name below bert/, as in google-research/bert's checkpoints: float32 array}.
       num_heads: int, of attention.
       head: (weight (labels, hidden), bias (labels,)) of the classifier.
+      hidden_act: one of ACTIVATIONS.
     Raises: KeyError if a weight is missing.
     Source: Devlin et al., "BERT", 2018; google-research/bert's modeling.py, run_classifier.py's create_model.
     """
@@ -111,7 +118,7 @@ def build_classifier(weights, num_heads, head):
     bias = op.unsqueeze(op.multiply(padding, constant(MASKED, np.float32)), constant(1))
     num_layers = sum(name.endswith("/attention/self/query/kernel") for name in weights)
     for i in range(num_layers):
-        x = encode(x, bias, weights, num_heads, f"encoder/layer_{i}", is_last=i == num_layers - 1)
+        x = encode(x, bias, weights, num_heads, hidden_act, f"encoder/layer_{i}", is_last=i == num_layers - 1)
     pooled = op.tanh(dense(x, weights, "pooler/dense"))
     logits = op.squeeze(dense(pooled, {"head/kernel": head[0].T, "head/bias": head[1]}, "head"), constant([1]))
     probabilities = op.softmax(logits, -1)

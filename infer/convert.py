@@ -70,7 +70,7 @@ def convert_encoder(pb):
 
 
 def read_weights(encoder):
-    """Returns ({name below bert/: float32 array}, number of attention heads) of a converted encoder."""
+    """Returns ({name below bert/: float32 array}, number of attention heads, hidden_act) of a converted encoder."""
     operations = {node.get_friendly_name(): node for node in encoder.get_ordered_ops()}
     weights = {
         name.partition("bert/")[2]: node.data
@@ -78,7 +78,9 @@ def read_weights(encoder):
         if node.get_type_name() == "Constant" and name.endswith(("_embeddings", "/kernel", "/bias", "/gamma", "/beta"))
     }
     (heads,) = {node.shape[1] for name, node in operations.items() if name.endswith("layer_0/attention/self/transpose")}
-    return weights, heads
+    types = {node.get_type_name() for name, node in operations.items() if "layer_0/intermediate/dense/" in name}
+    spelt_out = {"gelu_erf": "Erf", "gelu": "Power", "relu": "Relu", "tanh": "Tanh"}  # by TensorFlow's operations
+    return weights, heads, next((name for name, operation in spelt_out.items() if operation in types), "linear")
 
 
 def largest_difference(classifier, encoder, head, vocab_size):
@@ -118,9 +120,9 @@ def convert_classifier(pb, head_dir, vocab_file):
     if any(node.get_type_name() == "RandomUniform" for node in encoder.get_ops()):
         sys.exit(f"{pb}: it draws dropout's random numbers: freeze a checkpoint of the second phase")
     try:
-        weights, num_heads = read_weights(encoder)
+        weights, num_heads, hidden_act = read_weights(encoder)
         vocab_size = len(weights["embeddings/word_embeddings"])
-        classifier = build_classifier(weights, num_heads, head)
+        classifier = build_classifier(weights, num_heads, head, hidden_act)
     except (KeyError, ValueError, RuntimeError) as error:
         sys.exit(f"{pb}: not the graph of google-research/bert: {reason(error)}")
     if broken := [name for name, array in weights.items() if not np.isfinite(array).all()]:

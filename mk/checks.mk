@@ -33,8 +33,14 @@ $(if $(filter mo frontend,$(CONVERTER)),,$(error CONVERTER='$(CONVERTER)': choos
 OWN_BERT = $(filter VOCAB_FILE BERT_CONFIG_FILE,$(COMMAND_LINE))
 $(if $(and $(HUB_MODULE),$(OWN_BERT)),\
 	$(error $(OWN_BERT): HUB_MODULE=$(call named,$(HUB_MODULE)) has its own: add HUB_MODULE=))
+$(if $(and $(FOLDER),$(HUB_MODULE)$(OWN_BERT)),\
+	$(error $(strip $(filter HUB_MODULE,$(COMMAND_LINE)) $(OWN_BERT)): $(call named,$(CHECKPOINT)) has its own))
+$(if $(filter-out 0 1,$(DO_LOWER_CASE)),$(error DO_LOWER_CASE='$(DO_LOWER_CASE)': choose 1 or 0))
+$(if $(and $(DO_LOWER_CASE),$(HUB_MODULE)),$(error DO_LOWER_CASE=$(DO_LOWER_CASE): \
+	HUB_MODULE=$(call named,$(HUB_MODULE)) has its own casing: add HUB_MODULE=))
 READ = DATA_DIR TRAIN TEST REVIEWS CHECKPOINT META_GRAPH PB CHECKSUMS $(OWN_BERT)
-$(foreach name,$(filter-out CHECKPOINT,$(READ)),$(foreach path,$($(name)),$(if $(call there,$(path)),,\
+$(foreach name,$(patsubst VOCAB_FILE,VOCABULARY,$(filter-out CHECKPOINT,$(READ))),\
+	$(foreach path,$($(name)),$(if $(call there,$(path)),,\
 	$(error $(call named,$(path)): no such file or folder))))
 missing = $(shell $(inputs); for path; do [ -e "$$path" ] || { printf '%s' "$$path"; exit; }; done)
 $(if $(INPUT),$(if $(missing),$(error $(missing): no such file or folder)))
@@ -55,8 +61,16 @@ $(foreach name,LABEL_COLUMN LABELS TEST_SHARE,$(if $($(name)),$(if $(OWN)$(filte
 comma = ,
 $(if $(filter mo,$(CONVERTER)),$(if $(findstring $(comma),$(call named,$(PB))),\
 	$(error PB=$(call named,$(PB)): mo takes it for two at the comma: copy it to another name)))
-$(if $(CHECKPOINT),$(if $(call there,$(CHECKPOINT),.index),,\
-	$(error $(call named,$(CHECKPOINT)).index: no such file: CHECKPOINT= takes a path up to model.ckpt-N)))
+$(if $(CHECKPOINT),$(if $(FOLDER)$(call there,$(CHECKPOINT),.index),,$(error $(call named,$(CHECKPOINT)).index: \
+	no such file: CHECKPOINT= takes a path up to model.ckpt-N, or a folder that transformers saved)))
+$(if $(FOLDER),$(if $(call there,$(CHECKPOINT),/config.json),,$(error $(call named,$(CHECKPOINT)): no config.json \
+	in it: CHECKPOINT= takes a path up to model.ckpt-N, or a folder that transformers saved)))
+$(if $(FOLDER),$(if $(strip $(foreach end,.safetensors .safetensors.index.json,$(call there,$(CHECKPOINT),/model$(end)))),,\
+	$(error $(call named,$(CHECKPOINT)): no model.safetensors in it: save the model with safe_serialization=True)))
+no-graph = $(if $(NO_GRAPH),$(if $(FOLDER)$(1),,$(error $(call named,$(CHECKPOINT)).meta: no such file: add $(2))))
+$(call no-graph,$(OWN_BERT:VOCAB_FILE=)$(filter @given/%,$(BERT_CONFIG_FILE)),BERT_CONFIG_FILE=$(comma) or copy bert_config.json beside it)
+$(call no-graph,$(filter MAX_SEQ_LENGTH,$(COMMAND_LINE))$(shell grep -ls model_max_length \
+	$(call quote,$(BESIDE)/tokenizer_config.json)),MAX_SEQ_LENGTH=$(comma) as it was trained with)
 $(foreach module,$(filter-out $(BUILD)/$(PROFILE)/hub-module,$(HUB_MODULE)),\
 	$(if $(findstring ://,$(call named,$(module))),,$(if $(call there,$(module),/.),,\
 	$(error $(call named,$(module)): no such folder: give the folder of a TF Hub module, or its URL))))

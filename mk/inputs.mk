@@ -31,7 +31,8 @@ $(PRETRAINED) &: $(DOWNLOADS)/$(WEIGHTS_ARCHIVE) $(if $(filter random,$(WEIGHTS_
 	$(call stage,pretrained)
 
 hub-module: $(PROFILE_OUT)/hub-module/saved_model.pb  ## the pretrained weights as a TF Hub module, for HUB_MODULE=
-hub-module.command = $(TF1) -m tf1.hub export $(PROFILE_OUT)/pretrained $(PROFILE_OUT)/hub-module
+hub-module.command = $(TF1) -m tf1.hub export $(PROFILE_OUT)/pretrained $(PROFILE_OUT)/hub-module \
+	$(DO_LOWER_CASE:%=--do_lower_case=%)
 hub-module.makes = $(PROFILE_OUT)/hub-module
 hub-module.record = $(PROFILE_OUT)/hub-module.record.json
 $(PROFILE_OUT)/hub-module/saved_model.pb: $(PRETRAINED) FORCE | .tox/tf1.stamp
@@ -64,20 +65,49 @@ INIT_CHECKPOINT = $(PROFILE_OUT)/pretrained/bert_model.ckpt
 MODEL = --vocab_file=$(VOCAB_FILE) --bert_config_file=$(BERT_CONFIG_FILE) $(if $(DETERMINISTIC),--deterministic)
 MODEL_FILES = $(VOCAB_FILE) $(BERT_CONFIG_FILE)
 endif
+
+# What lies beside a checkpoint belongs to it, unless something else is given.
+BESIDE := $(if $(CHECKPOINT),$(shell dirname $(call in-shell,$(CHECKPOINT))))
+lies-beside = $(if $(filter $(1),$(COMMAND_LINE)),,$(if $(shell test -e $(call quote,$(BESIDE)/$(2)) && echo there),\
+	$(eval export GIVEN_$(1) := $$(BESIDE)/$(2))$(eval $(1) = @given/$(1))))
+ifdef FOLDER
+VOCAB_FILE = $(OUT)/checkpoint/vocab.txt
+BERT_CONFIG_FILE = $(OUT)/checkpoint/bert_config.json
+BESIDE_TOKENIZER = $(OUT)/checkpoint/tokenizer_config.json
+LABEL_NAMES = $(wildcard $(OUT)/checkpoint/labels.txt)
+checkpoint.command = $(TF1) -m tf1.hugging_face $(CHECKPOINT) $(OUT)/checkpoint
+checkpoint.makes = $(OUT)/checkpoint
+checkpoint.goal = pb
+$(TRANSLATED).index $(VOCAB_FILE) $(BERT_CONFIG_FILE) &: $(CHECKPOINT) FORCE | .tox/tf1.stamp
+	$(call stage,checkpoint)
+else ifdef BESIDE
+$(call lies-beside,LABEL_NAMES,labels.txt)
+$(call lies-beside,BESIDE_TOKENIZER,tokenizer_config.json)
+ifndef HUB_MODULE
+$(call lies-beside,VOCAB_FILE,vocab.txt)
+$(call lies-beside,BERT_CONFIG_FILE,bert_config.json)
+endif
+else
+LABEL_NAMES = $(shell ls $(dir $(FINE_TUNED))labels.txt 2> /dev/null)
+endif
+
+## DO_LOWER_CASE: 1 or 0: lower-case texts and strip accents, or not, whatever the vocabulary and its configuration say
+DO_LOWER_CASE =
+VOCABULARY := $(VOCAB_FILE)
+ifneq ($(DO_LOWER_CASE),)
+override VOCAB_FILE := $(OUT)/vocab/vocab.txt
+vocab.command = $(TOOLS) -m infer.text.vocab $(VOCABULARY) $(OUT)/vocab --do_lower_case=$(DO_LOWER_CASE)
+vocab.makes = $(OUT)/vocab
+vocab.goal = features
+$(VOCAB_FILE): $(VOCABULARY) FORCE | .tox/tools.stamp
+	$(call stage,vocab)
+endif
 # What reads the vocabulary reads this too, where there is one.
 ifneq ($(filter @given/%,$(VOCAB_FILE)),)
 export GIVEN_CASING := $(shell dirname $(call in-shell,$(VOCAB_FILE)))/tokenizer_config.json
 CASING = $(if $(call there,@given/CASING),@given/CASING)
 else
 CASING = $(shell ls $(dir $(VOCAB_FILE))tokenizer_config.json 2> /dev/null)
-endif
-
-# A checkpoint has the names of its labels beside it, if they are not the guide's.
-ifneq ($(filter @given/%,$(CHECKPOINT)),)
-export GIVEN_LABELS_FILE := $(shell dirname $(call in-shell,$(CHECKPOINT)))/labels.txt
-LABEL_NAMES = $(if $(call there,@given/LABELS_FILE),@given/LABELS_FILE)
-else
-LABEL_NAMES = $(shell ls $(dir $(FINE_TUNED))labels.txt 2> /dev/null)
 endif
 
 ## TRAIN: your own texts with labels to train on: a .csv, .tsv, .jsonl, .json or .parquet

@@ -25,6 +25,17 @@ SIZES := $(filter TRAIN_SIZE TEST_SIZE,$(if $(OWN),$(COMMAND_LINE),TRAIN_SIZE TE
 TRAIN_COUNT := $(or $(if $(filter TRAIN_SIZE,$(SIZES)),,$(shell cat $(OUT)/reviews/train.jsonl 2> /dev/null \
 	| awk 'END { if (NR) print NR }')),$(TRAIN_SIZE))
 
+# A folder that transformers saved is translated first. What has no .meta gets its graph by its configuration, and its
+# length by MAX_SEQ_LENGTH=, which changes the length of any other too.
+FOLDER := $(if $(CHECKPOINT),$(if $(call there,$(CHECKPOINT),.index),,$(if $(call there,$(CHECKPOINT),/.),yes)))
+TRANSLATED = $(if $(FOLDER),$(OUT)/checkpoint/model.ckpt)
+$(if $(FOLDER),$(if $(filter HUB_MODULE,$(COMMAND_LINE)),,$(eval override HUB_MODULE :=)))
+NO_GRAPH := $(if $(CHECKPOINT),$(if $(META_GRAPH)$(PB),,$(if $(call there,$(CHECKPOINT),.meta),,yes)))
+GRAPH_CONFIG = $(if $(NO_GRAPH),$(BERT_CONFIG_FILE))
+GRAPH_FLAGS = $(GRAPH_CONFIG:%=--bert_config_file=%) $(if $(META_GRAPH),,$(if $(CHECKPOINT),\
+	$(if $(filter MAX_SEQ_LENGTH,$(COMMAND_LINE)),--max_seq_length=$(MAX_SEQ_LENGTH))))
+pb.reads = $(if $(NO_GRAPH),$(BESIDE_TOKENIZER))
+
 STEPS := $(shell awk 'BEGIN { print int($(TRAIN_COUNT) / $(TRAIN_BATCH_SIZE) * $(EPOCHS)) }' 2> /dev/null)
 STEPS2 := $(shell awk 'BEGIN { print int($(TRAIN_COUNT) / $(TRAIN_BATCH_SIZE) * $(EPOCHS2)) }' 2> /dev/null)
 

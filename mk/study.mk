@@ -10,7 +10,7 @@ ABLATION = $(OUT)/ablation
 VARIANTS = $(addprefix $(ABLATION)/,no-dropout second-phase with-dropout)
 $(ABLATION)/no-dropout: variant = CHECKPOINT=$(RESULT1) META_GRAPH=$(RESULT2).meta
 $(ABLATION)/second-phase: variant = CHECKPOINT=$(RESULT2) META_GRAPH=
-$(ABLATION)/with-dropout: variant = CHECKPOINT=$(RESULT1) META_GRAPH= REPEATS=3
+$(ABLATION)/with-dropout: variant = CHECKPOINT=$(RESULT1) META_GRAPH=$(RESULT1).meta REPEATS=3
 .PHONY: $(VARIANTS) variants probabilities
 $(VARIANTS): $(RESULT1).index $(RESULT2).index $(EXAMPLES) $(VOCAB_FILE)
 	+@$(plan-too)$(if $(STATUS),:,$(call make-again,$(RESULT2).index,OUT=$@ TEST_DIR=$(OUT)/reviews VOCAB_FILE=$(VOCAB_FILE) \

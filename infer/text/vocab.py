@@ -1,13 +1,21 @@
 """Reads and checks vocab.txt, one token a line, and the tokenizer_config.json beside it, which tells its casing.
 
+`python -m infer.text.vocab vocab.txt OUTPUT_DIR --do_lower_case=0` copies one, with the casing that the user knows.
 Standard library only, in every environment, on Python 3.7 as well.
 """
 
+import argparse
 import json
+import shutil
 import sys
+import unicodedata
 from pathlib import Path
 
+from infer.text.script import run
+
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
+TOKENIZER_CONFIG = "tokenizer_config.json"
+STRAY = 0.01  # of a vocabulary's tokens
 MAX_BYTES = 1 << 24  # 17 times the multilingual vocabulary
 
 
@@ -55,21 +63,49 @@ def check_size(vocab, vocab_size):
         raise ValueError(f"{len(vocab)} tokens, but {vocab_size} embeddings: they belong to different models")
 
 
-def read_casing(vocab_file):
-    """Returns do_lower_case from the tokenizer_config.json beside a vocabulary; True, its default, if it says nothing.
+def is_cased(vocab):
+    """Tells whether a vocabulary has capital letters and accents, more than a stray few: lower-cased, these are [UNK].
 
-    Raises: SystemExit if that is no boolean, or asks for what upstream's FullTokenizer does not do.
+    Special tokens, which are in brackets, do not count. Of Google's uncased ones no token has any.
     """
-    path = Path(vocab_file).with_name("tokenizer_config.json")
+    pieces = [token for token in vocab if not (token.startswith("[") and token.endswith("]"))]
+    changed = 0
+    for token in pieces:
+        letters = unicodedata.normalize("NFD", token.lower())
+        changed += "".join(letter for letter in letters if unicodedata.category(letter) != "Mn") != token
+    return changed > STRAY * len(pieces)
+
+
+def read_tokenizer_config(vocab_file):
+    """Returns the dict of the tokenizer_config.json beside a vocabulary, or None; exits if it can't be read."""
+    path = Path(vocab_file).with_name(TOKENIZER_CONFIG)
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
-        do_lower_case = config.get("do_lower_case", True)
-        if not isinstance(do_lower_case, bool):
-            raise TypeError("neither true nor false")
+        if not isinstance(config, dict):
+            raise TypeError("not a JSON object")
+        return config
     except FileNotFoundError:
-        return True
-    except (OSError, ValueError, AttributeError, TypeError, RecursionError) as error:
-        sys.exit(f"{path}: cannot read do_lower_case from it: {error!r}")
+        return None
+    except (OSError, ValueError, TypeError, RecursionError) as error:
+        sys.exit(f"{path}: cannot read do_lower_case from it: {error}")
+
+
+def read_casing(vocab_file):
+    """Returns do_lower_case, from the tokenizer_config.json beside a vocabulary, or else from the vocabulary itself.
+
+    Of a vocabulary that is cased by itself it says so, on stderr. A tokenizer_config.json that says nothing means True,
+    which is its default.
+    Raises: SystemExit if that is no boolean, or asks for what upstream's FullTokenizer does not do.
+    """
+    config, path = read_tokenizer_config(vocab_file), Path(vocab_file).with_name(TOKENIZER_CONFIG)
+    if config is None:
+        cased = is_cased(read_vocab(vocab_file))
+        if cased:
+            print(f"{vocab_file}: a cased vocabulary: texts keep capitals and accents", file=sys.stderr)
+        return not cased
+    do_lower_case = config.get("do_lower_case", True)
+    if not isinstance(do_lower_case, bool):
+        sys.exit(f"{path}: cannot read do_lower_case from it: neither true nor false")
     # Hugging Face's names, with what FullTokenizer does; null is its default.
     done = {"strip_accents": do_lower_case, "tokenize_chinese_chars": True, "do_basic_tokenize": True}
     for name, value in done.items():
@@ -79,3 +115,26 @@ def read_casing(vocab_file):
                 f"{path}: {name} is {asked}, and google-research/bert's tokenizer knows only {json.dumps(value)} here"
             )
     return do_lower_case
+
+
+def read_max_length(folder):
+    """Returns the longest sequence by a folder's tokenizer_config.json, in WordPieces, or None if that says nothing."""
+    length = (read_tokenizer_config(Path(folder, "vocab.txt")) or {}).get("model_max_length")
+    return length if type(length) is int and length < MAX_BYTES else None
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Copies a vocabulary and writes tokenizer_config.json beside it.")
+    parser.add_argument("vocab_file", help="the vocabulary")
+    parser.add_argument("output_dir", type=Path, help="where to write")
+    parser.add_argument("--do_lower_case", type=int, choices=(0, 1), required=True, help="1 if it is uncased, 0 if not")
+    args = parser.parse_args()
+    read_vocab(args.vocab_file)
+    args.output_dir.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(args.vocab_file, str(args.output_dir / "vocab.txt"))
+    config = {"do_lower_case": bool(args.do_lower_case)}
+    (args.output_dir / TOKENIZER_CONFIG).write_text(json.dumps(config) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,5 +1,7 @@
 """The graph of infer/bert.py against the same model in NumPy's float64, input by input."""
 
+import math
+
 import numpy as np
 import openvino as ov
 import pytest
@@ -26,7 +28,16 @@ def softmax(x):
     return powers / powers.sum(-1, keepdims=True)
 
 
-def reference(weights, head, input_ids, input_mask, segment_ids):
+ACTIVATIONS = {
+    "gelu": lambda x: x / 2 * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3))),
+    "gelu_erf": lambda x: x / 2 * (1 + np.vectorize(math.erf)(x / np.sqrt(2))),
+    "relu": lambda x: np.maximum(x, 0),
+    "tanh": np.tanh,
+    "linear": lambda x: x,
+}
+
+
+def reference(weights, head, hidden_act, input_ids, input_mask, segment_ids):
     """Returns float64 probabilities (batch, labels), every layer computed for every token (Devlin et al., 2018)."""
     weights = {name: value.astype(np.float64) for name, value in weights.items()}
     x = weights["embeddings/word_embeddings"][input_ids] + weights["embeddings/token_type_embeddings"][segment_ids]
@@ -41,24 +52,27 @@ def reference(weights, head, input_ids, input_mask, segment_ids):
         output = f"{layer}/attention/output"
         x = layer_norm(linear(context, weights, f"{output}/dense") + x, weights, f"{output}/LayerNorm")
         inner = linear(x, weights, f"{layer}/intermediate/dense")
-        inner = inner / 2 * (1 + np.tanh(np.sqrt(2 / np.pi) * (inner + 0.044715 * inner**3)))
+        inner = ACTIVATIONS[hidden_act](inner)
         x = layer_norm(linear(inner, weights, f"{layer}/output/dense") + x, weights, f"{layer}/output/LayerNorm")
     return softmax(np.tanh(linear(x[:, 0], weights, "pooler/dense")) @ head[0].T + head[1])
 
 
-@pytest.mark.parametrize("length, labels", [(3, 2), (11, 3), (24, 5)])
-def test_the_probabilities_are_numpys(length, labels):
+@pytest.mark.parametrize(
+    "hidden_act, length, labels",
+    [("gelu", 3, 2), ("gelu", 11, 3), ("gelu", 24, 5), *((name, 11, 2) for name in ACTIVATIONS)],
+)
+def test_the_probabilities_are_numpys(hidden_act, length, labels):
     random = np.random.default_rng(0)
     weights = random_weights(LAYERS)
     head = random.normal(size=(labels, HIDDEN)).astype(np.float32), np.linspace(0, 0.5, labels, dtype=np.float32)
     mask = (np.arange(length) < random.integers(2, length + 1, (50, 1))).astype(np.int32)
     features = random.integers(len(VOCAB), size=mask.shape), mask, random.integers(2, size=mask.shape)
     features = [feature.astype(np.int32) for feature in features]
-    network = build_classifier(weights, HEADS, head)
+    network = build_classifier(weights, HEADS, head, hidden_act)
     got = ov.Core().compile_model(network, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})(features)[0]
     names = "input_ids", "input_mask", "segment_ids", "probabilities"
     assert tuple(port.any_name for port in (*network.inputs, *network.outputs)) == names
-    wanted = reference(weights, head, *features)
+    wanted = reference(weights, head, hidden_act, *features)
     assert np.ptp(wanted[:, 0]) > 0.3
     print(f"largest difference: {np.abs(got - wanted).max():.2g}")
     np.testing.assert_allclose(got, wanted, atol=FP32, rtol=0)

@@ -17,7 +17,7 @@ def given(tiny, tmp_path_factory):
     folder = tmp_path_factory.mktemp("elsewhere")
     script = ROOT / "tests/pipeline/guide_checkpoint.py"
     done = subprocess.run(
-        [TF1, script, tiny / "build/tiny/pretrained", folder],
+        [TF1, script, tiny / "build/tiny/pretrained", folder, "2"],
         env=clean_environment(PYTHONWARNINGS="ignore", TF_CPP_MIN_LOG_LEVEL="3"),
         capture_output=True,
         text=True,
@@ -102,22 +102,53 @@ def test_what_is_given_lies_apart_from_the_profiles_own_run(given, tiny):
     "goal, given_as, message",
     [
         ("ir", "CHECKPOINT=/nowhere/model.ckpt-1", "/nowhere/model.ckpt-1.index: no such file"),
-        ("pb", "CHECKPOINT=build", "build.index: no such file: CHECKPOINT= takes a path up to model.ckpt-N"),
+        (
+            "pb",
+            "CHECKPOINT=README.md",
+            "README.md.index: no such file: CHECKPOINT= takes a path up to model.ckpt-N, or",
+        ),
+        ("pb", "CHECKPOINT=docs", "docs: no config.json in it: CHECKPOINT= takes a path up to model.ckpt-N, or"),
         ("ir", "PB=/nowhere/frozen.pb", "/nowhere/frozen.pb: no such file or folder"),
         ("fc", "PB=README.md", "make fc: a .pb holds no classifier head: add CHECKPOINT="),
         ("int8", "PB=README.md", "make int8: a .pb holds no classifier head: add CHECKPOINT="),
-        ("ablation", "CHECKPOINT=build", "build.index: no such file"),
+        ("ablation", "CHECKPOINT=/nowhere/x", "/nowhere/x.index: no such file"),
         ("pb", "META_GRAPH=README.md", "META_GRAPH=README.md: add CHECKPOINT=, whose weights it is for"),
         ("ir", "PB=README.md", "README.md: not a whole frozen graph"),
         ("predict", "VOCAB_FILE=/nowhere/vocab.txt", "/nowhere/vocab.txt: no such file or folder"),
+        ("pb", "DO_LOWER_CASE=yes", "DO_LOWER_CASE='yes': choose 1 or 0"),
+        ("predict", "DO_LOWER_CASE=1 HUB_MODULE=docs", "DO_LOWER_CASE=1: HUB_MODULE=docs has its own casing"),
         ("result1", "PB=README.md", "make result1 is about the phases of a run of one's own"),
     ],
 )
 def test_what_cannot_be_started_from_is_one_clear_line(goal, given_as, message, offline):
-    lines = make_fails(offline, goal, given_as).splitlines()
+    lines = make_fails(offline, goal, *given_as.split()).splitlines()
     assert message in lines[0]
     assert all(re.match(r"(make(\[1\])?|Makefile:\d+): \*\*\* ", line) for line in lines[1:])
     assert not list(offline.glob("build/*/*"))
+
+
+@pytest.mark.parametrize(
+    "files, more, message",
+    [
+        (("x.index",), (), "/x.meta: no such file: add BERT_CONFIG_FILE=, or copy bert_config.json beside it"),
+        (("x.index", "bert_config.json"), (), "/x.meta: no such file: add MAX_SEQ_LENGTH=, as it was trained with"),
+        (("x/config.json", "x/pytorch_model.bin"), (), "/x: no model.safetensors in it: save the model with"),
+        (("x/config.json", "x/model.safetensors"), ("VOCAB_FILE=README.md",), "*** VOCAB_FILE: "),
+        (("x/config.json", "x/model.safetensors"), ("HUB_MODULE=docs",), "*** HUB_MODULE: "),
+        (
+            ("x/config.json", "x/model.safetensors"),
+            (),
+            "x/config.json: not the configuration of a BERT that can be read",
+        ),
+    ],
+)
+def test_half_a_checkpoint_is_one_clear_line(files, more, message, offline, tmp_path):
+    for name in files:
+        (tmp_path / "given" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "given" / name).touch()
+    output = make_fails(offline, "predict", f"CHECKPOINT={tmp_path}/given/x", *more)
+    assert message in output and "Traceback" not in output
+    assert not [path for path in offline.glob("build/*/*") if not path.name.endswith(".json")]
 
 
 def test_a_graph_that_is_no_encoder_is_one_clear_line(given, offline, tmp_path):

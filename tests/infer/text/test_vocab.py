@@ -8,7 +8,7 @@ from encoder import VOCAB
 from fuzzing import BYTES, answer_or_line, example, given, st
 
 from infer.text.tokenizer import load_tokenizer
-from infer.text.vocab import SPECIAL_TOKENS, parse_vocab, read_casing, read_vocab
+from infer.text.vocab import SPECIAL_TOKENS, main, parse_vocab, read_casing, read_max_length, read_vocab
 
 pytestmark = pytest.mark.usefixtures("memory")
 
@@ -55,9 +55,9 @@ def test_special_tokens_may_be_on_any_line(tokens):
         ({"do_lower_case": True, "tokenizer_class": "BertTokenizer", "strip_accents": None}, True),
         ({"do_lower_case": False}, False),
         ({"do_lower_case": False, "strip_accents": False, "tokenize_chinese_chars": True}, False),
-        ({"do_lower_case": "no"}, "cannot read do_lower_case from it: TypeError"),
-        ({"do_lower_case": None}, "cannot read do_lower_case from it: TypeError"),
-        ([], "cannot read do_lower_case from it: AttributeError"),
+        ({"do_lower_case": "no"}, "cannot read do_lower_case from it: neither true nor false"),
+        ({"do_lower_case": None}, "cannot read do_lower_case from it: neither true nor false"),
+        ([], "cannot read do_lower_case from it: not a JSON object"),
         ({"strip_accents": False}, "strip_accents is false, and google-research/bert's tokenizer knows only true here"),
         ({"do_lower_case": False, "strip_accents": True}, "strip_accents is true, and google-research/bert's"),
         ({"tokenize_chinese_chars": False}, "tokenize_chinese_chars is false, and google-research/bert's"),
@@ -69,12 +69,60 @@ def test_the_casing_is_that_of_the_tokenizers_configuration(config, casing, tmp_
     path.write_text(json.dumps(config))
     if isinstance(casing, bool):
         assert read_casing(tmp_path / "vocab.txt") is casing
-        path.unlink()
-        assert read_casing(tmp_path / "vocab.txt") is True
         return
     with pytest.raises(SystemExit) as ended:
         read_casing(tmp_path / "vocab.txt")
     assert ended.value.code.startswith(f"{path}: {casing}") and "\n" not in ended.value.code
+
+
+@pytest.mark.parametrize(
+    "tokens, do_lower_case",
+    [
+        ([], True),
+        (["the", "##s", "ß", "か", "ㄱ", "好", "ø", "1"], True),
+        (["The", "the", "##S"], False),
+        (["café", "##s"], False),
+        (["が", "か"], False),  # with a mark that is an accent to FullTokenizer
+        (["각"], False),  # which it takes to pieces
+        (["[MASK]", "[unused1]", "[ABC]"], True),
+        (["the"] + [f"##{i}" for i in range(200)] + ["Ⅷ"], True),  # a stray one
+    ],
+)
+def test_without_a_configuration_the_vocabulary_tells_its_casing(tokens, do_lower_case, tmp_path, capsys):
+    tokens = [token for token in tokens if token not in VOCAB]
+    (tmp_path / "vocab.txt").write_text("\n".join([*VOCAB, *tokens]), encoding="utf-8")
+    assert read_casing(tmp_path / "vocab.txt") is do_lower_case
+    said = capsys.readouterr().err
+    assert said == (
+        "" if do_lower_case else f"{tmp_path}/vocab.txt: a cased vocabulary: texts keep capitals and accents\n"
+    )
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps({"do_lower_case": True}))
+    assert read_casing(tmp_path / "vocab.txt") is True and not capsys.readouterr().err
+
+
+@pytest.mark.parametrize("given", [0, 1])
+def test_the_user_may_know_better_than_the_vocabulary(given, tmp_path, monkeypatch):
+    (tmp_path / "mine.txt").write_text("\n".join([*VOCAB, "The", "\x85x"]), encoding="utf-8")
+    arguments = ["vocab", str(tmp_path / "mine.txt"), str(tmp_path / "out"), f"--do_lower_case={given}"]
+    monkeypatch.setattr("sys.argv", arguments)
+    main()
+    assert read_casing(tmp_path / "out/vocab.txt") is bool(given)
+    assert (tmp_path / "out/vocab.txt").read_bytes() == (tmp_path / "mine.txt").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "config, length",
+    [
+        ({"model_max_length": 128}, 128),
+        ({}, None),
+        ({"model_max_length": int(1e30)}, None),
+        ({"model_max_length": 1.5}, None),
+    ],
+)
+def test_a_configuration_may_tell_the_longest_sequence(config, length, tmp_path):
+    assert read_max_length(tmp_path) is None
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(config))
+    assert read_max_length(tmp_path) == length
 
 
 def test_a_vocabulary_is_read_as_upstream_reads_it(tmp_path):
