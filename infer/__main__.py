@@ -71,7 +71,10 @@ def main():
         try:
             from infer.score import __main__ as score
         except ModuleNotFoundError as error:
-            sys.exit(f"{error.name} is not in this environment: score with .tox/openvino-current/bin/python")
+            sys.exit(
+                f"{error.name} is not in this environment: score with .tox/openvino-current/bin/python, or install "
+                "pyarrow and tqdm"
+            )
         return score.main(sys.argv[2:])
     parser = argparse.ArgumentParser(
         prog="python -m infer", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter

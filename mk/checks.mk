@@ -50,7 +50,8 @@ $(if $(CHECKPOINT),$(if $(call there,$(CHECKPOINT),.index),,\
 $(foreach module,$(filter-out $(BUILD)/$(PROFILE)/hub-module,$(HUB_MODULE)),\
 	$(if $(findstring ://,$(call named,$(module))),,$(if $(call there,$(module),/.),,\
 	$(error $(call named,$(module)): no such folder: give the folder of a TF Hub module, or its URL))))
-$(if $(PB),$(if $(CHECKPOINT),,$(foreach goal,$(filter fc predict heldout classifier int8 score bench,$(MAKECMDGOALS)),\
+$(if $(PB),$(if $(CHECKPOINT),,$(foreach goal,$(filter fc predict heldout classifier int8 huggingface onnx score bench,\
+	$(MAKECMDGOALS)),\
 	$(error make $(goal): a .pb holds no classifier head: add CHECKPOINT=))))
 $(if $(CHECKPOINT)$(PB),$(foreach goal,$(filter result1 result2 ablation compare tensorboard,$(MAKECMDGOALS)),\
 	$(error make $(goal) is about the phases of a run of one's own: leave out CHECKPOINT= and PB=)))

@@ -13,6 +13,7 @@ ROOMS = {
     "inputs": ("infer.text",),
     "tf1": ("infer.text", "inputs"),
     "scripts": ("infer.text", "infer.ports", "inputs", "tf1"),
+    "export": ("infer.text", "infer"),
     "report": ("infer.text", "infer"),
     "bench": ("infer.text", "infer", "tf1", "scripts", "report"),
     "mk": ("infer.text",),
