@@ -24,6 +24,7 @@ from infer.text.script import run
 from infer.text.tokenizer import MAX_INPUT_CHARS_PER_WORD
 
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")  # Hugging Face's names
+ACTIVATIONS = {"gelu": "gelu_new", "gelu_erf": "gelu"}  # google-research/bert's gelu is the tanh approximation
 NAMES = {  # parts of google-research/bert's variable names: of Hugging Face's
     "layer_": "layer.",
     "/": ".",
@@ -58,7 +59,7 @@ def to_config(trained):
         "architectures": ["BertForSequenceClassification"],
         "model_type": "bert",
         **sizes(trained),
-        "hidden_act": "gelu_new",  # google-research/bert's gelu is the tanh approximation
+        "hidden_act": ACTIVATIONS.get(trained.hidden_act, trained.hidden_act),
         "layer_norm_eps": LAYER_NORM_EPSILON,
         "pad_token_id": trained.vocab.index("[PAD]"),
         "position_embedding_type": "absolute",

@@ -57,6 +57,18 @@ class Graph:
     def scalar(self, value):
         return self.constant(f"{value:.9g}", value, np.float32)
 
+    def activate(self, x, hidden_act):
+        if hidden_act == "linear":
+            return x
+        if hidden_act in ("relu", "tanh"):
+            return self.op(hidden_act.title(), x)
+        return {"gelu": self.gelu, "gelu_erf": self.gelu_erf}[hidden_act](x)
+
+    def gelu_erf(self, x):
+        """Hugging Face's gelu, the exact one."""
+        inner = self.op("Erf", self.op("Div", x, self.scalar(2**0.5)))
+        return self.op("Mul", self.op("Mul", x, self.op("Add", inner, self.scalar(1))), self.scalar(0.5))
+
     def gelu(self, x):
         """google-research/bert's, the tanh approximation, as its modeling.py spells it out.
 
@@ -104,14 +116,14 @@ class Graph:
             "Reshape", self.op("Transpose", context, perm=(0, 2, 1, 3)), self.constant("joined", [0, 0, hidden])
         )
 
-    def encode(self, x, bias, num_heads, scope, is_last):
+    def encode(self, x, bias, num_heads, hidden_act, scope, is_last):
         """One transformer layer: (batch, length, hidden) to the same, or to (batch, 1, hidden) if it is the last."""
         asking = self.start(x, self.constant("one", [1]), 1) if is_last else x
         attended = self.dense(
             self.attend(x, asking, bias, num_heads, f"{scope}/attention/self"), f"{scope}/attention/output/dense"
         )
         attended = self.layer_norm(self.op("Add", attended, asking), f"{scope}/attention/output/LayerNorm")
-        inner = self.gelu(self.dense(attended, f"{scope}/intermediate/dense"))
+        inner = self.activate(self.dense(attended, f"{scope}/intermediate/dense"), hidden_act)
         return self.layer_norm(
             self.op("Add", self.dense(inner, f"{scope}/output/dense"), attended), f"{scope}/output/LayerNorm"
         )
@@ -131,7 +143,8 @@ def build_onnx(trained):
     bias = graph.op("Mul", graph.op("Sub", graph.scalar(1), mask), graph.scalar(MASKED))
     layers = found["num_hidden_layers"]
     for i in range(layers):
-        x = graph.encode(x, bias, trained.num_heads, f"encoder/layer_{i}", is_last=i == layers - 1)
+        scope = f"encoder/layer_{i}"
+        x = graph.encode(x, bias, trained.num_heads, trained.hidden_act, scope, is_last=i == layers - 1)
     pooled = graph.op("Tanh", graph.dense(graph.op("Squeeze", x, graph.constant("one", [1])), "pooler/dense"))
     graph.op("Softmax", graph.dense(pooled, "head"), axis=-1, name=OUTPUT)
     model = helper.make_model(

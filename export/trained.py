@@ -16,6 +16,7 @@ class Trained(NamedTuple):
     encoder: ov.Model  # the frozen graph, as OpenVINO's frontend converts it
     weights: dict  # {name below bert/, as in google-research/bert's checkpoints: float32 array}
     num_heads: int
+    hidden_act: str  # as bert_config.json has it: gelu is the tanh approximation, gelu_erf the exact one
     head: tuple  # (weight (labels, hidden), bias (labels,))
     classifier: ov.Model  # infer.bert's graph of these weights, from three int32 (batch, length) to probabilities
     vocab: list  # of str, in the order of their ids
@@ -36,7 +37,7 @@ def read_trained(model, pb):
     encoder = convert_encoder(pb)
     weights, num_heads = read_weights(encoder)
     *head, _ = load_head(Path(model).parent, encoder.output(0).shape[1])
-    return Trained(encoder, weights, num_heads, tuple(head), classifier, *info)
+    return Trained(encoder, weights, num_heads, "gelu", tuple(head), classifier, *info)
 
 
 def sizes(trained):

@@ -1,6 +1,7 @@
 """The ONNX graph against infer.bert's of the same weights, as OpenVINO reads it; pipeline/ asks ONNX Runtime."""
 
 import json
+import math
 
 import numpy as np
 import onnx
@@ -8,8 +9,9 @@ import openvino as ov
 import pytest
 from forms import compute, make_trained, random_features
 from modules import fails
+from onnx.reference import ReferenceEvaluator
 
-from export.onnx import build_onnx
+from export.onnx import IR_VERSION, OPSET, Graph, build_onnx
 
 LABELS = ["bad", "so-so", "good"]
 
@@ -66,3 +68,25 @@ def test_what_is_no_classifier_is_one_clear_line(module, tmp_path):
         line = fails("-m", module, tmp_path / f"{name}.xml", tmp_path, *more)
         assert message in line and "make it with `make classifier`" in line
     assert sorted(path.name for path in tmp_path.iterdir()) == ["classifier.bin", "classifier.xml"]
+
+
+GELU = np.vectorize(lambda x: x / 2 * (1 + math.erf(x / math.sqrt(2))))
+
+
+@pytest.mark.parametrize(
+    "hidden_act, expected",
+    [("gelu_erf", GELU), ("relu", lambda x: np.maximum(x, 0)), ("tanh", np.tanh), ("linear", np.array)],
+)
+def test_other_activations(hidden_act, expected):
+    graph = Graph({})
+    result = graph.activate("x", hidden_act)
+    graph.op("Identity", result, name="y")
+    ends = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["n"]) for name in "xy"]
+    model = onnx.helper.make_model(
+        onnx.helper.make_graph(graph.nodes, hidden_act, ends[:1], ends[1:], list(graph.constants.values())),
+        opset_imports=[onnx.helper.make_opsetid("", OPSET)],
+        ir_version=IR_VERSION,
+    )
+    x = np.linspace(-4, 4, 101, dtype=np.float32)
+    (got,) = ReferenceEvaluator(model).run(None, {"x": x})
+    np.testing.assert_allclose(got, expected(x), atol=1e-6)

@@ -8,12 +8,13 @@ from export.trained import Trained
 from infer.bert import build_classifier
 
 
-def make_trained(labels=("Negative", "Positive"), do_lower_case=True, vocab=VOCAB):
+def make_trained(labels=("Negative", "Positive"), do_lower_case=True, vocab=VOCAB, hidden_act="gelu"):
     """A Trained of random weights, as read_trained returns it, but for the frozen encoder."""
     random = np.random.default_rng(1)
     head = random.normal(size=(len(labels), HIDDEN)).astype(np.float32), np.zeros(len(labels), np.float32)
     classifier = build_classifier(random_weights(), HEADS, head)
-    return Trained(None, random_weights(), HEADS, head, classifier, list(vocab), list(labels), do_lower_case, LENGTH)
+    info = list(vocab), list(labels), do_lower_case, LENGTH
+    return Trained(None, random_weights(), HEADS, hidden_act, head, classifier, *info)
 
 
 def random_features(count=40, length=LENGTH):
