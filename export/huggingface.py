@@ -123,7 +123,7 @@ def write_folder(trained, folder):
     write_json(folder / "config.json", to_config(trained))
     write_json(folder / "tokenizer_config.json", to_tokenizer_config(trained))
     write_json(folder / "special_tokens_map.json", {k: v for k, v in special_tokens(trained).items() if v})
-    to_tokenizer(trained).save(str(folder / "tokenizer.json"))
+    (folder / "tokenizer.json").write_text(to_tokenizer(trained).to_str(pretty=True) + "\n", encoding="utf-8")
     (folder / "vocab.txt").write_text("".join(f"{token}\n" for token in trained.vocab), encoding="utf-8")
     tensors = save(to_tensors(trained), {"format": "pt"})  # as transformers asks for
     (folder / "model.safetensors").write_bytes(tensors)

@@ -105,6 +105,45 @@ def test_the_share_of_differing_ids_is_measured(run):
     assert "here [UNK] | 2 of 4 test texts (50.00%) |" in text
 
 
+@pytest.mark.parametrize(
+    "stage, changed, said, front",
+    [
+        (
+            "result1",
+            {"flags": {**FLAGS, "bert_hub_module_handle": "https://tfhub.dev/google/bert_uncased_L-12_H-768_A-12/1"}},
+            "from BERT-Base, Uncased, the TF Hub module https://tfhub.dev/",
+            {"base_model": "google-bert/bert-base-uncased", "license": "apache-2.0"},
+        ),
+        (
+            "pretrained",
+            {"inputs": {"build/downloads/mine.zip": "11aa"}},
+            "from weights of the user's own",
+            {"base_model": None, "license": "unknown"},
+        ),
+        (
+            "reviews",
+            {"inputs": {"mine/train/pos/1_9.txt": "22bb"}},
+            "5000 reviews of texts of the user's own",
+            {"language": None, "base_model": "sentence-transformers/all-MiniLM-L6-v2"},
+        ),
+        (
+            "reviews",
+            {"inputs": {"build/downloads/aclImdb_v1.tar.gz": "33cc"}},
+            "5000 reviews of aclImdb, `aclImdb_v1.tar.gz` (SHA-256 `33cc`)",
+            {"language": "en", "datasets": ["stanfordnlp/imdb"]},
+        ),
+    ],
+)
+def test_what_is_not_the_default_is_told_apart(stage, changed, said, front, run):
+    records = write_records(run)
+    path = run / f"{stage}.record.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changed))
+    write_card(make_trained(), run / "hub", "minilm", records, run, run / "test.jsonl")
+    found, text = card(run / "hub")
+    assert said in text and {name: found.get(name) for name in front} == front
+    assert "22bb" not in text and "1_9.txt" not in text, "the user's own texts stay the user's"
+
+
 def test_what_is_beyond_the_length_does_not_count():
     tokenizer = to_tokenizer(make_trained())
     texts = ["good " * 21 + "\U0001fae0", "good " * 30 + "\U0001fae0"]
