@@ -155,11 +155,11 @@ def describe_ids(trained, folder, texts):
     long = "words of 101 to 200 letters: pieces there, here [UNK]"
     rows = [
         ("`tokenizer.json` alone, without `split_special_tokens` of `tokenizer_config.json`", literal, share(alone)),
-        ("transformers' slow tokenizer, `use_fast=False`", long, share(limited)),
+        ("transformers 5, and 4 with `use_fast=False`", long, share(limited)),
     ]
     return f"""\
 It was trained on the ids of bert-tensorflow 1.0.1's FullTokenizer, on Python 3.7 with Unicode 11. `tokenizer.json`, as
-transformers' fast tokenizer reads it, gives other ids for {share(as_transformers)}, namely for
+transformers 4 reads it, gives other ids for {share(as_transformers)}, namely for
 
 - characters that Unicode has got since version 11, newer emoji among them, or has not assigned: dropped there, but not
   here; and a few hundred of before it, whose kind tokenizers does not know: marks, punctuation, Han;
