@@ -93,7 +93,7 @@ def find_base(records):
     return WEIGHTS[name], f"{WEIGHTS[name].title}, `{name}` (SHA-256 `{digest}`)"
 
 
-def metadata(profile, base, corpus, results):
+def metadata(model_name, base, corpus, results):
     """Returns the front matter, a ModelCardData. Of the results, counts of answers are no metrics to the Hub."""
     results = {name: value for name, value in results.items() if not name.endswith(("positives", "negatives"))}
     dataset = corpus.title if corpus else "texts of the user's own"
@@ -119,7 +119,7 @@ def metadata(profile, base, corpus, results):
         base_model=base.hub if base else None,
         datasets=[corpus.hub] if corpus and corpus.hub else None,
         metrics=[METRICS.get(name, name) for name in results] or None,
-        model_name=f"bert-{profile}",
+        model_name=model_name,
         eval_results=evaluations or None,
     )
 
@@ -252,13 +252,13 @@ def describe_licences(records, base, corpus):
     return "\n".join(lines)
 
 
-def write_card(trained, folder, profile, record_files, eval_dir=None, test_file=None):
+def write_card(trained, folder, name, record_files, eval_dir=None, test_file=None):
     """Writes README.md into the folder that has all else.
 
     Args:
       trained: Trained.
       folder: Path.
-      profile: str, its name.
+      name: str, the model's.
       record_files: paths of the stages' records.
       eval_dir: Path of the folder of eval_results.txt and eval_by_label.txt, or None if nothing was evaluated.
       test_file: path of test.jsonl, or None.
@@ -274,10 +274,10 @@ def write_card(trained, folder, profile, record_files, eval_dir=None, test_file=
     more = f" and {len(trained.labels) - SHOWN} more, see `config.json`" if len(trained.labels) > SHOWN else ""
     text = f"""\
 ---
-{metadata(profile, base, corpus, results).to_yaml()}
+{metadata(name, base, corpus, results).to_yaml()}
 ---
 
-# bert-{profile}
+# {name}
 
 A BERT that classifies texts. Its labels, by id: {labels}{more}.
 

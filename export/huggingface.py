@@ -1,4 +1,4 @@
-"""Writes the classifier as a Hugging Face folder: python -m export.huggingface classifier.xml FOLDER --pb … --profile …
+"""Writes the classifier as a Hugging Face folder: python -m export.huggingface classifier.xml FOLDER --pb … --name …
 
 For transformers config.json, model.safetensors and the tokenizer; for optimum's OpenVINO classes the IR, its inputs and
 output named as these have them; for people, and the Hub, README.md, see card.py. Runs in the openvino-current
@@ -137,7 +137,7 @@ def main():
     parser.add_argument("model", type=Path, help="classifier.xml, weight.npy and bias.npy beside it")
     parser.add_argument("folder", type=Path, help="where to write; it must be there")
     parser.add_argument("--pb", required=True, help="the frozen encoder, bert-finetune.pb")
-    parser.add_argument("--profile", required=True, help="the profile's name, for the card's title")
+    parser.add_argument("--name", required=True, help="the model's, for the card")
     parser.add_argument("--records", nargs="*", default=[], help="of the stages that it was made by, for the card")
     parser.add_argument("--eval_dir", type=Path, help="the folder of eval_results.txt, for the card")
     parser.add_argument("--test", help="test.jsonl, on whose texts the card compares the tokenizers")
@@ -145,7 +145,7 @@ def main():
     try:
         trained = read_trained(args.model, args.pb)
         write_folder(trained, args.folder)
-        write_card(trained, args.folder, args.profile, args.records, args.eval_dir, args.test)
+        write_card(trained, args.folder, args.name, args.records, args.eval_dir, args.test)
     except (KeyError, ValueError, RuntimeError) as error:
         sys.exit(f"{args.model}, {args.pb}: cannot be written as a Hugging Face folder: {error}")
 

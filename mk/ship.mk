@@ -48,8 +48,8 @@ HUGGINGFACE = $(addprefix $(OUT)/huggingface/,README.md config.json model.safete
 huggingface: $(OUT)/huggingface/config.json  ## a folder for transformers, optimum and the Hub, with a model card
 	@echo "$(OUT)/huggingface"
 huggingface.command = $(CURRENT) -m export.huggingface $(OUT)/classifier.xml $(OUT)/huggingface.part --pb=$(FROZEN) \
-	--profile=$(PROFILE) --records $(CARD_RECORDS) $(if $(CHECKPOINT),,--eval_dir=$(OUT)/result2 \
-	--test=$(OUT)/reviews/test.jsonl)
+	--name=bert-$(if $(CHECKPOINT),classifier,$(PROFILE)) --records $(CARD_RECORDS) \
+	$(if $(CHECKPOINT),,--eval_dir=$(OUT)/result2 --test=$(OUT)/reviews/test.jsonl)
 huggingface.makes = $(HUGGINGFACE)
 huggingface.reads = $(CARD_RECORDS) $(if $(CHECKPOINT),,$(OUT)/result2/eval_by_label.txt)
 $(HUGGINGFACE) &: $(CLASSIFIER) $(FROZEN) $(HEAD) $(CARD_FILES) FORCE | .tox/openvino-current.stamp

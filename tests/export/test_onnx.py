@@ -63,7 +63,7 @@ def test_it_is_the_same_every_time(model):
 def test_what_is_no_classifier_is_one_clear_line(module, tmp_path):
     (tmp_path / "classifier.xml").write_text("<net/>")
     (tmp_path / "classifier.bin").touch()
-    more = ["--pb=bert-finetune.pb", *(["--profile=tiny"] if "hugging" in module else [])]
+    more = ["--pb=bert-finetune.pb", *(["--name=bert"] if "hugging" in module else [])]
     for name, message in (("classifier", "not a classifier, or broken"), ("other", "other.xml: no such file")):
         line = fails("-m", module, tmp_path / f"{name}.xml", tmp_path, *more)
         assert message in line and "make it with `make classifier`" in line
