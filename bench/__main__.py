@@ -32,11 +32,14 @@ WORKERS = tuple(dict.fromkeys((1, CORES)))
 SORTED = {"throughput": ["sorted"]}
 INTER_OP = {"throughput": [str(workers) for workers in WORKERS]}
 GRAPHS = {  # latency is of one review, which workers can't share
-    suffix: {
-        "throughput": [f"{graph}{suffix},{workers}" for graph in ("plain", "fused") for workers in WORKERS],
-        "latency": [f"{graph}{suffix},1" for graph in ("plain", "fused")],
+    name: {
+        "throughput": [f"{graph},{workers}" for graph in graphs for workers in WORKERS],
+        "latency": [f"{graph},1" for graph in graphs],
     }
-    for suffix in ("", "-int8")
+    for name, graphs in (
+        ("fp32", ("classifier", "bench/peers/fused")),
+        ("int8", ("bench/peers/classifier-int8", "bench/peers/fused-int8")),
+    )
 }
 FIELDS = ("title", "environment", "package", "model", "settings", "exact")
 CONTENDERS = {
@@ -46,10 +49,10 @@ CONTENDERS = {
         ("tensorflow", "(b) TensorFlow 1.15", "tf1", "tensorflow", "bench/guide/bert-finetune.pb", INTER_OP, True),
         ("openvino", "(c) infer", "openvino-current", "openvino", "classifier.xml", {}, True),
         ("openvino-int8", "(d) infer, INT8", "openvino-current", "openvino", "int8/classifier.xml", {}, False),
-        ("onnxruntime", "(e) ONNX Runtime", "bench", "onnxruntime", "bench/peers", GRAPHS[""], True),
-        ("onnxruntime-int8", "(e) the same, INT8", "bench", "onnxruntime", "bench/peers", GRAPHS["-int8"], False),
-        ("transformers", "(f) transformers, PyTorch", "bench", "torch", "bench/peers", {}, True),
-        ("transformers-sorted", "(f) the same, sorted", "bench", "torch", "bench/peers", SORTED, True),
+        ("onnxruntime", "(e) ONNX Runtime", "bench", "onnxruntime", "", GRAPHS["fp32"], True),
+        ("onnxruntime-int8", "(e) the same, INT8", "bench", "onnxruntime", "", GRAPHS["int8"], False),
+        ("transformers", "(f) transformers, PyTorch", "bench", "torch", "huggingface", {}, True),
+        ("transformers-sorted", "(f) the same, sorted", "bench", "torch", "huggingface", SORTED, True),
         ("optimum", "(g) Optimum, OpenVINO", "bench", "optimum-intel", "bench/peers/openvino", {}, True),
         ("optimum-sorted", "(g) the same, sorted", "bench", "optimum-intel", "bench/peers/openvino", SORTED, True),
     )
@@ -85,7 +88,7 @@ def measure(folder, name, task, count, setting="", cores=CORES, output=None):
     """
     python = f".tox/{CONTENDERS[name]['environment']}/bin/python"
     command = [python, "-m", "bench.contender", name, task, f"--model={folder / CONTENDERS[name]['model']}"]
-    command += [f"--tokenizer={folder / 'bench/peers'}", f"--reviews={folder / 'reviews/test.jsonl'}"]
+    command += [f"--tokenizer={folder / 'huggingface'}", f"--reviews={folder / 'reviews/test.jsonl'}"]
     command += [f"--count={count}", f"--setting={setting}", *([f"--output={output}"] if output else [])]
     variables = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error", "TF_CPP_MIN_LOG_LEVEL": "3"}
     allowed = sorted(os.sched_getaffinity(0))[:cores]
@@ -245,7 +248,7 @@ def main():
         "tried_on": min(len(labels), TRIED_ON),
         "short_review": SHORT,
         "calls": CALLS,
-        "max_seq_length": read_tokenizer(args.folder / "bench/peers")[2],
+        "max_seq_length": read_tokenizer(args.folder / "huggingface")[2],
         "padded_length": args.padded_length,
         "contenders": summarize(found),
         "tokenizers": summarize_tokenizers(tokens),

@@ -106,7 +106,7 @@ def main():
     parser.add_argument("name", choices=LOADERS, help="the contender")
     parser.add_argument("task", choices=TASKS, help="what to measure")
     parser.add_argument("--model", required=True, help="the file or folder to load")
-    parser.add_argument("--tokenizer", required=True, help="the folder that bench.peers wrote")
+    parser.add_argument("--tokenizer", required=True, help="the folder that `make huggingface` writes")
     parser.add_argument("--reviews", required=True, help="test.jsonl")
     parser.add_argument("--count", type=int, required=True, help="how many of them")
     parser.add_argument("--setting", default="", help="what the contender can be set to")

@@ -74,7 +74,10 @@ def main():
         try:
             module = importlib.import_module(COMMANDS[command])
         except ModuleNotFoundError as error:
-            sys.exit(f"{error.name} is not in this environment: {command} with .tox/openvino-current/bin/python")
+            sys.exit(
+                f"{error.name} is not in this environment: {command} with .tox/openvino-current/bin/python, or install "
+                "pyarrow and tqdm"
+            )
         return module.main(sys.argv[2:])
     parser = argparse.ArgumentParser(
         prog="python -m infer", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter

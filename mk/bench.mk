@@ -23,12 +23,11 @@ $(GUIDE): $(GUIDE)/graph.meta $(FINE_TUNED).index
 	  META_GRAPH=$(GUIDE)/graph.meta HUB_MODULE= CONVERTER=mo ir fc))
 
 PEERS = $(OUT)/bench/peers
-peers.command = $(BENCH) -m bench.peers $(FROZEN) $(PEERS) --head_dir=$(OUT) --vocab_file=$(VOCAB_FILE)
+peers.command = $(BENCH) -m bench.peers $(OUT)/huggingface $(OUT)/classifier.onnx $(PEERS)
 peers.makes = $(PEERS)
-peers.reads = $(CASING)
 peers.record = $(OUT)/bench/peers.record.json
 peers.goal = bench
-$(PEERS)/config.json: $(FROZEN) $(HEAD) $(VOCAB_FILE) FORCE | .tox/bench.stamp
+$(PEERS)/fused.onnx: $(HUGGINGFACE) $(OUT)/classifier.onnx FORCE | .tox/bench.stamp
 	$(call stage,peers)
 
 bench: $(OUT)/bench/bench.json  ## how fast it is: beside the guide's way, TensorFlow, ONNX Runtime, PyTorch, Optimum
@@ -39,7 +38,8 @@ bench.makes = $(addprefix $(OUT)/bench/bench.,json md svg png)
 bench.record = $(OUT)/bench/bench.record.json
 bench.reads = $(addprefix $(GUIDE)/,bert-finetune.pb bert-finetune.xml bert-finetune.bin weight.npy bias.npy labels.txt) \
 	$(PEERS)
-$(OUT)/bench/bench.json: $(CLASSIFIER) $(BENCH_INT8) $(PEERS)/config.json $(OUT)/reviews/test.jsonl FORCE \
+$(OUT)/bench/bench.json: $(CLASSIFIER) $(BENCH_INT8) $(PEERS)/fused.onnx $(HUGGINGFACE) $(OUT)/classifier.onnx \
+		$(OUT)/reviews/test.jsonl FORCE \
 		| $(GUIDE) .tox/report.stamp
 	$(call stage,bench)
 

@@ -38,6 +38,41 @@ $(INT8) &: $(CLASSIFIER) $(EXAMPLES) FORCE | .tox/openvino-current.stamp
 	@mkdir -p $(OUT)/int8
 	$(call stage,int8)
 
+# The forms that others read. A card tells of the run; of a checkpoint made elsewhere, only of that.
+RUN_RECORDS = $(addprefix $(OUT)/,reviews.record.json result1.record.json result2.record.json) \
+	$(if $(filter-out $(PROFILE_OUT)/hub-module,$(HUB_MODULE)),,$(PROFILE_OUT)/pretrained.record.json)
+CARD_RECORDS = $(OUT)/fc.record.json $(if $(CHECKPOINT),,$(RUN_RECORDS))
+CARD_FILES = $(if $(CHECKPOINT),,$(OUT)/result2/eval_results.txt $(OUT)/reviews/test.jsonl)
+HUGGINGFACE = $(addprefix $(OUT)/huggingface/,README.md config.json model.safetensors tokenizer.json \
+	tokenizer_config.json special_tokens_map.json vocab.txt openvino_model.xml openvino_model.bin)
+huggingface: $(OUT)/huggingface/config.json  ## a folder for transformers, optimum and the Hub, with a model card
+	@echo "$(OUT)/huggingface"
+huggingface.command = $(CURRENT) -m export.huggingface $(OUT)/classifier.xml $(OUT)/huggingface.part --pb=$(FROZEN) \
+	--name=bert-$(if $(CHECKPOINT),classifier,$(PROFILE)) --records $(CARD_RECORDS) \
+	$(if $(CHECKPOINT),,--eval_dir=$(OUT)/result2 --test=$(OUT)/reviews/test.jsonl)
+huggingface.makes = $(HUGGINGFACE)
+huggingface.reads = $(CARD_RECORDS) $(if $(CHECKPOINT),,$(OUT)/result2/eval_by_label.txt)
+$(HUGGINGFACE) &: $(CLASSIFIER) $(FROZEN) $(HEAD) $(CARD_FILES) FORCE | .tox/openvino-current.stamp
+	@mkdir -p $(OUT)/huggingface
+	$(call stage,huggingface)
+
+onnx: $(OUT)/classifier.onnx  ## the same as one ONNX file, of any batch and length
+	@echo $<
+onnx.command = $(CURRENT) -m export.onnx $(OUT)/classifier.xml $(OUT)/onnx.part/classifier.onnx --pb=$(FROZEN)
+$(OUT)/classifier.onnx: $(CLASSIFIER) $(FROZEN) $(HEAD) FORCE | .tox/openvino-current.stamp
+	$(call stage,onnx)
+
+# infer/ as a package, from pyproject.toml. The same files give the same wheel: their times do not count.
+VERSION := $(shell sed -nE 's/^version = "(.*)"/\1/p' pyproject.toml)
+WHEEL = $(BUILD)/wheel/bert_openvino_classifier-$(VERSION)-py3-none-any.whl
+wheel: $(WHEEL)  ## infer/ as a wheel, for pip install: from infer import Classifier
+	@echo $<
+wheel.command = env SOURCE_DATE_EPOCH=315532800 .tox/wheel/bin/python -m flit_core.wheel --outdir $(BUILD)/wheel.part
+wheel.record = $(BUILD)/wheel.record.json
+$(WHEEL): pyproject.toml LICENSE $(sort $(wildcard infer/*.py infer/*.txt infer/*/*.py)) FORCE | .tox/wheel.stamp
+	@mkdir -p $(@D)
+	$(call stage,wheel)
+
 # What is scored is the user's own, wherever it lies: no stage of the build, so it leaves no record.
 # One file, whatever it is called, or several, or a pattern: the arguments of a shell.
 inputs = set -- $(call in-shell,$(INPUT)); [ -e "$$1" ] || set -- $$1
@@ -57,4 +92,4 @@ evaluate: $(CLASSIFIER) | .tox/openvino-current.stamp  ## measure it on INPUT=la
 	  -d $(call in-shell,$(DEVICE)) $(reading) \
 	  $(if $(LABEL_COLUMN),--label_column=$(call in-shell,$(LABEL_COLUMN))) "$$@"
 
-.PHONY: classifier int8 score evaluate
+.PHONY: classifier int8 huggingface onnx wheel score evaluate

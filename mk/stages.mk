@@ -44,7 +44,7 @@ plan-too = $(if $(filter $(PLANNED) $(PLANNED:%=%/%),$^ $|),$(eval PLANNED += $@
 make-again = $(if $(and $(DRY_RUN),$(if $(wildcard $(1)),,planned)),:,$(MAKE) --no-print-directory $(2))
 
 # These goals use a trained model. Where there is one, they train no other because a variable was forgotten.
-USERS = score evaluate int8 heldout ablation compare tensorboard bench
+USERS = score evaluate int8 huggingface onnx heldout ablation compare tensorboard bench
 USING := $(if $(filter-out $(USERS),$(MAKECMDGOALS)),,$(firstword $(MAKECMDGOALS)))
 TRAINED = $(wildcard $(foreach name,result2 classifier,$(BUILD)/$(PROFILE)/$(name).record.json \
 	$(BUILD)/$(PROFILE)-*/$(name).record.json))
@@ -52,8 +52,9 @@ trains = $(if $(USING),--user=$(USING) --trained $(TRAINED))
 
 # The whole pipeline in a dry run, for its words on the way.
 STATUS =
-STAGES = pretrained reviews features result1 result2 pb fc ir predict heldout classifier int8 ablation compare bench
+STAGES = pretrained reviews features result1 result2 pb fc ir predict heldout classifier int8 huggingface onnx \
+	ablation compare bench
 .PHONY: status
 status:  ## what is as recorded, and what would be made, and why
 	@$(MAKE) --no-print-directory --dry-run STATUS=yes $(if $(PB),ir,$(if $(CHECKPOINT),$(filter \
-	  pb fc ir predict classifier,$(STAGES)),$(STAGES))) 2>&1 > /dev/null | awk '!seen[$$0]++'
+	  pb fc ir predict classifier huggingface onnx,$(STAGES)),$(STAGES))) 2>&1 > /dev/null | awk '!seen[$$0]++'

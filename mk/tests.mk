@@ -14,7 +14,7 @@ test-all.marks = more
 test-faults.jobs = pipeline openvino
 test-faults.marks = faults
 # What a job's tests call beside their own environment.
-pipeline.needs = tools tf1 openvino openvino-current report huggingface \
+pipeline.needs = tools tf1 openvino openvino-current report huggingface wheel \
 	$(if $(filter test-all test-faults,$(LOOP)),audit ray $(if $(GXX),tf1-horovod))
 needs = $(or $($(1).needs),$(1))
 

@@ -14,6 +14,7 @@ ROOMS = {
     "inputs.own": ("infer.text", "infer", "inputs"),
     "tf1": ("infer.text", "infer.ports", "inputs"),
     "scripts": ("infer.text", "infer.ports", "inputs", "tf1"),
+    "export": ("infer.text", "infer"),
     "report": ("infer.text", "infer"),
     "bench": ("infer.text", "infer", "tf1", "scripts", "report"),
     "mk": ("infer.text",),

@@ -27,6 +27,8 @@ STAGES = {
     "predict": "predict/openvino",
     "classifier": "classifier",
     "int8": "int8",
+    "huggingface": "huggingface",
+    "onnx": "onnx",
 }
 
 

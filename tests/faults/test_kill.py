@@ -36,6 +36,8 @@ AFTER = {
     "-m infer -m build/tiny/bert-finetune.xml ": "predict/openvino",
     "-m infer.convert classifier ": "classifier",
     "-m infer.quantize ": "int8",
+    "-m export.huggingface ": "huggingface",
+    "-m export.onnx ": "onnx",
 }
 STAGES = [*TRAINING, *AFTER]
 
@@ -164,13 +166,15 @@ def test_training_killed_anywhere_resumes_and_ends_with_the_same_probabilities(b
 def test_what_follows_killed_anywhere_ends_with_the_same_probabilities(built, tmp_path):
     checkout = copy_checkout(tmp_path / "checkout", build=built)
     build = checkout / "build/tiny"
-    for name in ("predict", "int8", "bert-finetune.pb", "bert-finetune.xml", "weight.npy", "classifier.xml"):
+    gone = "predict", "int8", "huggingface", "bert-finetune.pb", "bert-finetune.xml", "weight.npy", "classifier.xml"
+    for name in (*gone, "classifier.onnx"):
         path = build / name
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     end_through(checkout, undisturbed(built, AFTER))
     make(checkout, *BUILT)
     np.testing.assert_allclose(answers(build), answers(built), atol=FP32, rtol=0)
-    for name in ("weight.npy", "bert-finetune.pb", "classifier.bin"):
+    same = "weight.npy", "bert-finetune.pb", "classifier.bin", "classifier.onnx", "huggingface/model.safetensors"
+    for name in same:
         assert (build / name).read_bytes() == (built / name).read_bytes()
     assert "all as recorded" in make(checkout, "verify", "PROFILE=tiny")
 

@@ -23,6 +23,7 @@ OWN = "openvino-current", "tests/inputs/test_own.py"
 INT8 = "openvino-current", "tests/infer/test_quantize.py", "test"
 DROPOUT = "tf1", "tests/scripts/test_dropout.py"
 INPUT = "tf1", "tests/tf1/test_input_fn.py"
+ONNX, HUB, CARD = (("openvino-current", f"tests/export/test_{name}.py") for name in ("onnx", "huggingface", "card"))
 PIPELINE = "pipeline", "tests/pipeline/test_tiny.py::test_what_each_stage_leaves", "test"
 
 MUTANTS = [
@@ -110,6 +111,17 @@ MUTANTS = [
            'read_labels(folder / "nowhere")', "report", "tests/report/test_compare.py"),
     Mutant("precision and recall swapped", "infer/text/metrics.py", "for n in (called, given)",
            "for n in (given, called)", "openvino-current", "tests/infer/text/test_metrics.py"),
+    # Forms that others read.
+    Mutant("ONNX: mask ignored", "export/onnx.py", "graph.scalar(MASKED)", "graph.scalar(0)", *ONNX),
+    Mutant("ONNX: always uncased", "export/onnx.py", "trained.do_lower_case, trained", "True, trained", *ONNX),
+    Mutant("Hugging Face: weights not transposed", "export/huggingface.py", 'value.T if name.endswith("kernel")',
+           'value if name.endswith("kernel")', *HUB),
+    Mutant("Hugging Face: labels reversed", "export/huggingface.py", "dict(enumerate(trained.labels))",
+           "dict(enumerate(trained.labels[::-1]))", *HUB),
+    Mutant("Hugging Face: a literal [SEP] is the token", "export/huggingface.py", '"split_special_tokens": True',
+           '"split_special_tokens": False', "pipeline", "tests/pipeline/test_forms.py", "test"),
+    Mutant("the card compares no ids", "export/card.py", "kept = trained.max_seq_length - 2", "kept = 0", *CARD),
+    Mutant("the card has metrics of its own", "export/card.py", "metric_value=value", "metric_value=1.0", *CARD),
     # Records.
     Mutant("a digest of nothing", "mk/digests.py", 'hashlib.file_digest(file, "sha256")', "hashlib.sha256()",
            "openvino", "tests/mk/test_digests.py"),

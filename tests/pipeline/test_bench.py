@@ -52,7 +52,7 @@ def test_onnx_runtime_gets_the_batches_of_the_classifier(tiny, tmp_path, monkeyp
     monkeypatch.setitem(sys.modules, "onnxruntime", onnxruntime)
     texts = ["a film " * (i % 20) + str(i) for i in range(WINDOW + 500)]
     for name, model in (("openvino", tiny / "build/tiny/classifier.xml"), ("onnxruntime", tmp_path)):
-        given = {"model": model, "tokenizer": tmp_path, "threads": 2, "hint": "throughput", "setting": "plain,1"}
+        given = {"model": model, "tokenizer": tmp_path, "threads": 2, "hint": "throughput", "setting": "classifier,1"}
         assert contenders.LOADERS[name](SimpleNamespace(**given))(texts).shape == (len(texts), 2)
     assert batches["onnxruntime"] == batches["openvino"] and len(batches["openvino"]) == 64 + 16
 

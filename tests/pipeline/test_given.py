@@ -73,6 +73,19 @@ def test_predict_from_the_guides_checkpoint(given, tiny, offline, tmp_path):
     assert built(offline)["predict"].joinpath("openvino.txt").read_text() == before
 
 
+def test_the_forms_that_others_read_come_of_the_guides_checkpoint_too(given, tiny, offline):
+    """Nothing is fetched or trained for them, and the card claims nothing of where it comes from."""
+    vocab = f"VOCAB_FILE={tiny}/build/tiny/pretrained/vocab.txt"
+    output = make(offline, "-j2", "huggingface", "onnx", vocab, f"CHECKPOINT={given}")
+    assert "run_classifier" not in output and "download" not in output and "reviews" not in output
+    files = built(offline)
+    assert files["classifier.onnx"].is_file() and (files["huggingface"] / "model.safetensors").is_file()
+    card = (files["huggingface"] / "README.md").read_text()
+    assert "license: unknown" in card and "model-index" not in card and "| `model.ckpt-2.index` |" in card
+    assert str(given.parent) not in card, "the path is the user's own"
+    assert "all as recorded" in make(offline, "verify", f"CHECKPOINT={given}")
+
+
 def test_a_frozen_graph_needs_no_tensorflow_1(given, tiny, offline, tmp_path):
     """Its environment is not there, and neither is a Python 3.7."""
     environments = (offline / ".tox").resolve()
@@ -110,6 +123,8 @@ def test_what_is_given_lies_apart_from_the_profiles_own_run(given, tiny):
         ("pb", "CHECKPOINT=docs", "docs: no config.json in it: CHECKPOINT= takes a path up to model.ckpt-N, or"),
         ("ir", "PB=/nowhere/frozen.pb", "/nowhere/frozen.pb: no such file or folder"),
         ("fc", "PB=README.md", "make fc: a .pb holds no classifier head: add CHECKPOINT="),
+        ("huggingface", "PB=README.md", "make huggingface: a .pb holds no classifier head: add CHECKPOINT="),
+        ("onnx", "PB=README.md", "make onnx: a .pb holds no classifier head: add CHECKPOINT="),
         ("int8", "PB=README.md", "make int8: a .pb holds no classifier head: add CHECKPOINT="),
         ("ablation", "CHECKPOINT=/nowhere/x", "/nowhere/x.index: no such file"),
         ("pb", "META_GRAPH=README.md", "META_GRAPH=README.md: add CHECKPOINT=, whose weights it is for"),

@@ -17,6 +17,8 @@ ENTRIES = {
     "openvino (predict)": "infer.__main__",
     "classifier": "infer.convert",
     "int8": "infer.quantize",
+    "huggingface": "export.huggingface",
+    "onnx": "export.onnx",
 }
 
 

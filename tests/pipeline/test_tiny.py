@@ -63,7 +63,8 @@ def test_another_set_of_parameters_moves_the_last_one_aside_and_back(built, tmp_
     assert "result1: --num_train_epochs was 8.0, is 1.0" in output
     assert (build / "result1/model.ckpt-8.index").is_file()
     (aside,) = (build / "earlier").iterdir()
-    for name in ("result1", "result2", "bert-finetune.pb", "weight.npy", "classifier.bin", "int8", "predict"):
+    following = "result2", "bert-finetune.pb", "weight.npy", "classifier.bin", "int8", "huggingface", "predict"
+    for name in ("result1", *following):
         assert not (build / name).exists() or name == "result1"
         assert (aside / name).exists()
     assert "5 records" in make(checkout, "verify", TINY)  # pretrained, reviews, features, patch, result1
@@ -77,7 +78,7 @@ def test_another_set_of_parameters_moves_the_last_one_aside_and_back(built, tmp_
 def test_verify_names_what_differs(built, tmp_path):
     checkout = copy_checkout(tmp_path / "checkout", build=built)
     build = checkout / "build/tiny"
-    assert make(checkout, "verify", TINY).startswith("13 records, ")
+    assert make(checkout, "verify", TINY).startswith("15 records, ")
     record = build / "result1.record.json"
     whole = record.read_text()
     record.write_text(whole.replace('"--learning_rate=5e-4"', '"--learning_rate=5e-5"'))

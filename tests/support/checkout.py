@@ -13,7 +13,7 @@ from modules import ROOT
 
 NOT_COPIED = shutil.ignore_patterns(".git", ".tox", "build", "__pycache__", ".*_cache")
 LEFT = shutil.ignore_patterns("earlier", "seeds", "ablation", "compare*", "bench", "heldout", "*.part", "*.cache")
-BUILT = ("predict", "classifier", "int8", "PROFILE=tiny")
+BUILT = ("predict", "classifier", "int8", "huggingface", "onnx", "PROFILE=tiny")
 # In probability: what FP32 implementations of tiny's model differ by is below it, what a mistake changes far above.
 FP32 = 5e-6
 
@@ -86,6 +86,7 @@ def environments():
         ".tox/openvino-current.stamp",
         ".tox/report.stamp",
         ".tox/huggingface.stamp",
+        ".tox/wheel.stamp",
     )
     made = subprocess.run(["make", "--question", *stamps], cwd=ROOT, env=clean_environment())
     assert made.returncode == 0, "the environments are out of date: run `make test`"
@@ -93,7 +94,7 @@ def environments():
 
 @pytest.fixture(scope="session")
 def built():
-    """The build of this checkout's own `make predict classifier int8 PROFILE=tiny`; only to be read."""
+    """This checkout's own build/tiny, with all that BUILT names; only to be read."""
     make(ROOT, "-j2", *BUILT)
     return ROOT / "build/tiny"
 
