@@ -35,9 +35,9 @@ def read_trained(model, pb):
     except (OSError, ValueError) as error:
         sys.exit(str(error))
     encoder = convert_encoder(pb)
-    weights, num_heads = read_weights(encoder)
+    weights, num_heads, hidden_act = read_weights(encoder)
     *head, _ = load_head(Path(model).parent, encoder.output(0).shape[1])
-    return Trained(encoder, weights, num_heads, "gelu", tuple(head), classifier, *info)
+    return Trained(encoder, weights, num_heads, hidden_act, tuple(head), classifier, *info)
 
 
 def sizes(trained):

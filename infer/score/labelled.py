@@ -13,6 +13,7 @@ import pyarrow as pa
 from infer.score.bad_rows import name_of
 from infer.score.files import format_of
 from infer.score.reading import LISTED, open_source, shown
+from infer.text.labels import is_printable
 
 LABEL_COLUMNS = ("label", "labels", "sentiment", "class", "category")  # the first that is there, in any case
 FLAG = "--label_column (make: LABEL_COLUMN=)"
@@ -68,7 +69,7 @@ def to_label(value, names):
     if not isinstance(value, (str, int, float)):
         raise ValueError(f"its label is {type(value).__name__}, not text or a whole number")
     label = str(value).strip()
-    if not label or not label.isprintable():
+    if not label or not is_printable(label):
         raise ValueError("its label is not printable" if label else "no label")
     return label
 
