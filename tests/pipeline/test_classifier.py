@@ -1,6 +1,8 @@
 """The classifier made of a real run, on today's OpenVINO and on openvino-dev's, against the guide's path."""
 
 import ast
+import html
+import json
 import os
 import re
 import shutil
@@ -96,6 +98,38 @@ def convert(checkout, pb, build, output):
     command = [ROOT / ".tox/openvino-current/bin/python", "-m", "infer.convert", "classifier", pb, output]
     given = f"--vocab_file={build}/pretrained/vocab.txt"
     return subprocess.run([*command, given], cwd=checkout, env=clean_environment(), capture_output=True, text=True)
+
+
+def test_a_head_of_three_labels_is_in_the_classifier_with_their_names(tiny, expected, tmp_path):
+    """Beside the two labels of the real head there is a third, whose answers follow from theirs."""
+    build = tiny / "build/tiny"
+    for name in ("bert-finetune.xml", "bert-finetune.bin", "bert-finetune.pb"):
+        shutil.copy(build / name, tmp_path)
+    weight, bias = (np.load(build / name) for name in ("weight.npy", "bias.npy"))
+    np.save(tmp_path / "weight.npy", np.concatenate([weight, weight.mean(0, keepdims=True)]))
+    np.save(tmp_path / "bias.npy", np.concatenate([bias, bias.mean(keepdims=True)]))
+    (tmp_path / "labels.txt").write_text('Sci-Fi & "Fantasy"\nso, so\n很好\n')
+    done = convert(ROOT, tmp_path / "bert-finetune.pb", build, tmp_path / "classifier.xml")
+    assert done.returncode == 0, done.stderr
+    powers = np.column_stack([expected, np.sqrt(expected.prod(1))])
+    wanted = powers / powers.sum(1, keepdims=True)
+    vocab = f"--vocab_file={build}/pretrained/vocab.txt"
+    for environment, model, *given in (
+        ("openvino", "bert-finetune.xml", vocab),
+        ("openvino-current", "classifier.xml"),
+    ):
+        got = infer(environment, "-m", tmp_path / model, *given, *REVIEWS)
+        np.testing.assert_allclose(got, wanted, atol=FP32, rtol=0)
+    info = (tmp_path / "classifier.xml").read_text()
+    assert json.loads(html.unescape(re.search('<labels value="(.*?)"', info)[1])) == [
+        'Sci-Fi & "Fantasy"',
+        "so, so",
+        "很好",
+    ]
+    (tmp_path / "labels.txt").write_text("one\nanother\n")
+    done = convert(ROOT, tmp_path / "bert-finetune.pb", build, tmp_path / "another.xml")
+    assert done.returncode == 1 and "labels.txt: 2 labels, but the model has 3: they belong" in done.stderr
+    assert len(done.stderr.splitlines()) == 1 and not (tmp_path / "another.xml").exists()
 
 
 @pytest.mark.parametrize(

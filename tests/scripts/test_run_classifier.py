@@ -104,15 +104,15 @@ def test_three_labels_are_trained_and_evaluated_and_predicted_by_name(tiny, tmp_
     texts = ["a fine film", "a dull film", "great fun", "no fun at all", "loved it", "who knows", "it is a film"]
     rows = [(text, i % 3) for i, text in enumerate(texts)]
     write_labels(tmp_path, names)
-    write_examples(tmp_path, train=5 * rows, test=rows)
+    write_examples(tmp_path, train=30 * rows, test=rows)
     features, out = write_features(tmp_path, tiny), tmp_path / "out"
-    given = flags(tiny, features, out, learning_rate=1e-3)
+    given = flags(tiny, features, out, learning_rate=2e-3)
     done = run("run_classifier.py", "--do_train=true", "--do_eval=true", *given)
     assert done.returncode == 0, done.stderr
     assert read_labels(out) == names
 
     (tmp_path / "reviews.txt").write_text("".join(text + "\n" for text in texts))
-    given = flags(tiny, features, tmp_path / "predict", init_checkpoint=f"{out}/model.ckpt-8")
+    given = flags(tiny, features, tmp_path / "predict", init_checkpoint=f"{out}/model.ckpt-52")
     done = run("run_classifier_predict.py", "--do_predict=true", f"--predict_file={tmp_path}/reviews.txt", *given)
     assert done.returncode == 0, done.stderr
     predicted = np.loadtxt(str(tmp_path / "predict" / "test_results.tsv")).argmax(1)
@@ -120,12 +120,13 @@ def test_three_labels_are_trained_and_evaluated_and_predicted_by_name(tiny, tmp_
     assert [ast.literal_eval(line[line.rindex("), ") + 2 : -1].strip()) for line in printed] == [
         names[label] for label in predicted
     ]
+    assert len(set(predicted)) > 1
     counts = np.zeros((3, 3), int)
     np.add.at(counts, ([label for _, label in rows], predicted), 1)
     by_label = (out / "eval_by_label.txt").read_text(encoding="utf-8")
     assert by_label == write_metrics(counts, names)
     results = read_results(str(out))
-    assert results["eval_accuracy"] == pytest.approx(np.trace(counts) / 7, abs=1e-6) and results["global_step"] == 8
+    assert results["eval_accuracy"] == pytest.approx(np.trace(counts) / 7, abs=1e-6) and results["global_step"] == 52
     assert [results["macro_" + name] for name in ("precision", "recall", "f1")] == pytest.approx(
         precision_recall_f1(counts).mean(axis=1).tolist(), abs=1e-6
     )
