@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 from bert import modeling
 
-from infer.ports import OUTPUT
+from infer.ports import INPUT_NODE, OUTPUT
 from tf1.hub import config_from_shapes
 
 upstreams_activation = modeling.get_activation
@@ -59,6 +59,9 @@ def read_graph(graph_def, shapes):
     if not heads:
         raise ValueError("no attention of BERT's in it")
     _, num_heads, length, size = heads[0].outputs[0].shape.as_list()
+    for operation in operations:
+        if operation.name == INPUT_NODE:  # in a module's graph no length is known
+            length = operation.outputs[0].shape[1].value
     spelt_out = {"gelu_erf": "Erf", "gelu": "Pow", "relu": "Relu", "tanh": "Tanh"}
     activation = next((name for name, operation in spelt_out.items() if operation in types), "linear")
     config = dict(config_from_shapes(shapes), num_attention_heads=num_heads, hidden_act=activation)
