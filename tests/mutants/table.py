@@ -68,7 +68,8 @@ MUTANTS = [
            "tf1", "tests/tf1/test_pretrained.py"),
     Mutant("kernels not transposed", "tf1/hugging_face.py", "tensor.T if", "tensor if",
            "tf1", "tests/tf1/test_pretrained.py"),
-    Mutant("a graph with dropout frozen", "ckpt_to_pb.py", 'return "its own has dropout"', "pass", *FREEZE),
+    Mutant("a graph with dropout frozen", "ckpt_to_pb.py", 'node.op == "RandomUniform" for node in graph_def.node):',
+           "False for node in graph_def.node):", *FREEZE),
     Mutant("five features taken for four", "ckpt_to_pb.py", "if ports != [*INPUTS]:", "if not ports:", *FREEZE),
     Mutant("a batch of one size frozen", "ckpt_to_pb.py", "if batch != -1:", "if batch == 0:", *FREEZE),
     # Training.

@@ -37,11 +37,11 @@ def small_graph(names=FOUR, batch=None, dtype=tf.float32, dropout=False):
     [
         ({}, None, None),
         ({}, 16, None),
-        ({}, 32, "its own is of length 16"),
-        ({"batch": 32}, None, "its own is for batches of 32"),
-        ({"names": FIVE}, None, "its own reads IteratorGetNext:0, IteratorGetNext:1, IteratorGetNext:4"),
-        ({"dtype": tf.float16}, None, "its own is not of float32"),
-        ({"dropout": True}, None, "its own has dropout"),
+        ({}, 32, "the checkpoint's own is of length 16"),
+        ({"batch": 32}, None, "the checkpoint's own is for batches of 32"),
+        ({"names": FIVE}, None, "the checkpoint's own reads IteratorGetNext:0, IteratorGetNext:1, IteratorGetNext:4"),
+        ({"dtype": tf.float16}, None, "the checkpoint's own is not of float32"),
+        ({"dropout": True}, None, "the checkpoint's own has dropout"),
     ],
 )
 def test_the_guides_way_is_taken_where_the_graph_allows(changes, max_seq_length, why):
@@ -89,7 +89,7 @@ def test_l12_without_its_graph_has_as_many_ops(l12, tmp_path):
         shutil.copy(l12 + "/result2/model.ckpt-2" + end, str(tmp_path))
     config = f"--bert_config_file={l12}/pretrained/bert_config.json"
     anew, printed = freeze(tmp_path / "model.ckpt-2", tmp_path / "anew.pb", config, "--max_seq_length=16")
-    assert "anew.pb: it comes without one, so the graph is built anew, without dropout" in printed
+    assert "anew.pb: the graph is built anew, without dropout: the checkpoint comes without one" in printed
     assert len(anew.node) == 1636
     np.testing.assert_allclose(pooled(anew), pooled(own), atol=1e-6, rtol=0)
 
@@ -98,7 +98,7 @@ def test_l12_without_its_graph_has_as_many_ops(l12, tmp_path):
 def test_a_first_phase_is_frozen_without_dropout(trained, tiny, tmp_path):
     """In a graph whose heads, activation and length are those of its own."""
     graph_def, printed = freeze(f"{trained}/model.ckpt-3", tmp_path / "out.pb")
-    assert "out.pb: its own has dropout, so the graph is built anew, without dropout" in printed
+    assert "out.pb: the graph is built anew, without dropout: the checkpoint's own has dropout" in printed
     assert not any("Random" in node.op for node in graph_def.node)
     first, second = pooled(graph_def, 2)
     assert (first == second).all()
