@@ -44,19 +44,19 @@ def find_obstacle(graph_def, max_seq_length):
       max_seq_length: int, the length to freeze it for, or None for its own.
     """
     if any(node.op == "RandomUniform" for node in graph_def.node):
-        return "its own has dropout"
+        return "the checkpoint's own has dropout"
     variables = [node for node in graph_def.node if node.op in ("VariableV2", "VarHandleOp")]
     if any(node.attr["dtype"].type != tf.float32.as_datatype_enum for node in variables):
-        return "its own is not of float32"
+        return "the checkpoint's own is not of float32"
     read = {name if ":" in name else name + ":0" for node in graph_def.node for name in node.input}
     ports = sorted(name for name in read if name.startswith(INPUT_NODE + ":"))
     if ports != [*INPUTS]:
-        return f"its own reads {', '.join(ports) or 'other inputs'}"
+        return f"the checkpoint's own reads {', '.join(ports) or 'other inputs'}"
     (shapes,) = [node.attr["output_shapes"].list.shape for node in graph_def.node if node.name == INPUT_NODE]
     batch, length = (dim.size for dim in shapes[0].dim)
     if batch != -1:
-        return f"its own is for batches of {batch}"
-    return f"its own is of length {length}" if max_seq_length not in (None, length) else None
+        return f"the checkpoint's own is for batches of {batch}"
+    return f"the checkpoint's own is of length {length}" if max_seq_length not in (None, length) else None
 
 
 def freeze(init_checkpoint, meta, output):
@@ -111,7 +111,7 @@ def freeze_checkpoint(init_checkpoint, variables, max_seq_length):
             return freeze(init_checkpoint, meta, output), None
         config, length = read_graph(graph_def, {name: value.shape for name, value in variables.items()})
     else:
-        why, folder = "it comes without one", os.path.dirname(init_checkpoint)
+        why, folder = "the checkpoint comes without one", os.path.dirname(init_checkpoint)
         config_file = FLAGS.bert_config_file or os.path.join(folder, "bert_config.json")
         if not os.path.isfile(config_file):
             sys.exit(
@@ -149,7 +149,7 @@ def main():
         file.write(graph_def.SerializeToString(deterministic=True))
     os.replace(part, FLAGS.output_file)
     if why:
-        print(f"{FLAGS.output_file}: {why}, so the graph is built anew, without dropout")
+        print(f"{FLAGS.output_file}: the graph is built anew, without dropout: {why}")
     print(f"{FLAGS.output_file}: {len(graph_def.node)} ops")
     dropout = sum(node.op == "RandomUniform" for node in graph_def.node)
     if dropout:

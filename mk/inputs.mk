@@ -70,11 +70,11 @@ endif
 BESIDE := $(if $(CHECKPOINT),$(shell dirname $(call in-shell,$(CHECKPOINT))))
 lies-beside = $(if $(filter $(1),$(COMMAND_LINE)),,$(if $(shell test -e $(call quote,$(BESIDE)/$(2)) && echo there),\
 	$(eval export GIVEN_$(1) := $$(BESIDE)/$(2))$(eval $(1) = @given/$(1))))
+LABEL_NAMES = $(shell ls $(dir $(FINE_TUNED))labels.txt 2> /dev/null)
 ifdef FOLDER
 VOCAB_FILE = $(OUT)/checkpoint/vocab.txt
 BERT_CONFIG_FILE = $(OUT)/checkpoint/bert_config.json
 BESIDE_TOKENIZER = $(OUT)/checkpoint/tokenizer_config.json
-LABEL_NAMES = $(wildcard $(OUT)/checkpoint/labels.txt)
 checkpoint.command = $(TF1) -m tf1.hugging_face $(CHECKPOINT) $(OUT)/checkpoint
 checkpoint.makes = $(OUT)/checkpoint
 checkpoint.goal = pb
@@ -87,8 +87,6 @@ ifndef HUB_MODULE
 $(call lies-beside,VOCAB_FILE,vocab.txt)
 $(call lies-beside,BERT_CONFIG_FILE,bert_config.json)
 endif
-else
-LABEL_NAMES = $(shell ls $(dir $(FINE_TUNED))labels.txt 2> /dev/null)
 endif
 
 ## DO_LOWER_CASE: 1 or 0: lower-case texts and strip accents, or not, whatever the vocabulary and its configuration say

@@ -9,11 +9,11 @@ import numpy as np
 import tensorflow as tf
 from bert import modeling
 
-from infer.ports import OUTPUT
+from infer.ports import INPUT_NODE, OUTPUT
 from tf1.hub import config_from_shapes
 
 upstreams_activation = modeling.get_activation
-HEADS = re.compile("bert/encoder/layer_0/attention/self/transpose$")  # (batch, heads, length, size)
+HEADS = re.compile(r"bert/encoder/layer_\d+/attention/self/transpose$")  # (batch, heads, length, size)
 ACTIVATION = re.compile("bert/encoder/layer_0/intermediate/dense/")
 
 
@@ -59,11 +59,15 @@ def read_graph(graph_def, shapes):
     if not heads:
         raise ValueError("no attention of BERT's in it")
     _, num_heads, length, size = heads[0].outputs[0].shape.as_list()
+    for operation in operations:
+        if operation.name == INPUT_NODE:  # in a module's graph no length is known
+            length = operation.outputs[0].shape[1].value
     spelt_out = {"gelu_erf": "Erf", "gelu": "Pow", "relu": "Relu", "tanh": "Tanh"}
     activation = next((name for name, operation in spelt_out.items() if operation in types), "linear")
     config = dict(config_from_shapes(shapes), num_attention_heads=num_heads, hidden_act=activation)
-    if num_heads * size != config["hidden_size"]:
-        raise ValueError(f"its hidden size is {num_heads * size}, the checkpoint's {config['hidden_size']}")
+    found, wanted = (num_heads * size, len(heads)), (config["hidden_size"], config["num_hidden_layers"])
+    if found != wanted:
+        raise ValueError(f"its hidden size and number of layers are {found}, the checkpoint's {wanted}")
     return config, length
 
 

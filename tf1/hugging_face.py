@@ -253,7 +253,7 @@ def convert(folder, output_dir):
         check_known(variables, shapes)
     except ValueError as error:
         sys.exit(f"{folder}: {error}")
-    save(variables, os.path.join(output_dir, "model.ckpt"))
+    save(dict(variables, global_step=np.int64(0)), os.path.join(output_dir, "model.ckpt"))
     with open(os.path.join(output_dir, "bert_config.json"), "w") as file:
         file.write(json.dumps(config, indent=2, sort_keys=True) + "\n")
 

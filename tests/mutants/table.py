@@ -24,6 +24,7 @@ INT8 = "openvino-current", "tests/infer/test_quantize.py", "test"
 DROPOUT = "tf1", "tests/scripts/test_dropout.py"
 INPUT = "tf1", "tests/tf1/test_input_fn.py"
 ONNX, HUB, CARD = (("openvino-current", f"tests/export/test_{name}.py") for name in ("onnx", "huggingface", "card"))
+FOLDERS, FREEZE = ("tf1", "tests/tf1/test_hugging_face.py"), ("tf1", "tests/scripts/test_ckpt_to_pb.py")
 PIPELINE = "pipeline", "tests/pipeline/test_tiny.py::test_what_each_stage_leaves", "test"
 
 MUTANTS = [
@@ -55,13 +56,30 @@ MUTANTS = [
     Mutant("graph: segments ignored", BERT, "op.gather(segments, segment_ids,",
            "op.gather(segments, op.multiply(segment_ids, constant(0, np.int32)),", *GRAPH),
     Mutant("graph: another gelu", BERT, '"tanh")', '"erf")', *GRAPH),
+    Mutant("graph: the exact gelu as the other", BERT, '"erf")', '"tanh")', *GRAPH),
     Mutant("graph: scores not scaled", BERT, "key.shape[-1] ** -0.5", "key.shape[-1] ** 0.0", *GRAPH),
     Mutant("labels swapped", "infer/text/labels.py", '["Negative", "Positive"]', '["Positive", "Negative"]',
            "openvino", "tests/inputs/test_reviews.py"),
     Mutant("a head of another phase", "Makefile", "$(TF1) export_fc.py --init_checkpoint=$(FINE_TUNED)",
            "$(TF1) export_fc.py --init_checkpoint=$(or $(CHECKPOINT),$(RESULT1))", *PIPELINE),
-    Mutant("graph and head of the first phase", "Makefile", "$(or $(CHECKPOINT),$(RESULT2))",
-           "$(or $(CHECKPOINT),$(RESULT1))", *PIPELINE),
+    Mutant("graph and head of the first phase", "Makefile", "$(CHECKPOINT),$(RESULT2))",
+           "$(CHECKPOINT),$(RESULT1))", *PIPELINE),
+    # Checkpoints that others left.
+    Mutant("a cased vocabulary lower-cased", "infer/text/vocab.py", "return not cased", "return True",
+           "openvino-current", "tests/infer/text/test_vocab.py"),
+    Mutant("a module always uncased", "tf1/hub.py", "tf.constant(do_lower_case)})", "tf.constant(True)})",
+           "tf1", "tests/tf1/test_hub.py", "test"),
+    Mutant("Hugging Face's gelu as Google's", "tf1/hugging_face.py", '("gelu", "gelu_python"), "gelu_erf"',
+           '("gelu", "gelu_python"), "gelu"', *FOLDERS),
+    Mutant("another epsilon let in", "tf1/hugging_face.py", '    "layer_norm_eps": 1e-12,', "", *FOLDERS),
+    Mutant("bfloat16 by half", "tf1/hugging_face.py", "<< 16).view", "<< 15).view",
+           "tf1", "tests/tf1/test_pretrained.py"),
+    Mutant("kernels not transposed", "tf1/hugging_face.py", "tensor.T if", "tensor if",
+           "tf1", "tests/tf1/test_pretrained.py"),
+    Mutant("a graph with dropout frozen", "ckpt_to_pb.py", 'node.op == "RandomUniform" for node in graph_def.node):',
+           "False for node in graph_def.node):", *FREEZE),
+    Mutant("five features taken for four", "ckpt_to_pb.py", "if ports != [*INPUTS]:", "if not ports:", *FREEZE),
+    Mutant("a batch of one size frozen", "ckpt_to_pb.py", "if batch != -1:", "if batch == 0:", *FREEZE),
     # Training.
     Mutant("dropout left on in prediction", "run_classifier.py", "bert_config, is_training, *inputs",
            "bert_config, True, *inputs", "tf1", "tests/scripts/test_model_fn.py"),

@@ -10,9 +10,45 @@ import tensorflow as tf
 from modules import run
 from training import PORTS, cut, fails, spoilt
 
-pytestmark = pytest.mark.process
+from ckpt_to_pb import find_obstacle
+
+FOUR = ("input_ids", "input_mask", "label_ids", "segment_ids")
+FIVE = ("input_ids", "input_mask", "is_real_example", "label_ids", "segment_ids")
 
 
+def small_graph(names=FOUR, batch=None, dtype=tf.float32, dropout=False):
+    """Returns the GraphDef of something that reads ids of length 16 by the ports that these features get."""
+    with tf.Graph().as_default() as graph:
+        shape = tf.TensorShape([batch, 16])
+        types, shapes = (dict.fromkeys(names, value) for value in (tf.int32, shape))
+        features = tf.compat.v1.data.Iterator.from_structure(types, shapes).get_next()
+        with tf.compat.v1.variable_scope("bert"):
+            weight = tf.compat.v1.get_variable("weight", [16, 4], dtype)
+        ids = tf.add_n([features[name] for name in ("input_ids", "input_mask", "segment_ids")])
+        output = tf.matmul(tf.cast(ids, dtype), weight)
+        if dropout:
+            output += tf.random.uniform([4])
+        tf.tanh(output, name="output")
+        return tf.compat.v1.graph_util.extract_sub_graph(graph.as_graph_def(), ["output"])
+
+
+@pytest.mark.parametrize(
+    "changes, max_seq_length, why",
+    [
+        ({}, None, None),
+        ({}, 16, None),
+        ({}, 32, "the checkpoint's own is of length 16"),
+        ({"batch": 32}, None, "the checkpoint's own is for batches of 32"),
+        ({"names": FIVE}, None, "the checkpoint's own reads IteratorGetNext:0, IteratorGetNext:1, IteratorGetNext:4"),
+        ({"dtype": tf.float16}, None, "the checkpoint's own is not of float32"),
+        ({"dropout": True}, None, "the checkpoint's own has dropout"),
+    ],
+)
+def test_the_guides_way_is_taken_where_the_graph_allows(changes, max_seq_length, why):
+    assert find_obstacle(small_graph(**changes), max_seq_length) == why
+
+
+@pytest.mark.process
 def test_l12_freezes_to_the_guides_1636_ops(l12):
     graph_def = tf.compat.v1.GraphDef()
     with open(l12 + "/bert-finetune.pb", "rb") as file:
@@ -46,21 +82,23 @@ def freeze(prefix, path, *more):
     return read_graph(path), done.stdout
 
 
+@pytest.mark.process
 def test_l12_without_its_graph_has_as_many_ops(l12, tmp_path):
     own, _ = freeze(l12 + "/result2/model.ckpt-2", tmp_path / "own.pb")
     for end in (".index", ".data-00000-of-00001"):
         shutil.copy(l12 + "/result2/model.ckpt-2" + end, str(tmp_path))
     config = f"--bert_config_file={l12}/pretrained/bert_config.json"
     anew, printed = freeze(tmp_path / "model.ckpt-2", tmp_path / "anew.pb", config, "--max_seq_length=16")
-    assert "anew.pb: it comes without one, so the graph is built anew, without dropout" in printed
+    assert "anew.pb: the graph is built anew, without dropout: the checkpoint comes without one" in printed
     assert len(anew.node) == 1636
     np.testing.assert_allclose(pooled(anew), pooled(own), atol=1e-6, rtol=0)
 
 
+@pytest.mark.process
 def test_a_first_phase_is_frozen_without_dropout(trained, tiny, tmp_path):
     """In a graph whose heads, activation and length are those of its own."""
     graph_def, printed = freeze(f"{trained}/model.ckpt-3", tmp_path / "out.pb")
-    assert "out.pb: its own has dropout, so the graph is built anew, without dropout" in printed
+    assert "out.pb: the graph is built anew, without dropout: the checkpoint's own has dropout" in printed
     assert not any("Random" in node.op for node in graph_def.node)
     first, second = pooled(graph_def, 2)
     assert (first == second).all()
@@ -82,6 +120,7 @@ def test_a_first_phase_is_frozen_without_dropout(trained, tiny, tmp_path):
     )
 
 
+@pytest.mark.process
 def test_in_a_graph_that_is_given_dropout_stays(trained, tmp_path):
     """As upstream draws it, which OpenVINO converts: tests/pipeline/test_compare.py has it do so."""
     given = f"--meta_graph={trained}/model.ckpt-3.meta"
@@ -92,6 +131,7 @@ def test_in_a_graph_that_is_given_dropout_stays(trained, tmp_path):
     assert (first != second).any() and np.isfinite(first).all()
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     "flags, message",
     [
@@ -122,6 +162,7 @@ def test_what_a_checkpoint_without_its_graph_lacks_is_one_clear_line(flags, mess
     assert not os.listdir(str(tmp_path / "out"))
 
 
+@pytest.mark.process
 def test_a_pretrained_or_missing_checkpoint_is_no_fine_tuned_one(tiny, tmp_path):
     out = [f"--output_file={tmp_path}/out.pb", f"--init_checkpoint={tiny}/bert_model.ckpt"]
     assert "bert_model.ckpt" in fails("ckpt_to_pb.py", *out)
@@ -129,6 +170,7 @@ def test_a_pretrained_or_missing_checkpoint_is_no_fine_tuned_one(tiny, tmp_path)
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     "spoil, message",
     [

@@ -63,7 +63,7 @@ def test_a_folder_becomes_what_google_researchs_scripts_read(changes, tmp_path):
     variables = read_checkpoint(str(output / "model.ckpt"))
     np.testing.assert_array_equal(variables["output_weights"], HEAD["classifier.weight"])
     np.testing.assert_array_equal(variables["output_bias"], HEAD["classifier.bias"])
-    assert len(variables) == len(tensors()) + 2
+    assert len(variables) == len(tensors()) + 3
     assert read_labels(output, 3) == ["bad", "so so", "good"]
     assert (output / "vocab.txt").read_text().split() == TOKENS
     assert json.loads((output / "bert_config.json").read_text())["hidden_act"] == "gelu_erf"
