@@ -298,7 +298,7 @@ transformers reads on, and answers what TensorFlow does not. The same on OpenVIN
 from optimum.intel import OVModelForSequenceClassification
 from transformers import AutoTokenizer
 
-fp32 = {{"INFERENCE_PRECISION_HINT": "f32"}}  # some CPUs take bfloat16 by themselves, which moves probabilities by 0.01
+fp32 = {{"INFERENCE_PRECISION_HINT": "f32"}}  # some CPUs take bfloat16 by themselves, which moves probabilities
 model = OVModelForSequenceClassification.from_pretrained("THIS FOLDER", ov_config=fp32)
 tokenizer = AutoTokenizer.from_pretrained("THIS FOLDER")
 classify = pipeline("text-classification", model, tokenizer=tokenizer, truncation=True)
