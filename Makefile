@@ -14,7 +14,7 @@ endif
 PROFILE ?= minilm
 ## BUILD: the folder of all that is made
 BUILD = build
-## DATA_DIR: your own reviews, laid out as aclImdb is: train/pos/*_N.txt, train/neg/..., test/pos/..., test/neg/...
+## DATA_DIR: your own texts, a folder of train/LABEL/*.txt and test/LABEL/*.txt; or TRAIN=, a file of them
 DATA_DIR =
 ## REVIEWS: reviews to predict, one a line, UTF-8
 REVIEWS = infer/reviews.txt

@@ -20,10 +20,13 @@ def main():
     with tf.Graph().as_default():
         dataset = input_fn({"batch_size": 1})
         features = tf.compat.v1.data.make_one_shot_iterator(dataset).get_next()
-        model_fn = run_classifier.model_fn_builder(bert_config, None, 0, None, None)
+        model_fn = run_classifier.model_fn_builder(bert_config, 2, None, 0, None, None)
         model_fn(features, None, tf.estimator.ModeKeys.PREDICT, {})
+        # Without the head, so that it takes the weights of a model of any number of labels.
+        encoder = [var for var in tf.compat.v1.global_variables() if not var.op.name.startswith("output_")]
+        saver = tf.compat.v1.train.Saver(encoder)
         part = os.path.join(FLAGS.output_dir, "graph.meta.part")
-        tf.compat.v1.train.export_meta_graph(part, saver_def=tf.compat.v1.train.Saver().as_saver_def())
+        tf.compat.v1.train.export_meta_graph(part, saver_def=saver.as_saver_def())
     os.replace(part, part[: -len(".part")])
 
 

@@ -5,9 +5,11 @@ weight.npy and bias.npy are read from the IR's folder, vocab.txt from pretrained
 otherwise (of a model from a TF Hub module it is in module/): the guide's way, one review at a time.
 
 `python -m infer score` scores a file, .csv, .tsv, .json, .jsonl, .parquet or .txt: see `python -m infer score --help`.
+`python -m infer evaluate` measures the classifier on such a file with labels.
 """
 
 import argparse
+import importlib
 import signal
 import sys
 from pathlib import Path
@@ -22,6 +24,7 @@ from infer.text.script import run
 from infer.text.tokenizer import load_tokenizer, read_casing, read_vocab, to_features
 
 GUIDE_REVIEWS = Path(__file__).with_name("reviews.txt")
+COMMANDS = {"score": "infer.score.__main__", "evaluate": "infer.score.evaluate"}  # what reads files of any size
 TOLERANCE = 1e-4  # in probability, between OpenVINO and TensorFlow
 
 
@@ -67,15 +70,15 @@ def predict_fast(args, reviews):
 
 
 def main():
-    if sys.argv[1:2] == ["score"]:
+    if (command := "".join(sys.argv[1:2])) in COMMANDS:
         try:
-            from infer.score import __main__ as score
+            module = importlib.import_module(COMMANDS[command])
         except ModuleNotFoundError as error:
             sys.exit(
-                f"{error.name} is not in this environment: score with .tox/openvino-current/bin/python, or install "
+                f"{error.name} is not in this environment: {command} with .tox/openvino-current/bin/python, or install "
                 "pyarrow and tqdm"
             )
-        return score.main(sys.argv[2:])
+        return module.main(sys.argv[2:])
     parser = argparse.ArgumentParser(
         prog="python -m infer", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

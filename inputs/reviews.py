@@ -133,6 +133,29 @@ def sample(rows, size, rng, split):
     return rng.sample(rows, size)
 
 
+def write_examples(folder, samples, labels):
+    """Makes a folder of train.jsonl, test.jsonl, labels.txt and heldout.txt, completely or not at all.
+
+    Args:
+      folder: Path.
+      samples: {"train": examples, "test": examples}, as of read_aclimdb.
+      labels: list of str, in the order of their ids.
+    """
+    part = folder.with_name(folder.name + ".part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    for split, rows in samples.items():
+        with open(part / (split + ".jsonl"), "w", encoding="utf-8") as file:
+            for row in rows:
+                file.write(json.dumps(row, ensure_ascii=False) + "\n")
+    write_labels(part, labels)
+    with open(part / "heldout.txt", "w", encoding="utf-8") as file:
+        for row in samples["test"][:HELDOUT]:
+            file.write(row["review"].replace("\n", " ") + "\n")
+    shutil.rmtree(folder, ignore_errors=True)
+    part.rename(folder)
+
+
 CORPORA = {"aclimdb": read_aclimdb, "rotten_tomatoes": read_rotten_tomatoes}
 
 
@@ -149,21 +172,10 @@ def main():
     sizes = {"train": args.train_size, "test": args.test_size}
     samples = CORPORA[args.corpus](args.source, sizes, random.Random(args.random_seed))
 
-    part = args.data_dir.with_name(args.data_dir.name + ".part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
     for split, rows in samples.items():
-        with open(part / (split + ".jsonl"), "w", encoding="utf-8") as file:
-            for row in rows:
-                file.write(json.dumps(row, ensure_ascii=False) + "\n")
         positive = sum(row["label"] for row in rows)
         print(f"{split}: {len(rows)} reviews, {positive} positive, from {args.source}")
-    write_labels(part, LABELS)
-    with open(part / "heldout.txt", "w", encoding="utf-8") as file:
-        for row in samples["test"][:HELDOUT]:
-            file.write(row["review"].replace("\n", " ") + "\n")
-    shutil.rmtree(args.data_dir, ignore_errors=True)
-    part.rename(args.data_dir)
+    write_examples(args.data_dir, samples, LABELS)
 
 
 if __name__ == "__main__":

@@ -36,7 +36,8 @@ bench.command = $(REPORT) -m bench $(OUT) --output_dir=$(OUT)/bench/bench.part -
 	--repeats=$(BENCH_REPEATS) --padded_length=$(BENCH_LENGTH) $(if $(BENCH_INT8),,--without_int8)
 bench.makes = $(addprefix $(OUT)/bench/bench.,json md svg png)
 bench.record = $(OUT)/bench/bench.record.json
-bench.reads = $(addprefix $(GUIDE)/,bert-finetune.pb bert-finetune.xml bert-finetune.bin weight.npy bias.npy) $(PEERS)
+bench.reads = $(addprefix $(GUIDE)/,bert-finetune.pb bert-finetune.xml bert-finetune.bin weight.npy bias.npy labels.txt) \
+	$(PEERS)
 $(OUT)/bench/bench.json: $(CLASSIFIER) $(BENCH_INT8) $(PEERS)/fused.onnx $(HUGGINGFACE) $(OUT)/classifier.onnx \
 		$(OUT)/reviews/test.jsonl FORCE \
 		| $(GUIDE) .tox/report.stamp

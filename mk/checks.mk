@@ -6,7 +6,7 @@ EXPORTED := $(call assigned,(export ))
 KNOWN := $(call assigned,(export |override )?)
 # Nor does one that happens to be in the shell by its name reach a command, or Make would work it out for each.
 unexport $(filter-out $(TAKEN_FROM_SHELL) $(EXPORTED),$(KNOWN))
-UNKNOWN := $(firstword $(filter-out MAKE_LOCKED $(KNOWN),$(COMMAND_LINE)))
+UNKNOWN := $(firstword $(filter-out MAKE_LOCKED MAKE_COUNTED $(KNOWN),$(COMMAND_LINE)))
 NEAREST = import difflib, sys; print(*difflib.get_close_matches(sys.argv[1], sys.argv[2:], 1, 0.5))
 nearest = $(shell python3 -c '$(NEAREST)' $(1) $(shell sed -nE 's/^## ([A-Z0-9_]+): .*/\1/p' \
 	Makefile mk/*.mk profiles/minilm.mk) 2> /dev/null)
@@ -21,7 +21,8 @@ wrong = $(shell printf '%s\n' $(foreach name,$(1),'$(name)=$($(name))') \
 	| awk -F= '$$2 !~ /^$(2)$$/ || $$2 <= 0 { print; exit }')
 $(foreach given,$(call wrong,$(COUNTS),[0-9]+),$(error $(given): must be a positive whole number))
 $(foreach given,$(call wrong,$(NUMBERS),[0-9]*\.?[0-9]+(\.|e-?[0-9]+)?),$(error $(given): must be a positive number))
-$(if $(filter 0,$(STEPS) $(STEPS2)),$(error $(TRAIN_SIZE) reviews make no step of TRAIN_BATCH_SIZE=$(TRAIN_BATCH_SIZE)))
+$(if $(filter 0,$(STEPS) $(STEPS2)),\
+	$(error $(TRAIN_COUNT) reviews make no step of TRAIN_BATCH_SIZE=$(TRAIN_BATCH_SIZE)))
 $(if $(shell [ $$(($(TRAIN_BATCH_SIZE) % $(WORKERS))) = 0 ] && echo fits),,\
 	$(error WORKERS=$(WORKERS): can't share TRAIN_BATCH_SIZE=$(TRAIN_BATCH_SIZE) equally))
 $(if $(HOSTS),$(if $(filter-out 1,$(WORKERS)),,$(error HOSTS=$(HOSTS): add WORKERS=, the number of processes in all)))
@@ -32,7 +33,7 @@ $(if $(filter mo frontend,$(CONVERTER)),,$(error CONVERTER='$(CONVERTER)': choos
 OWN_BERT = $(filter VOCAB_FILE BERT_CONFIG_FILE,$(COMMAND_LINE))
 $(if $(and $(HUB_MODULE),$(OWN_BERT)),\
 	$(error $(OWN_BERT): HUB_MODULE=$(call named,$(HUB_MODULE)) has its own: add HUB_MODULE=))
-READ = DATA_DIR REVIEWS CHECKPOINT META_GRAPH PB CHECKSUMS $(OWN_BERT)
+READ = DATA_DIR TRAIN TEST REVIEWS CHECKPOINT META_GRAPH PB CHECKSUMS $(OWN_BERT)
 $(foreach name,$(filter-out CHECKPOINT,$(READ)),$(foreach path,$($(name)),$(if $(call there,$(path)),,\
 	$(error $(call named,$(path)): no such file or folder))))
 missing = $(shell $(inputs); for path; do [ -e "$$path" ] || { printf '%s' "$$path"; exit; }; done)
@@ -42,6 +43,15 @@ $(if $(filter %.csv %.tsv %.json %.jsonl %.ndjson %.parquet %.gz %.bz2 %.zst,$(l
 $(foreach name,CHECKPOINT HUB_MODULE,$(foreach character,* ? [ \,$(if $(findstring ://,$(call named,$($(name)))),,\
 	$(if $(findstring $(character),$(call named,$($(name)))),\
 	$(error $(name)=$(call named,$($(name))): TensorFlow takes $(character) for a pattern: copy it to another name)))))
+$(if $(DATA_DIR),$(if $(call there,$(DATA_DIR),/.),,\
+	$(error DATA_DIR=$(call named,$(DATA_DIR)): is a file: TRAIN= takes it, with TEST= or TEST_SHARE=0.2)))
+$(if $(and $(TRAIN),$(DATA_DIR)),$(error TRAIN= and DATA_DIR=: give one of them))
+$(if $(and $(TEST),$(TEST_SHARE)),$(error TEST= and TEST_SHARE=: give one of them))
+$(if $(TEST),$(if $(TRAIN),,$(error TEST=$(call named,$(TEST)): add TRAIN=, a file to train on)))
+$(if $(TRAIN),$(if $(TEST)$(TEST_SHARE),,\
+	$(error TRAIN=$(call named,$(TRAIN)): add TEST=, a file to evaluate on, or TEST_SHARE=0.2)))
+$(foreach name,LABEL_COLUMN LABELS TEST_SHARE,$(if $($(name)),$(if $(OWN)$(filter evaluate,$(MAKECMDGOALS)),,\
+	$(error $(name)=$(call named,$($(name))): is for texts of your own: add TRAIN= or DATA_DIR=))))
 comma = ,
 $(if $(filter mo,$(CONVERTER)),$(if $(findstring $(comma),$(call named,$(PB))),\
 	$(error PB=$(call named,$(PB)): mo takes it for two at the comma: copy it to another name)))
@@ -50,8 +60,8 @@ $(if $(CHECKPOINT),$(if $(call there,$(CHECKPOINT),.index),,\
 $(foreach module,$(filter-out $(BUILD)/$(PROFILE)/hub-module,$(HUB_MODULE)),\
 	$(if $(findstring ://,$(call named,$(module))),,$(if $(call there,$(module),/.),,\
 	$(error $(call named,$(module)): no such folder: give the folder of a TF Hub module, or its URL))))
-$(if $(PB),$(if $(CHECKPOINT),,$(foreach goal,$(filter fc predict heldout classifier int8 huggingface onnx score bench,\
-	$(MAKECMDGOALS)),\
+$(if $(PB),$(if $(CHECKPOINT),,$(foreach goal,\
+	$(filter fc predict heldout classifier int8 huggingface onnx score evaluate bench,$(MAKECMDGOALS)),\
 	$(error make $(goal): a .pb holds no classifier head: add CHECKPOINT=))))
 $(if $(CHECKPOINT)$(PB),$(foreach goal,$(filter result1 result2 ablation compare tensorboard,$(MAKECMDGOALS)),\
 	$(error make $(goal) is about the phases of a run of one's own: leave out CHECKPOINT= and PB=)))
@@ -68,6 +78,8 @@ misnamed = $(shell $(if $(filter INPUT,$(1)),$(inputs),set -- $(call in-shell,$(
 	[ -d "$$path" ] || printf '%s\n' "$$path"; done | grep -viE '\.$(2)$$' | head -n 1)
 FORMATS = ((csv|tsv|jsonl|ndjson|json|txt)(\.(gz|bz2|zst))?|parquet)
 LISTED = .csv .tsv .jsonl .ndjson .json .txt, also with .gz .bz2 or .zst after it, or .parquet
+$(foreach goal,$(filter evaluate,$(MAKECMDGOALS)),$(if $(INPUT),,\
+	$(error make evaluate: what to read is missing: add INPUT=labelled.csv)))
 $(foreach goal,$(filter score,$(MAKECMDGOALS)),$(foreach name,INPUT OUTPUT,$(if $($(name)),\
 	$(if $(call misnamed,$(name),$(FORMATS)),\
 	$(error $(name)=$(call misnamed,$(name),$(FORMATS)): must end with one of $(LISTED))),\

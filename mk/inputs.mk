@@ -80,14 +80,28 @@ else
 LABEL_NAMES = $(shell ls $(dir $(FINE_TUNED))labels.txt 2> /dev/null)
 endif
 
-REVIEWS_SOURCE = $(or $(DATA_DIR),$(DOWNLOADS)/$(REVIEWS_ARCHIVE))
-EXAMPLES = $(addprefix $(OUT)/reviews/,train.jsonl test.jsonl heldout.txt)
+## TRAIN: your own texts with labels to train on: a .csv, .tsv, .jsonl, .json or .parquet
+TRAIN =
+## TEST: such a file to evaluate on
+TEST =
+## TEST_SHARE: instead of TEST: this share of TRAIN, or of DATA_DIR's train/, such as 0.2
+TEST_SHARE =
+## LABEL_COLUMN: of TRAIN, TEST and make evaluate: the column of the labels, if it is not called label or the like
+LABEL_COLUMN =
+## LABELS: of TRAIN or DATA_DIR: the labels in the order of their ids, if not sorted: LABELS="a b c", or with commas
+LABELS =
+REVIEWS_SOURCE = $(or $(strip $(TRAIN) $(TEST)),$(DATA_DIR),$(DOWNLOADS)/$(REVIEWS_ARCHIVE))
+REVIEWS_ENVIRONMENT = $(if $(OWN),openvino-current,tools)
+EXAMPLES = $(addprefix $(OUT)/reviews/,train.jsonl test.jsonl labels.txt heldout.txt)
 reviews: $(EXAMPLES)  ## a seeded sample of reviews, to train on and to evaluate on
-reviews.command = $(TOOLS) -m inputs.reviews $(if $(DATA_DIR),aclimdb,$(CORPUS)) $(REVIEWS_SOURCE) \
-	--train_size=$(TRAIN_SIZE) --test_size=$(TEST_SIZE) --random_seed=$(RANDOM_SEED) $(OUT)/reviews
+own-texts = $(CURRENT) -m inputs.own $(TRAIN:%=--train=%) $(TEST:%=--test=%) $(if $(TRAIN),,$(DATA_DIR:%=--folder=%)) \
+	$(TEST_SHARE:%=--test_share=%) $(LABEL_COLUMN:%=--label_column=%) $(LABELS:%=--labels=%) $(if $(TRAIN),$(READING))
+reviews.command = $(if $(OWN),$(own-texts),$(TOOLS) -m inputs.reviews $(CORPUS) $(REVIEWS_SOURCE)) \
+	$(foreach name,$(SIZES),--$(if $(filter TRAIN%,$(name)),train,test)_size=$($(name))) \
+	--random_seed=$(RANDOM_SEED) $(OUT)/reviews
 reviews.makes = $(OUT)/reviews
 reviews.flags = $(trains)
-$(EXAMPLES) &: $(REVIEWS_SOURCE) FORCE | .tox/tools.stamp
+$(EXAMPLES) &: $(REVIEWS_SOURCE) FORCE | .tox/$(REVIEWS_ENVIRONMENT).stamp
 	$(call stage,reviews)
 
 # A model that is none, and a length that it has no positions for, are found before anything older goes.

@@ -4,7 +4,8 @@ ifeq ($(wildcard profiles/$(PROFILE).mk),)
 $(error unknown profile '$(PROFILE)': choose one of $(basename $(notdir $(wildcard profiles/*.mk))))
 endif
 include profiles/$(PROFILE).mk
-GIVEN := $(strip $(foreach name,DATA_DIR HUB_MODULE CHECKPOINT PB,$(if $($(name)),$(filter $(name),$(COMMAND_LINE)))))
+GIVEN := $(strip $(foreach name,DATA_DIR TRAIN HUB_MODULE CHECKPOINT PB,\
+	$(if $($(name)),$(filter $(name),$(COMMAND_LINE)))))
 override HUB_MODULE := $(patsubst %/,%,$(HUB_MODULE))
 override DATA_DIR := $(patsubst %/,%,$(DATA_DIR))
 override OFFLINE := $(filter-out 0,$(OFFLINE))
@@ -18,8 +19,14 @@ OUT_END := $(if $(GIVEN),$(shell printf -- '-%s' $(foreach name,$(GIVEN),$(call 
 OUT = $(PROFILE_OUT)$(OUT_END)
 PREDICTIONS = $(OUT)/predict
 
-STEPS := $(shell awk 'BEGIN { print int($(TRAIN_SIZE) / $(TRAIN_BATCH_SIZE) * $(EPOCHS)) }' 2> /dev/null)
-STEPS2 := $(shell awk 'BEGIN { print int($(TRAIN_SIZE) / $(TRAIN_BATCH_SIZE) * $(EPOCHS2)) }' 2> /dev/null)
+# Of one's own texts all are taken, unless a size is given: how many, `make reviews` finds out first.
+OWN := $(or $(TRAIN),$(DATA_DIR))
+SIZES := $(filter TRAIN_SIZE TEST_SIZE,$(if $(OWN),$(COMMAND_LINE),TRAIN_SIZE TEST_SIZE))
+TRAIN_COUNT := $(or $(if $(filter TRAIN_SIZE,$(SIZES)),,$(shell cat $(OUT)/reviews/train.jsonl 2> /dev/null \
+	| awk 'END { if (NR) print NR }')),$(TRAIN_SIZE))
+
+STEPS := $(shell awk 'BEGIN { print int($(TRAIN_COUNT) / $(TRAIN_BATCH_SIZE) * $(EPOCHS)) }' 2> /dev/null)
+STEPS2 := $(shell awk 'BEGIN { print int($(TRAIN_COUNT) / $(TRAIN_BATCH_SIZE) * $(EPOCHS2)) }' 2> /dev/null)
 
 # Several workers share every batch, on HOSTS or on this machine.
 SEVERAL = $(filter-out 1,$(WORKERS))

@@ -142,7 +142,7 @@ def refuse_to_train(args, difference):
         )
     sys.exit(
         f"{why}: there is none in {folder}, but in {', '.join(folders)}: "
-        "add DATA_DIR=, HUB_MODULE= or CHECKPOINT= as it was made with, or run `make result2` first"
+        "add DATA_DIR=, TRAIN=, HUB_MODULE= or CHECKPOINT= as it was made with, or run `make result2` first"
     )
 
 

@@ -1,18 +1,18 @@
 # Inference to ship, on today's OpenVINO: one IR that is the classifier, and what is made of it.
 
-## INPUT: of make score: a .csv, .tsv, .jsonl, .json, .parquet or .txt of reviews, or .gz; several, or a folder of them
+## INPUT: of make score and evaluate: a .csv, .tsv, .jsonl, .json, .parquet or .txt, or .gz; several, or a folder
 INPUT =
 ## OUTPUT: of make score: the file to write, in any of these formats
 OUTPUT =
-## TEXT_COLUMN: of make score: the column of the reviews, if it is not called review, text or sentence
+## TEXT_COLUMN: of INPUT, TRAIN and TEST: the column of the texts, if it is not called review, text or sentence
 TEXT_COLUMN =
-## ENCODING: of make score: that of INPUT, if it is not UTF-8, such as cp1252 or utf-16
+## ENCODING: of INPUT, TRAIN and TEST, if it is not UTF-8, such as cp1252 or utf-16
 ENCODING =
-## DELIMITER: of make score: comma, semicolon, tab or pipe, if that of a .csv or .tsv is not recognised
+## DELIMITER: of INPUT, TRAIN and TEST: comma, semicolon, tab or pipe, if that of a .csv or .tsv is not recognised
 DELIMITER =
-## QUOTES: of make score: in a quoted field a quote is doubled or after a backslash; none: they are text
+## QUOTES: of INPUT, TRAIN and TEST: in a quoted field a quote is doubled or after a backslash; none: they are text
 QUOTES =
-## NO_HEADER: of make score: 1 if the first line of a .csv or .tsv is a row
+## NO_HEADER: of INPUT, TRAIN and TEST: 1 if the first line of a .csv or .tsv is a row
 NO_HEADER =
 ## ENGINE: of make score: what scores, local or ray
 ENGINE =
@@ -76,13 +76,20 @@ $(WHEEL): pyproject.toml LICENSE $(sort $(wildcard infer/*.py infer/*.txt infer/
 # What is scored is the user's own, wherever it lies: no stage of the build, so it leaves no record.
 # One file, whatever it is called, or several, or a pattern: the arguments of a shell.
 inputs = set -- $(call in-shell,$(INPUT)); [ -e "$$1" ] || set -- $$1
+READING = $(TEXT_COLUMN:%=--text_column=%) $(ENCODING:%=--encoding=%) $(DELIMITER:%=--delimiter=%) \
+	$(QUOTES:%=--quotes=%) $(if $(filter-out 0,$(NO_HEADER)),--no_header)
+reading = $(subst --text_column=$(TEXT_COLUMN),--text_column=$(call in-shell,$(TEXT_COLUMN)),$(READING))
 SCORER = $(if $(filter ray,$(ENGINE)),ray,openvino-current)
 score: $(CLASSIFIER) | .tox/$(SCORER).stamp  ## score INPUT=reviews.csv into OUTPUT=scored.csv, or other formats
 	@echo "scoring with $(OUT)/classifier.xml"
 	@$(inputs); env --block-signal=INT STAGE=score .tox/$(SCORER)/bin/python -m infer score -m $(OUT)/classifier.xml \
-	  -d $(call in-shell,$(DEVICE)) $(ENGINE:%=--engine=%) $(RAY_ADDRESS:%=--ray_address=%) \
-	  $(if $(TEXT_COLUMN),--text_column=$(call in-shell,$(TEXT_COLUMN))) $(ENCODING:%=--encoding=%) \
-	  $(DELIMITER:%=--delimiter=%) $(QUOTES:%=--quotes=%) $(if $(filter-out 0,$(NO_HEADER)),--no_header) \
+	  -d $(call in-shell,$(DEVICE)) $(ENGINE:%=--engine=%) $(RAY_ADDRESS:%=--ray_address=%) $(reading) \
 	  "$$@" $(call in-shell,$(OUTPUT))
 
-.PHONY: classifier int8 huggingface onnx wheel score
+evaluate: $(CLASSIFIER) | .tox/openvino-current.stamp  ## measure it on INPUT=labelled.csv: by label, confusion matrix
+	@echo "evaluating $(OUT)/classifier.xml"
+	@$(inputs); env --block-signal=INT STAGE=evaluate $(CURRENT) -m infer evaluate -m $(OUT)/classifier.xml \
+	  -d $(call in-shell,$(DEVICE)) $(reading) \
+	  $(if $(LABEL_COLUMN),--label_column=$(call in-shell,$(LABEL_COLUMN))) "$$@"
+
+.PHONY: classifier int8 huggingface onnx wheel score evaluate

@@ -14,9 +14,10 @@ import numpy as np
 from google.protobuf.message import DecodeError
 from tensorboard.compat.proto.graph_pb2 import GraphDef
 
+from infer.text.labels import read_labels
 from infer.text.script import run
 from report.metrics import BINS, measure, read_probabilities, spread
-from report.page import table, write
+from report.page import escape, table, write
 from report.plots import plot_ablation, render
 
 VARIANTS = {
@@ -44,7 +45,7 @@ def count_ops(path, target):
     return len(graph.node), sum(bool(DROPOUT.search(node.name)) for node in graph.node)
 
 
-def read_variant(folder, seed, variant):
+def read_variant(folder, seed, variant, num_labels):
     """Reads one variant of one seed.
 
     Returns: (row, labels): a dict of seed, variant, ops, dropout_ops, ir_bytes, runs (of each what
@@ -64,7 +65,7 @@ def read_variant(folder, seed, variant):
     files = sorted(path.glob("probabilities-*.tsv"))
     if not files:
         sys.exit(f"{path}/probabilities-1.tsv: no such file: make it with `make ablation`")
-    repeats = [read_probabilities(file) for file in files]
+    repeats = [read_probabilities(file, num_labels) for file in files]
     for file, (labels, _) in zip(files, repeats, strict=True):
         if not np.array_equal(labels, repeats[0][0]):
             sys.exit(f"{file}: its labels are not those of {files[0]}: remove {path} and run `make ablation` again")
@@ -74,15 +75,16 @@ def read_variant(folder, seed, variant):
     row |= {"accuracy_std": None, "p_positive_std": None, "changed": None}
     if len(repeats) > 1:
         row["accuracy_std"] = float(np.std([run["accuracy"] for run in row["runs"]], ddof=1))
-        row |= spread(np.array([probabilities for _, probabilities in repeats]))
+        row |= spread(repeats[0][0], np.array([probabilities for _, probabilities in repeats]))
     return row, repeats[0][0]
 
 
-def read_seeds(folders):
+def read_seeds(folders, num_labels):
     """Reads all variants of all seeds.
 
     Args:
       folders: {seed: folder}.
+      num_labels: int.
     Returns: the content of results.json: ece_bins, reviews (their number), same_reviews (whether all seeds have the
       same labels in the same order), variants {name: title}, rows (as read_variant).
     Raises: SystemExit.
@@ -91,7 +93,7 @@ def read_seeds(folders):
     for seed, folder in folders.items():
         labels = None
         for variant in VARIANTS:
-            row, variant_labels = read_variant(folder, seed, variant)
+            row, variant_labels = read_variant(folder, seed, variant, num_labels)
             labels = variant_labels if labels is None else labels
             if not np.array_equal(variant_labels, labels):
                 sys.exit(
@@ -120,8 +122,13 @@ def ops_and_size(rows):
     return cells
 
 
-def to_markdown(results):
-    """Returns the tables and the conclusion on results.json's content, without heading and picture."""
+def to_markdown(results, labels):
+    """Returns the tables and the conclusion on results.json's content, without heading and picture.
+
+    Args:
+      results: as read_seeds returns it.
+      labels: list of str.
+    """
     by_variant = {
         variant: [row for row in results["rows"] if row["variant"] == variant] for variant in results["variants"]
     }
@@ -150,12 +157,12 @@ def to_markdown(results):
     if repeated:
         parts += [
             "One model on the same reviews, run after run (sd: standard deviation):",
-            spread_table(results, repeated),
+            spread_table(results, repeated, labels),
         ]
     return "\n\n".join(part.strip() for part in [*parts, conclusion(by_variant)]) + "\n"
 
 
-def spread_table(results, rows):
+def spread_table(results, rows, labels):
     """Returns the table of how much the runs of each row differ."""
     cells = [
         [
@@ -168,7 +175,15 @@ def spread_table(results, rows):
         ]
         for row in rows
     ]
-    header = ["variant", "seed", "runs", "sd of accuracy", "sd of p(Positive), mean over reviews", "labels that change"]
+    followed = escape(labels[1]) if len(labels) == 2 else "the review's own label"
+    header = [
+        "variant",
+        "seed",
+        "runs",
+        "sd of accuracy",
+        f"sd of p({followed}), mean over reviews",
+        "labels that change",
+    ]
     return table(header, cells, "llr")
 
 
@@ -216,8 +231,10 @@ def main():
     parser.add_argument("--output_dir", type=Path, required=True, help="where to write")
     parser.add_argument("seeds", nargs="+", metavar="SEED=FOLDER", help="a seed and the folder of its variants")
     args = parser.parse_args()
-    results = read_seeds(parse_seeds(args.seeds))
-    body = to_markdown(results)
+    folders = parse_seeds(args.seeds)
+    labels = read_labels(Path(next(iter(folders.values())), next(iter(VARIANTS))))  # beside the head of that variant
+    results = read_seeds(folders, len(labels))
+    body = to_markdown(results, labels)
     figure = plot_ablation(results)
     # Everything is computed before anything is written; results.json, which other stages read, comes last.
     args.output_dir.mkdir(parents=True, exist_ok=True)

@@ -9,6 +9,7 @@ import shutil
 import sys
 from pathlib import Path
 
+from infer.text.labels import read_labels
 from infer.text.script import run
 from report import ablation, page, plots, read
 from report.metrics import read_probabilities
@@ -28,13 +29,13 @@ CONFIG_KEYS = (
 )
 
 
-def read_phase(folder, stage):
+def read_phase(folder, stage, num_labels):
     """Reads what training left in build/PROFILE/`stage`; exits with one line if something is missing.
 
     Returns: (results: as report.read.read_results; curves: as report.plots.plot_training takes them;
       dropout of the training graph, dropout of the evaluation graph: as report.read.read_events).
     """
-    results = read.read_results(folder / stage / "eval_results.txt", stage)
+    results = read.read_results(folder / stage / "eval_results.txt", stage, num_labels)
     train, train_dropout = read.read_events(folder / stage, stage)
     test, eval_dropout = read.read_events(folder / stage / "eval", stage)
     loss = train.get("loss") or train.get("loss_1")  # TPUEstimator's name for its own
@@ -47,12 +48,12 @@ def read_phase(folder, stage):
     return results, curves, train_dropout, eval_dropout
 
 
-def read_all_predictions(folder):
+def read_all_predictions(folder, labels):
     """Returns ({engine: predictions}, line on their difference or None); exits unless both are of the same reviews."""
     paths = {"TensorFlow": folder / "predict/tensorflow/predictions.txt", "OpenVINO": folder / "predict/openvino.txt"}
     predictions = {}
     for engine, path in paths.items():
-        predictions[engine], closing = read.read_predictions(path)
+        predictions[engine], closing = read.read_predictions(path, labels)
     if len({tuple(review for review, _, _ in rows) for rows in predictions.values()}) > 1:
         sys.exit(f"{paths['OpenVINO']}: not the reviews of {paths['TensorFlow']}: make both with `make predict`")
     return predictions, closing
@@ -65,10 +66,11 @@ def read_run(folder, pretrained_dir):
       folder: Path of the build.
       pretrained_dir: Path of the folder of pretrained/ and its record.
 
-    Returns: dict of records, results, curves (as report.plots.plot_training takes them), setup (as
-      report.setting.describe_run), predictions (by engine), closing (the line on their difference), ablation and models
-      (as report.plots.plot_confusion takes them).
+    Returns: dict of labels (list of str), records, results, curves (as report.plots.plot_training takes them), setup
+      (as report.setting.describe_run), predictions (by engine), closing (the line on their difference), ablation and
+      models (as report.plots.plot_confusion takes them).
     """
+    labels = read_labels(folder / "reviews")
     records = {stage: read.read_record(folder, stage) for stage in STAGES}
     weights = "module" if "bert_hub_module_handle" in records["result1"]["flags"] else "pretrained"
     weights_dir = folder if weights == "module" else pretrained_dir
@@ -76,14 +78,15 @@ def read_run(folder, pretrained_dir):
     config = read.read_json(weights_dir / weights / "bert_config.json", weights, CONFIG_KEYS)
     results, curves, dropout, eval_dropouts, models = {}, {}, {}, [], {}
     for stage, variant in RESULTS.items():
-        results[stage], curves[stage], dropout[stage], eval_dropout = read_phase(folder, stage)
+        results[stage], curves[stage], dropout[stage], eval_dropout = read_phase(folder, stage, len(labels))
         eval_dropouts.append(eval_dropout)
-        models[stage] = read_probabilities(folder / "ablation" / variant / "probabilities-1.tsv")
+        models[stage] = read_probabilities(folder / "ablation" / variant / "probabilities-1.tsv", len(labels))
     dropout["eval"] = None if None in eval_dropouts else eval_dropouts[0] | eval_dropouts[1]
     steps = {stage: int(results[stage]["global_step"]) for stage in RESULTS}
     ops, _ = ablation.count_ops(folder / "bert-finetune.pb", "pb")
-    predictions, closing = read_all_predictions(folder)
+    predictions, closing = read_all_predictions(folder, labels)
     return {
+        "labels": labels,
         "records": records,
         "results": results,
         "curves": curves,
@@ -107,8 +110,8 @@ def main():
     run = read_run(args.folder, args.pretrained_dir or args.folder)
     text = write_page(args.profile, run, published)
     figures = {
-        "training": plots.plot_training(run["curves"]),
-        "confusion": plots.plot_confusion(run["models"]),
+        "training": plots.plot_training(run["curves"], len(run["labels"])),
+        "confusion": plots.plot_confusion(run["models"], run["labels"]),
         "reliability": plots.plot_reliability(run["models"]),
         "ablation": plots.plot_ablation(run["ablation"]),
     }

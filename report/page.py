@@ -58,7 +58,7 @@ def to_html(text, folder):
         data = base64.b64encode(Path(folder, match[1]).read_bytes()).decode()
         return f'src="data:image/svg+xml;base64,{data}"'
 
-    body = re.sub(r'src="([^":]+\.svg)"', embed, body)
+    body = re.sub(r"(?<=<img )[^>]*", lambda match: re.sub(r'src="([^":]+\.svg)"', embed, match[0]), body)
     title = re.search(r"^# (.*)", text, re.MULTILINE)[1]
     style = Path(__file__).with_name("page.css").read_text().strip()
     return PAGE.format(title=title, style=style, body=body)

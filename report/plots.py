@@ -1,15 +1,21 @@
 """The plots. Their colours are Okabe and Ito's, for the colour-blind; the same data gives the same SVG."""
 
 import io
+import warnings
 
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, findfont, get_font
+from matplotlib.text import Text
 
-from infer.text.examples import LABELS
+from infer.text.metrics import MATRIX
 from report.metrics import BINS, confusion, reliability
 
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#8a929b"
+ROOMY = 4  # labels, up to which a cell of the confusion matrix has room for a share, too
+NARROW = 6  # labels, up to which two matrices stand side by side
+LONGEST = 24  # characters of a label
 matplotlib.rcParams.update(
     {
         "axes.axisbelow": True,
@@ -27,17 +33,30 @@ matplotlib.rcParams.update(
 
 
 def render(figure, suffix):
-    """Returns the figure as the bytes of an svg or png file, without a date in it."""
+    """Returns the figure as the bytes of an svg or png file, without a date in it.
+
+    Letters that Matplotlib's font lacks are left to the reader's own fonts: all of an svg's text is text then, where it
+    else is outlines.
+    """
     buffer = io.BytesIO()
-    figure.savefig(buffer, format=suffix, dpi=150, metadata={"Date": None} if suffix == "svg" else None)
+    known = get_font(findfont(FontProperties())).get_charmap()
+    lacks = any(ord(letter) not in known for text in figure.findobj(Text) for letter in text.get_text() if letter > " ")
+    with matplotlib.rc_context({"svg.fonttype": "none" if lacks else "path"}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")
+        figure.savefig(buffer, format=suffix, dpi=150, metadata={"Date": None} if suffix == "svg" else None)
     return buffer.getvalue()
 
 
-def plot_training(phases):
+def shorten(label):
+    return label if len(label) <= LONGEST else label[: LONGEST - 1] + "…"
+
+
+def plot_training(phases, num_labels):
     """Draws loss and accuracy against steps.
 
     Args:
       phases: {title: {"loss" and "accuracy": {"train" and "eval": (steps, values) or None}}}.
+      num_labels: int.
     """
     figure = Figure(figsize=(9, 5.2))
     axes = figure.subplots(2, len(phases), sharex="col", sharey="row", squeeze=False)
@@ -60,30 +79,41 @@ def plot_training(phases):
         axes[1, column].set_xlabel("step")
         axes[1, column].set_xlim(left=0)
         axes[0, column].set_ylim(bottom=0)
-        axes[1, column].set_ylim(min(0.5, axes[1, column].get_ylim()[0]), 1.02)  # 0.5 is chance
+        axes[1, column].set_ylim(min(1 / num_labels, axes[1, column].get_ylim()[0]), 1.02)  # the former is chance
     handles = {label: line for axis in axes.flat for line, label in zip(*axis.get_legend_handles_labels(), strict=True)}
     figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=2)
     return figure
 
 
-def plot_confusion(models):
-    """Draws a confusion matrix for each model.
+def plot_confusion(models, names):
+    """Draws a confusion matrix for each model, without numbers and names if it has more than MATRIX labels.
 
     Args:
-      models: {title: (labels (reviews,), probabilities (reviews, 2))}.
+      models: {title: (labels (reviews,), probabilities (reviews, labels))}.
+      names: list of str, the labels'.
     """
-    figure = Figure(figsize=(4 * len(models), 3.6))
-    for axis, (title, data) in zip(figure.subplots(1, len(models), squeeze=False)[0], models.items(), strict=True):
+    side = 4 + 0.4 * (len(names) - 2) if len(names) <= MATRIX else 5
+    # Large ones stand one below the other, or their text would be small where the page shows them.
+    rows, columns = (len(models), 1) if NARROW < len(names) <= MATRIX else (1, len(models))
+    figure = Figure(figsize=(side * columns, (side - 0.4) * rows))
+    axes = figure.subplots(rows, columns, squeeze=False).flat
+    for axis, (title, data) in zip(axes, models.items(), strict=True):
         counts = confusion(*data)
-        shares = counts / counts.sum(axis=1, keepdims=True)
+        shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
         axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-        for (row, column), count in np.ndenumerate(counts):
-            share = shares[row, column]
-            colour = "white" if share > 0.5 else "black"
-            axis.text(column, row, f"{count}\n{share:.1%}", ha="center", va="center", color=colour)
         axis.set(title=title, xlabel="predicted", ylabel="label")
-        axis.set_xticks((0, 1), LABELS)
-        axis.set_yticks((0, 1), LABELS, rotation=90, va="center")
+        if len(names) <= MATRIX:
+            for (row, column), count in np.ndenumerate(counts):
+                share = shares[row, column]
+                colour = "white" if share > 0.5 else "black"
+                text = f"{count}\n{share:.1%}" if len(names) <= ROOMY else str(count)
+                axis.text(column, row, text, ha="center", va="center", color=colour)
+            ticks = range(len(names)), [shorten(name) for name in names]
+            along = len(names) == 2 and max(map(len, names)) <= LONGEST / 2
+            axis.set_xticks(*ticks, rotation=0 if along else 90, parse_math=False)
+            axis.set_yticks(*ticks, rotation=90 if along else 0, va="center", parse_math=False)
+        else:
+            axis.set_xlabel("predicted, by number in labels.txt from 0 on")
         axis.tick_params(length=0)
         axis.grid(False)
         axis.spines[:].set_visible(False)
@@ -108,8 +138,8 @@ def plot_reliability(models):
         upper.plot(confidence, accuracy, color=ORANGE, marker="D", markersize=5, linestyle="")
         lower.bar(edges, sizes, color=GREY, **bars)
         upper.set_title(title)
-        # The predicted label of two has a probability of at least 0.5.
-        upper.set(xlim=(np.floor(BINS / 2) / BINS, 1), ylim=(0, 1))
+        # The predicted label has at least the mean probability, 0.5 of two.
+        upper.set(xlim=(np.floor(BINS / data[1].shape[1]) / BINS, 1), ylim=(0, 1))
         lower.set_xlabel("confidence (probability of the predicted label)")
     axes[0, 0].set_ylabel("share predicted right")
     axes[1, 0].set_ylabel("reviews")

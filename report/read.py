@@ -9,12 +9,11 @@ from pathlib import Path
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.util import tb_logging
 
-from infer.text.examples import LABELS
-
-METRICS = "eval_accuracy auc f1_score precision recall loss".split()  # named as in the notebook and eval_results.txt
+# Named as in eval_results.txt; those of two labels, and counts, as in the notebook, too.
+METRICS = "eval_accuracy auc f1_score precision recall loss".split()
 COUNTS = "true_positives true_negatives false_positives false_negatives global_step".split()
+MACRO_METRICS = "eval_accuracy macro_f1 macro_precision macro_recall loss".split()
 DROPOUT_RATE = re.compile(r"(?:^|/)dropout(?:_\d+)?/rate$")  # as tf.nn.dropout names it
-PREDICTION_LINE = re.compile(r"\((.+), array\(\[([^],]+),([^],]+)\], dtype=float32\), '(\w+)'\)")
 tb_logging.get_logger().setLevel("ERROR")  # training writes several graphs by design, and it warns of each
 
 
@@ -58,7 +57,12 @@ def read_record(folder, stage):
     return read_json(Path(folder, f"{stage}.record.json"), stage, keys)
 
 
-def read_results(path, target):
+def metric_names(num_labels):
+    """Returns (names of metrics, names of counts) in the eval_results.txt of a model of so many labels."""
+    return (METRICS, COUNTS) if num_labels == 2 else (MACRO_METRICS, COUNTS[-1:])
+
+
+def read_results(path, target, num_labels):
     """Returns {metric: float} of an eval_results.txt, whose lines are `metric = value`; exits if it is invalid."""
     results = {}
     for number, line in enumerate(read_text(path, target).splitlines(), 1):
@@ -69,32 +73,41 @@ def read_results(path, target):
             sys.exit(
                 f"{path}: line {number} is not `metric = value`: remove the file and make it again with `make {target}`"
             )
-    for name in METRICS + COUNTS:
+    for name in sum(metric_names(num_labels), []):
         if name not in results:
             sys.exit(f"{path}: lacks {name}: remove it and make it again with `make {target}`")
     return results
 
 
-def read_predictions(path):
-    """Reads predictions in the guide's format, ('review', array([negative, positive], dtype=float32), 'label').
+def parse_prediction(line, labels):
+    """Returns (review, list of probabilities, label) of a line; raises ValueError or, as ast.parse, others if invalid.
 
-    Returns: (list of (review, [p_negative, p_positive], label), the line on differences at the end or None).
+    What is in it is read and not run. The line is Python's repr of (str, NumPy array, str).
+    """
+    match ast.parse(line, mode="eval").body:
+        case ast.Tuple([ast.Constant(str(review)), ast.Call(ast.Name("array"), [row]), ast.Constant(label)]):
+            probabilities = [float(p) for p in ast.literal_eval(row)]
+            if label in labels and len(probabilities) == len(labels):
+                return review, probabilities, label
+    raise ValueError("not a prediction")
+
+
+def read_predictions(path, labels):
+    """Reads predictions in the guide's format, ('review', array([p(0), p(1) …], dtype=float32), 'label').
+
+    Args:
+      labels: list of str.
+    Returns: (list of (review, list of probabilities, label), the line on differences at the end or None).
     Raises: SystemExit if the file is missing or invalid.
     """
     predictions, closing = [], None
     for number, line in enumerate(read_text(path, "predict").split("\n"), 1):
-        match = PREDICTION_LINE.fullmatch(line)
         try:
-            if match and match[4] in LABELS:
-                review = ast.literal_eval(match[1])
-                if not isinstance(review, str):
-                    raise ValueError
-                predictions.append((review, [float(match[2]), float(match[3])], match[4]))
-            elif line.startswith("largest difference"):
+            if line.startswith("largest difference"):
                 closing = line
             elif line:
-                raise ValueError
-        except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError):  # literal_eval raises all of them
+                predictions.append(parse_prediction(line, labels))
+        except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError):  # ast raises all of them
             sys.exit(
                 f"{path}: line {number} is not a prediction: remove the file and make it again with `make predict`"
             )

@@ -4,15 +4,26 @@ import datetime
 
 import numpy as np
 
-from infer.text.examples import LABELS
+from infer.text.labels import LABELS
+from infer.text.metrics import MATRIX, most_confused, precision_recall_f1
 from report import ablation
 from report.metrics import calibration_error, confusion, plain_f1
 from report.page import escape, table
-from report.read import COUNTS, METRICS
+from report.read import COUNTS, metric_names
 from report.setting import ROWS, differs, format_value
 
 PLAIN_F1 = "F1 of the counts"
-MAX_SHOWN = 50  # reviews, where they are not the guide's four
+BINARY = (
+    "The notebook's auc is of predicted labels, not of scores, and so is ours. Its f1_score, and ours, is the best "
+    "over thresholds, one of which calls every review positive: where the model does worse than that, it is not the F1 "
+    f"of its labels, which is the row {PLAIN_F1}."
+)
+MACRO = (
+    "A macro metric is the mean over the labels, however many reviews each has. The notebook has none, and what it has "
+    "of its own two labels alone is left out."
+)
+MAX_SHOWN = 50  # reviews, where they are not the guide's four, and labels
+MAX_COLUMNS = 8  # labels, up to which each has a column
 ISSUE_499 = "https://github.com/google-research/bert/issues/499"
 
 
@@ -41,21 +52,34 @@ def plain_f1_of(metrics):
     return {} if None in counts else {PLAIN_F1: plain_f1(*counts)}
 
 
-def write_metrics(results, published):
+def write_task(labels):
+    """Returns the paragraph on a run whose labels are not the guide's, nothing for one whose are."""
+    if labels == LABELS:
+        return []
+    of = f" Precision, recall, F1 and the counts here are of {escape(labels[1])}." if len(labels) == 2 else ""
+    return [
+        "The notebook's and the guide's numbers are of another task, with the two labels Negative and Positive; this "
+        f"run has {len(labels)} of its own, which a table below lists.{of}\n"
+    ]
+
+
+def write_metrics(results, published, num_labels):
     """Returns the table of metrics.
 
     Args:
       results: {stage: {metric: float}}.
       published: the content of published.json.
+      num_labels: int.
     """
+    metrics, counts = metric_names(num_labels)
     columns = {name: entry["metrics"] for name, entry in published.items()} | results
     columns = {name: values | plain_f1_of(values) for name, values in columns.items()}
     rows = []
-    for metric in [*METRICS, PLAIN_F1, *COUNTS]:
-        form = "{:.0f}" if metric in COUNTS else "{:.4f}"
+    for metric in [*metrics, *([PLAIN_F1] if num_labels == 2 else []), *counts]:
+        form = "{:.0f}" if metric in counts else "{:.4f}"
         cells = []
         for name, values in columns.items():
-            about = "about " if published.get(name, {}).get("approximate") and metric in METRICS else ""
+            about = "about " if published.get(name, {}).get("approximate") and metric in metrics else ""
             cells.append(about + form.format(values[metric]) if metric in values else "")
         for stage in results:
             pair = columns["notebook"].get(metric), columns[stage].get(metric)
@@ -76,7 +100,8 @@ def write_seeds(rows):
 def write_comparability(name, run, published):
     """Returns the sentences on whether this run's numbers can be compared with those of `name`."""
     ours, theirs = run["setup"], published[name]["setup"]
-    others = [
+    others = ["other labels"] * (run["labels"] != LABELS)
+    others += [
         f"other {row} ({format_value(ours[row][0])}, there {format_value(theirs[row][0])})"
         for row in ("weights", "reviews")
         if differs(ours[row], theirs[row])
@@ -86,7 +111,7 @@ def write_comparability(name, run, published):
             f"Not comparable with the {name}: {escape(' and '.join(others))}. This run is no reproduction of its "
             "numbers, and the differences from them say nothing about either."
         )
-    reviews = sum(int(run["results"]["result1"][count]) for count in COUNTS[:4])
+    reviews = len(run["models"]["result1"][0])
     accuracy = published[name]["metrics"]["eval_accuracy"]
     margin = 1.96 * np.sqrt(2 * accuracy * (1 - accuracy) / reviews)
     rest = ", ".join(ROWS[row] for row in ROWS if differs(ours[row], theirs[row]))
@@ -100,6 +125,7 @@ def write_comparability(name, run, published):
 
 def write_reviews(run, published):
     """Returns the table of the reviews' probabilities, with the published ones if they are the guide's four reviews."""
+    labels = run["labels"]
     sources = {"this run, " + engine: rows for engine, rows in run["predictions"].items()}
     theirs = {
         "notebook": [
@@ -108,7 +134,9 @@ def write_reviews(run, published):
         "guide": [(r, probabilities, label) for r, *probabilities, label in published["guide"]["probabilities"]],
     }
     reviews = [review for review, _, _ in run["predictions"]["OpenVINO"]]
-    if reviews == [review for review, _, _ in theirs["guide"]]:
+    if reviews == [review for review, _, _ in theirs["guide"]] and labels != LABELS:
+        note = "The notebook and the guide answer these reviews with labels of their own."
+    elif reviews == [review for review, _, _ in theirs["guide"]]:
         sources = theirs | sources
         note = "The notebook gives log-probabilities; here are their exponentials."
     else:
@@ -122,9 +150,18 @@ def write_reviews(run, published):
     for number, review in enumerate(reviews[:MAX_SHOWN]):
         for place, (source, predictions) in enumerate(sources.items()):
             _, probabilities, label = predictions[number]
-            rows.append([escape(review) if place == 0 else "", source, *(f"{p:.5f}" for p in probabilities), label])
+            if len(labels) <= MAX_COLUMNS:
+                cells = [*(f"{p:.5f}" for p in probabilities), escape(label)]
+            else:
+                most = sorted(zip(probabilities, labels, strict=True), key=lambda pair: -pair[0])[:3]
+                cells = [cell for p, name in most for cell in (escape(name), f"{p:.5f}")]
+            rows.append([escape(review) if place == 0 else "", source, *cells])
+    if len(labels) <= MAX_COLUMNS:
+        header, align = [*map(escape, labels), "label"], "r" * len(labels) + "l"
+    else:
+        header, align = ["label", "probability", "second", "probability", "third", "probability"], "lrlrlr"
     closing = f"\n{run['closing'][0].upper()}{run['closing'][1:]}.\n" if run["closing"] else ""
-    return f"{note}\n\n{table(['review', 'source', *LABELS, 'label'], rows, 'llrrl')}{closing}"
+    return f"{note}\n\n{table(['review', 'source', *header], rows, 'll' + align)}{closing}"
 
 
 def write_setup(ours, published):
@@ -153,6 +190,8 @@ def write_setup(ours, published):
 
 def check_confusion(run):
     """Returns the sentence on whether the IR's confusion matrices are those of TensorFlow's evaluation."""
+    if len(run["labels"]) != 2:
+        return check_means(run)
     differences = []
     for stage, data in run["models"].items():
         (tn, fp), (fn, tp) = confusion(*data)
@@ -164,6 +203,39 @@ def check_confusion(run):
     if not differences:
         return "They are OpenVINO's and count the same as TensorFlow's in eval_results.txt."
     return f"They are OpenVINO's; TensorFlow's, in eval_results.txt, has {' and '.join(differences)} in other cells."
+
+
+def check_means(run):
+    """Returns check_confusion's sentence where eval_results.txt has only means over the labels."""
+    others = []
+    for stage, data in run["models"].items():
+        results, counts = run["results"][stage], confusion(*data)
+        ours = np.array([np.trace(counts) / counts.sum(), *precision_recall_f1(counts).mean(axis=1)])
+        names = "eval_accuracy", "macro_precision", "macro_recall", "macro_f1"
+        if np.abs(ours - [results[name] for name in names]).max() > 1e-6:  # of float32
+            others.append(stage)
+    if not others:
+        return "They are OpenVINO's, with the accuracy and the means of TensorFlow's in eval_results.txt."
+    return f"They are OpenVINO's; TensorFlow's has another accuracy or other means, in {' and '.join(others)}."
+
+
+def write_by_label(models, labels):
+    """Returns the table of what each label is worth, and for many labels that of those taken for one another."""
+    counts = {stage: confusion(*data) for stage, data in models.items()}
+    scores = np.concatenate([precision_recall_f1(matrix) for matrix in counts.values()])
+    (*_, last), (*_, final) = counts, counts.values()
+    reviews, names = final.sum(axis=1), [escape(label) for label in labels]
+    shown, which = range(len(labels)), "each label"
+    if len(labels) > MAX_SHOWN:
+        shown = np.argsort(scores[-1], kind="stable")[:MAX_SHOWN]
+        which = f"the {MAX_SHOWN} labels with the lowest F1 in {last}; eval_by_label.txt has all"
+    header = [f"{stage}: {metric}" for stage in counts for metric in ("precision", "recall", "F1")]
+    rows = [[names[i], reviews[i], *map("{:.4f}".format, scores[:, i])] for i in shown]
+    text = f"Precision, recall and F1 of {which}:\n\n{table(['label', 'reviews', *header], rows, 'lr')}"
+    if len(labels) > MATRIX:
+        pairs = [[names[i], names[j], final[i, j]] for i, j in most_confused(final)]
+        text += f"\nMost often wrong in {last}:\n\n{table(['label', 'predicted', 'reviews'], pairs, 'llr')}"
+    return text
 
 
 def write_page(profile, run, published):
@@ -181,11 +253,10 @@ def write_page(profile, run, published):
             "# This run beside the notebook and the guide\n",
             write_provenance(profile, run["records"]),
             "## Metrics\n",
-            write_metrics(run["results"], published),
+            *write_task(run["labels"]),
+            write_metrics(run["results"], published, len(run["labels"])),
             *(write_comparability(name, run, published) + "\n" for name in published),
-            "The notebook's auc is of predicted labels, not of scores, and so is ours. Its f1_score, and ours, is the "
-            "best over thresholds, one of which calls every review positive: where the model does worse than that, it "
-            f"is not the F1 of its labels, which is the row {PLAIN_F1}. All its metrics were measured with its head's "
+            f"{BINARY if len(run['labels']) == 2 else MACRO} All its metrics were measured with its head's "
             "dropout on.\n",
             "## Reviews\n",
             write_reviews(run, published),
@@ -197,12 +268,13 @@ def write_page(profile, run, published):
             "## Errors and calibration\n",
             f"Test reviews by label and predicted label. {check_confusion(run)}\n",
             "![Confusion matrices of result1 and result2](confusion.svg)\n",
+            write_by_label(run["models"], run["labels"]),
             "Of the reviews predicted with a given confidence, the share predicted right: on the dashed line a model "
             "is right as often as it says, below the line less often. The diamonds are at each bin's mean confidence. "
             f"The expected calibration error (ECE) is {errors}.\n",
             "![Reliability diagrams of result1 and result2](reliability.svg)\n",
             "## Is the second phase needed?\n",
-            ablation.to_markdown(run["ablation"]),
+            ablation.to_markdown(run["ablation"], run["labels"]),
             ablation.PICTURE,
             "## Sources\n",
             *sources,

@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 from infer.text.bert_config import count_weights
+from report.read import read_text
 
 ROWS = {
     "weights": "weights",
@@ -55,9 +56,9 @@ def describe_dropout(layers):
     return ", ".join(f"{place} {'/'.join(sorted(rates))}" for place, rates in places.items() if rates) or "off"
 
 
-def positional_arguments(folder, records, stage, module):
+def positional_arguments(folder, record, stage, module):
     """Returns the first two positional arguments of `-m module` in a stage's record; exits if there are fewer."""
-    command = records[stage]["command"]
+    command = record["command"]
     after = command[command.index(module) + 1 :] if module in command else []
     arguments = [argument for argument in after if not argument.startswith("--")]
     if len(arguments) < 2:
@@ -79,8 +80,38 @@ def describe_weights(folder, records):
     if handle:  # https://tfhub.dev/google/bert_NAME/VERSION
         name = next(part for part in reversed(handle.split("/")) if part and not part.isdecimal())
         return [name.removeprefix("bert_"), "from TF Hub"]
-    weights_format, weights = positional_arguments(folder, records, "pretrained", "tf1.pretrained")
+    weights_format, weights = positional_arguments(folder, records["pretrained"], "pretrained", "tf1.pretrained")
     return ["random"] if weights_format == "random" else [archive_name(weights)]
+
+
+def describe_reviews(folder, record):
+    """Returns the rows on the reviews: of a corpus that inputs.reviews knows, or one's own, of inputs.own.
+
+    Args:
+      folder: build/PROFILE.
+      record: dict, that of `make reviews`.
+    """
+    flags = record["flags"]
+    if "inputs.own" in record["command"]:
+        counts = (
+            read_text(folder / "reviews" / f"{split}.jsonl", "reviews").count("\n") for split in ("train", "test")
+        )
+        source, variable = (flags["train"], "TRAIN") if "train" in flags else (flags.get("folder", "?"), "DATA_DIR")
+        shared = "test_share" in flags
+        return {
+            "reviews": [Path(source).name, f"given as {variable}"],
+            "sample": [" + ".join(map(str, counts)), f"{flags['test_share']} split off to test" if shared else None],
+            "films": ["no text in both" if shared else "as given"],
+            "sample_seed": [flags.get("random_seed")],
+        }
+    corpus, reviews = positional_arguments(folder, record, "reviews", "inputs.reviews")
+    what, split = CORPORA.get(corpus, (corpus, None))
+    return {
+        "reviews": [archive_name(reviews), what],
+        "sample": [f"{flags.get('train_size')} + {flags.get('test_size')}"],
+        "films": ["no film in both", split],
+        "sample_seed": [flags.get("random_seed")],
+    }
 
 
 def describe_run(folder, records, config, steps, dropout, ops):
@@ -94,38 +125,34 @@ def describe_run(folder, records, config, steps, dropout, ops):
       dropout: {"result1", "result2" and "eval": {layer: rate} or None}, of the training and evaluation graphs.
       ops: int, those of the frozen encoder.
     """
-    corpus, reviews = positional_arguments(folder, records, "reviews", "inputs.reviews")
-    what, split = CORPORA.get(corpus, (corpus, None))
-    own = corpus == "aclimdb" and not reviews.endswith(ENDINGS)
-    sample = records["reviews"]["flags"]
     first, second = records["result1"], records["result2"]
     packages = first["packages"]
-    return describe_model(config) | {
-        "weights": describe_weights(folder, records),
-        "reviews": [archive_name(reviews), "given as DATA_DIR" if own else what],
-        "sample": [f"{sample.get('train_size')} + {sample.get('test_size')}"],
-        "films": ["as given"] if own else ["no film in both", split],
-        "sample_seed": [sample.get("random_seed")],
-        "max_seq_length": [first["flags"].get("max_seq_length")],
-        "train_batch_size": [first["flags"].get("train_batch_size")],
-        "learning_rate": [first["flags"].get("learning_rate")],
-        "num_train_epochs": [first["flags"].get("num_train_epochs")],
-        "steps": [steps["result1"]],
-        "warmup_proportion": [first["flags"].get("warmup_proportion", 0.1)],  # upstream's default
-        "training_seed": [first["flags"].get("random_seed")],
-        "dropout": [describe_dropout(dropout["result1"])],
-        "second_phase": [
-            f"steps {steps['result2']}, epochs {format_value(second['flags'].get('num_train_epochs'))}, "
-            f"rate {format_value(second['flags'].get('learning_rate'))}, "
-            f"dropout {format_value(describe_dropout(dropout['result2']))}"
-        ],
-        "predicting_dropout": [describe_dropout(dropout["eval"])],
-        "tensorflow": [packages.get("tensorflow")],
-        "model_code": [f"bert-tensorflow {packages.get('bert-tensorflow', '?')}"],
-        "ops": [ops],
-        "openvino": [records["ir"]["packages"].get("openvino")],
-        "hardware": [f"{first['cpu']}, {first['cores']} cores"],
-    }
+    return (
+        describe_model(config)
+        | describe_reviews(folder, records["reviews"])
+        | {
+            "weights": describe_weights(folder, records),
+            "max_seq_length": [first["flags"].get("max_seq_length")],
+            "train_batch_size": [first["flags"].get("train_batch_size")],
+            "learning_rate": [first["flags"].get("learning_rate")],
+            "num_train_epochs": [first["flags"].get("num_train_epochs")],
+            "steps": [steps["result1"]],
+            "warmup_proportion": [first["flags"].get("warmup_proportion", 0.1)],  # upstream's default
+            "training_seed": [first["flags"].get("random_seed")],
+            "dropout": [describe_dropout(dropout["result1"])],
+            "second_phase": [
+                f"steps {steps['result2']}, epochs {format_value(second['flags'].get('num_train_epochs'))}, "
+                f"rate {format_value(second['flags'].get('learning_rate'))}, "
+                f"dropout {format_value(describe_dropout(dropout['result2']))}"
+            ],
+            "predicting_dropout": [describe_dropout(dropout["eval"])],
+            "tensorflow": [packages.get("tensorflow")],
+            "model_code": [f"bert-tensorflow {packages.get('bert-tensorflow', '?')}"],
+            "ops": [ops],
+            "openvino": [records["ir"]["packages"].get("openvino")],
+            "hardware": [f"{first['cpu']}, {first['cores']} cores"],
+        }
+    )
 
 
 def format_value(value):

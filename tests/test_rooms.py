@@ -11,6 +11,7 @@ ROOMS = {
     "infer.text": (),
     "infer": ("infer.text",),
     "inputs": ("infer.text",),
+    "inputs.own": ("infer.text", "infer", "inputs"),
     "tf1": ("infer.text", "inputs"),
     "scripts": ("infer.text", "infer.ports", "inputs", "tf1"),
     "export": ("infer.text", "infer"),

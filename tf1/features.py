@@ -17,6 +17,7 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
+import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
@@ -52,7 +53,8 @@ def start_process(vocab_file, do_lower_case, max_seq_length):
     cls_sep_ids, text_to_ids = (vocab["[CLS]"], vocab["[SEP]"]), load_tokenizer(vocab, do_lower_case)
 
     def encode(text):
-        return to_features(text_to_ids([text])[0], cls_sep_ids, max_seq_length)[:, 0]
+        ids = text_to_ids([text])[0]
+        return to_features(ids, cls_sep_ids, max_seq_length)[:, 0], len(ids)
 
 
 def write_shard(task):
@@ -61,24 +63,28 @@ def write_shard(task):
     Args:
       task: (path of the file, number of the first line, its offset in bytes, number of lines, path to write, number of
         labels).
-    Returns: (number of lines, message about an invalid line or None).
+    Returns: (int array (lines,): the texts' numbers of WordPieces, before they are cut; message about an invalid line,
+      or None).
     """
     path, first, offset, lines, output, num_labels = task
+    lengths = []
     with open(path, "rb") as file, tf.io.TFRecordWriter(output) as writer:
         file.seek(offset)
         for number, line in enumerate(itertools.islice(file, lines), first):
             try:
                 row = check_example(number, json.loads(line.decode("utf-8")), num_labels)
             except (ValueError, RecursionError) as error:
-                return lines, f"{path}: not a file of examples, as `make reviews` writes: {error}"
-            values = [*encode(row["review"]).tolist(), [row["label"]]]
+                return lengths, f"{path}: not a file of examples, as `make reviews` writes: {error}"
+            ids, length = encode(row["review"])
+            lengths.append(length)
+            values = [*ids.tolist(), [row["label"]]]
             feature = {
                 name: tf.train.Feature(int64_list=tf.train.Int64List(value=value))
                 for name, value in zip(FEATURES, values)
             }
             example = tf.train.Example(features=tf.train.Features(feature=feature))
             writer.write(example.SerializeToString(deterministic=True))  # or its map comes in any order
-    return lines, None
+    return np.array(lengths), None
 
 
 def write_split(pool, path, split, folder, num_labels):
@@ -90,7 +96,7 @@ def write_split(pool, path, split, folder, num_labels):
       split: "train" or "test".
       folder: Path.
       num_labels: int.
-    Returns: (number of reviews, {name of a file: its SHA-256}).
+    Returns: (int array (reviews,), as of write_shard; {name of a file: its SHA-256}).
     Raises: SystemExit if a line is not an example.
     """
     shards = list(find_shards(path))
@@ -101,11 +107,21 @@ def write_split(pool, path, split, folder, num_labels):
     ]
     count = sum(lines for _, lines in shards)
     with tqdm(desc=split, unit="review", total=count, disable=None) as bar:
-        for lines, error in pool.map(write_shard, tasks):
+        lengths = []
+        for shard, error in pool.map(write_shard, tasks):
             if error:
                 sys.exit(error)
-            bar.update(lines)
-    return count, {name: sha256_of(folder / name) for name in names}
+            bar.update(len(shard))
+            lengths.append(shard)
+    return np.concatenate(lengths or [[]]), {name: sha256_of(folder / name) for name in names}
+
+
+def say_cut(split, lengths, limit):
+    """Prints how many of the texts have more than `limit` WordPieces, and what is lost of them all."""
+    cut = lengths > limit
+    if cut.any():
+        lost = (lengths[cut] - limit).sum() / lengths.sum()
+        print(f"{split}: {cut.mean():.1%} of them have more than {limit} WordPieces: {lost:.1%} of all are not read")
 
 
 def main():
@@ -128,8 +144,10 @@ def main():
     with ProcessPoolExecutor(len(os.sched_getaffinity(0)), initializer=start_process, initargs=arguments) as pool:
         for split in SPLITS:
             path = args.reviews_dir / (split + ".jsonl")
-            index["reviews"][split], index["files"][split] = write_split(pool, path, split, part, len(labels))
-            print(f"{split}: {index['reviews'][split]} reviews from {path}, in files: {len(index['files'][split])}")
+            lengths, index["files"][split] = write_split(pool, path, split, part, len(labels))
+            index["reviews"][split] = len(lengths)
+            print(f"{split}: {len(lengths)} reviews from {path}, in files: {len(index['files'][split])}")
+            say_cut(split, lengths, args.max_seq_length - 2)
     (part / INDEX).write_text(json.dumps(index, indent=2) + "\n")
     shutil.rmtree(str(args.output_dir), ignore_errors=True)
     part.rename(args.output_dir)

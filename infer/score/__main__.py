@@ -1,7 +1,7 @@
 """Scores a file of reviews: python -m infer score -m classifier.xml reviews.csv scored.csv
 
 Reads and writes .csv, .tsv, .jsonl, .json, .parquet and .txt (one text a line), all but .parquet also as .gz, .bz2 and
-.zst. To the columns that are there it adds `label` and the probability of each label, p_negative and p_positive, or
+.zst. To the columns that are there it adds `label` and the probability of each label, such as p_negative, or
 predicted_label and so on if there is such a column; a .txt gets these alone, a line for each row, with tabs. The input
 is read twice, first to check it; any number of rows takes the same memory. The rows that are bad are listed in
 OUTPUT.errors, if there are any. What has been scored is kept in OUTPUT.parts/ until OUTPUT is whole: given again, a
@@ -11,7 +11,6 @@ With --engine ray the rows are scored by Ray Data, on this machine or a cluster 
 """
 
 import argparse
-import codecs
 import os
 import signal
 import sys
@@ -22,7 +21,8 @@ from infer.classifier import HINTS
 from infer.score.dialect import MARKS
 from infer.score.files import find_files, format_of
 from infer.score.parts import list_of_errors
-from infer.score.rows import DELIMITERS, QUOTES
+from infer.score.reading import add_dialect, find_encoding
+from infer.score.rows import DELIMITERS
 from infer.score.run import say_interrupted, score
 from infer.text.script import run
 
@@ -61,34 +61,19 @@ def check_output(output, given, files):
         sys.exit(f"{output.parent}: cannot write to this folder: {error.strerror}")
 
 
-def find_encoding(name):
-    """Returns a --encoding as Python calls it, None for UTF-8; exits if there is none such."""
-    try:
-        "".encode(name)
-    except LookupError:
-        sys.exit(f"--encoding {name}: no such encoding: name one that Python knows, such as cp1252 or utf-16")
-    found = codecs.lookup(name).name
-    return None if found == "utf-8" else found
+def add_model(parser):
+    """Adds to an ArgumentParser the options of the model."""
+    parser.add_argument("-m", "--model", required=True, help="the IR that `make classifier` writes, classifier.xml")
+    parser.add_argument("-d", "--device", default="CPU", help="the device to run on (default: CPU)")
+    parser.add_argument("--hint", choices=HINTS, default=HINTS[0], help=f"what to tune for (default: {HINTS[0]})")
 
 
 def build_parser():
     parser = argparse.ArgumentParser(
         prog="python -m infer score", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("-m", "--model", required=True, help="the IR that `make classifier` writes, classifier.xml")
-    parser.add_argument("-d", "--device", default="CPU", help="the device to run on (default: CPU)")
-    parser.add_argument("--hint", choices=HINTS, default=HINTS[0], help=f"what to tune for (default: {HINTS[0]})")
-    parser.add_argument(
-        "--text_column", help="the column of the texts (default: review, text or sentence, else the only one)"
-    )
-    parser.add_argument("--encoding", metavar="NAME", default="utf-8", help="such as cp1252 or utf-16 (default: utf-8)")
-    parser.add_argument("--delimiter", choices=MARKS, help=".csv, .tsv: between fields (default: recognised)")
-    parser.add_argument(
-        "--quotes",
-        choices=QUOTES,
-        help='.csv, .tsv: a quote in a field is "" or \\", or all are text (default: recognised)',
-    )
-    parser.add_argument("--no_header", action="store_true", help=".csv, .tsv: the first line is a row")
+    add_model(parser)
+    add_dialect(parser)
     parser.add_argument("--strict", action="store_true", help="stop at the first bad row, instead of skipping it")
     parser.add_argument("--engine", choices=ENGINES, default=ENGINES[0], help=f"what scores (default: {ENGINES[0]})")
     parser.add_argument("--ray_address", help="of a Ray cluster, HOST:PORT (default: a Ray of its own, here)")

@@ -4,6 +4,7 @@ A window is a list of dicts, or of a .parquet a pa.Table, so that its types stay
 from which plain .jsonl and .parquet are read again without what comes before: so may another machine.
 """
 
+import codecs
 import itertools
 import sys
 from collections import Counter
@@ -14,13 +15,14 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from infer.score.dialect import NAMES, describe, is_row, look_into, marks_in, recognise
+from infer.score.dialect import MARKS, NAMES, describe, is_row, look_into, marks_in, recognise
 from infer.score.files import codec_of, format_of, guess_encoding, open_text, refusing_broken
 from infer.score.rows import (
     BLANKS,
     DELIMITERS,
     MAX_FIELD,
     NOT_UTF_8,
+    QUOTES,
     Broken,
     Dialect,
     read_array,
@@ -50,6 +52,31 @@ class Options(NamedTuple):
 def options_of(args):
     """Returns the Options among those of the command."""
     return Options(*(getattr(args, name) for name in Options._fields))
+
+
+def add_dialect(parser):
+    """Adds to an ArgumentParser the options of how a file is read."""
+    parser.add_argument(
+        "--text_column", help="the column of the texts (default: review, text or sentence, else the only one)"
+    )
+    parser.add_argument("--encoding", metavar="NAME", default="utf-8", help="such as cp1252 or utf-16 (default: utf-8)")
+    parser.add_argument("--delimiter", choices=MARKS, help=".csv, .tsv: between fields (default: recognised)")
+    parser.add_argument(
+        "--quotes",
+        choices=QUOTES,
+        help='.csv, .tsv: a quote in a field is "" or \\", or all are text (default: recognised)',
+    )
+    parser.add_argument("--no_header", action="store_true", help=".csv, .tsv: the first line is a row")
+
+
+def find_encoding(name):
+    """Returns a --encoding as Python calls it, None for UTF-8; exits if there is none such."""
+    try:
+        "".encode(name)
+    except LookupError:
+        sys.exit(f"--encoding {name}: no such encoding: name one that Python knows, such as cp1252 or utf-16")
+    found = codecs.lookup(name).name
+    return None if found == "utf-8" else found
 
 
 class Position(NamedTuple):

@@ -6,8 +6,13 @@ from infer.score.writing import to_parquet, to_text
 
 
 def add_columns(labels, taken):
-    """Returns {column: Arrow type} of what is added to a row whose columns are `taken`, which keep their names."""
-    added = {"label": pa.string()} | {f"p_{label.lower()}": pa.float32() for label in labels}
+    """Returns {column: Arrow type} of what is added to a row whose columns are `taken`, which keep their names.
+
+    The columns of labels are in lower case, unless two labels would then have the same one.
+    """
+    lower = [label.lower() for label in labels]
+    names = lower if len(set(lower)) == len(labels) else labels
+    added = {"label": pa.string()} | {f"p_{name}": pa.float32() for name in names}
     return {free_name(name, taken): kind for name, kind in added.items()}
 
 

@@ -5,6 +5,7 @@ Standard library only, in every environment, on Python 3.7 as well.
 
 import os
 import sys
+import unicodedata
 
 LABELS = ["Negative", "Positive"]  # the guide's
 LABELS_FILE = "labels.txt"
@@ -13,12 +14,20 @@ MAX_LABEL = 200  # characters of one
 MAX_BYTES = 4 * MAX_LABELS * (MAX_LABEL + 1)
 
 
+def is_printable(label):
+    """Tells whether a str has no line end and no control character in it.
+
+    Not as str.isprintable, to which a letter newer than Python is not printable: an older Python reads the same labels.
+    """
+    return not any(unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") for letter in label)
+
+
 def check_labels(labels):
     """Raises ValueError that says what is wrong if a list of str can't name the labels of a classifier."""
     if not 2 <= len(labels) <= MAX_LABELS:
         raise ValueError(f"{len(labels)} label{'s' * (len(labels) != 1)}: a classifier has 2 to {MAX_LABELS}")
     for label in labels:
-        if not label.strip() or len(label) > MAX_LABEL or not label.isprintable():
+        if not label.strip() or len(label) > MAX_LABEL or not is_printable(label):
             raise ValueError(f"{ascii(label[:40])} is no label: it must be printable, of 1 to {MAX_LABEL} characters")
     for label in labels:
         if labels.count(label) > 1:

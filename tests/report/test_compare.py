@@ -4,8 +4,22 @@ import json
 import re
 import shutil
 
+import numpy as np
 import pytest
-from report_build import CONFIG, GUIDES, ROOT, call, fails, run, write_ablation, write_events, write_record
+from report_build import (
+    CONFIG,
+    GUIDES,
+    ODD,
+    ODD_IDS,
+    ROOT,
+    call,
+    fails,
+    relabel,
+    run,
+    write_ablation,
+    write_events,
+    write_record,
+)
 from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.graph_pb2 import GraphDef
 from tensorboard.summary.writer.record_writer import RecordWriter
@@ -14,7 +28,8 @@ from infer.text.bert_config import count_weights
 from report import ablation
 from report.compare import main
 from report.page import escape, to_html
-from report.read import COUNTS, read_events
+from report.plots import plot_confusion, render
+from report.read import COUNTS, read_events, read_predictions
 
 
 def compare(build):
@@ -88,10 +103,23 @@ def test_the_notebooks_own_weights_and_reviews_are_comparable(build):
 
 def test_own_reviews_and_random_weights_are_named_as_such(build):
     write_record(build, "pretrained", "python -m tf1.pretrained random d/mini.whl p")
-    write_record(build, "reviews", "python -m inputs.reviews aclimdb my/films --train_size=50 --test_size=10 r")
+    (build / "reviews").mkdir()
+    for split, count in (("train", 50), ("test", 10)):
+        (build / "reviews" / f"{split}.jsonl").write_text("{}\n" * count)
+    own = "python -m inputs.own --random_seed=7 r"
+    write_record(build, "reviews", f"{own} --folder=my/films")
     text = compare(build)
     assert row(text, "weights")[2] == "**random**"
     assert row(text, "reviews")[2] == "**films (given as DATA_DIR)**"
+    assert row(text, "sample, training + test")[2] == "**50 + 10**"
+    assert (
+        row(text, "films in training and test")[2] == "**as given**" and row(text, "seed of the sample")[2] == "**7**"
+    )
+    write_record(build, "reviews", f"{own} --train=my/all.csv --test_share=0.2")
+    text = compare(build)
+    assert row(text, "reviews")[2] == "**all.csv (given as TRAIN)**"
+    assert row(text, "sample, training + test")[2] == "**50 + 10 (0.2 split off to test)**"
+    assert row(text, "films in training and test")[2] == "**no text in both**"
 
 
 def test_other_reviews_are_listed_by_themselves(build):
@@ -103,6 +131,88 @@ def test_other_reviews_are_listed_by_themselves(build):
     expected = r"| A \|very\| &lt;b&gt;\*bold\*&lt;/b&gt; film | this run, TensorFlow | 0.25000 | 0.75000 | Positive |"
     assert expected in text
     assert "<td>A |very| &lt;b&gt;*bold*&lt;/b&gt; film</td>" in (build / "compare" / "compare.html").read_text()
+
+
+def test_a_review_that_names_a_picture_is_text(build):
+    lines = """('<img src="none.svg"> src="none.svg"', array([0.25, 0.75], dtype=float32), 'Positive')\n"""
+    for name in ("tensorflow/predictions.txt", "openvino.txt"):
+        (build / "predict" / name).write_text(lines)
+    compare(build)
+    assert '&lt;img src="none.svg"&gt; src="none.svg"' in (build / "compare" / "compare.html").read_text()
+
+
+def test_three_labels_with_odd_names(build):
+    relabel(build, ODD, ODD_IDS)
+    text, page = compare(build), (build / "compare" / "compare.html").read_text()
+    first, second, third = (escape(label) for label in ODD)
+    assert "with the two labels Negative and Positive; this run has 3 of its own, which a table below lists.\n" in text
+    assert row(text, "eval_accuracy") == ["0.8664", "about 0.8436", "0.9000", "0.8000", "+0.0336", "-0.0664"]
+    # Of result1 one review of the first label is taken for the second: recall 1/2, 1, 1 and precision 1, 3/4, 1.
+    assert row(text, "macro_recall") == ["", "", "0.8333", "0.6667", "", ""]
+    assert row(text, "macro_precision") == ["", "", "0.9167", "0.5333", "", ""]
+    assert row(text, "global_step")[2] == "4"
+    assert "| auc |" not in text and "| true_positives |" not in text and "F1 of the counts" not in text
+    assert "Not comparable with the notebook: other labels and other weights (" in text
+    answer = "| review 0 | this run, TensorFlow | 0.80000 | 0.10000 | 0.10000 | "
+    assert f"{answer}{first} |" in text and f"| review | source | {first} | {second} | {third} | label |" in text
+    assert "with the accuracy and the means of TensorFlow's in eval_results.txt" in text
+    by_label = "| {} | 2 | 1.0000 | 0.5000 | 0.6667 | 0.0000 | 0.0000 | 0.0000 |"
+    assert by_label.format(first) in text
+    assert f"| {third} | 5 | 1.0000 | 1.0000 | 1.0000 | 1.0000 | 1.0000 | 1.0000 |" in text
+    assert "sd of p(the review's own label), mean over reviews" in text
+    cells = re.findall(r"<td[^>]*>(.*?)</td>", page)
+    assert {"Sci-Fi &amp; &lt;Fantasy&gt;", 'it\'s "so, so"', "|_$5_|*"} <= set(cells)
+    results = build / "result2" / "eval_results.txt"
+    results.write_text(results.read_text().replace("macro_f1 = 0.", "macro_f1 = 0.9"))
+    assert "TensorFlow's has another accuracy or other means, in result2." in compare(build)
+    results.write_text(results.read_text().replace("macro_f1 =", "f1 ="))
+    assert "lacks macro_f1: remove it" in fails(main, build, "--profile=made-up")
+
+
+def test_two_labels_of_other_names_have_the_notebooks_metrics(build):
+    relabel(build, ["ham", "spam*"], [0, 0, 0, 0, 1, 1, 1, 1, 1, 1])
+    text = compare(build)
+    assert "this run has 2 of its own" in text and "F1 and the counts here are of spam\\*.\n" in text
+    assert row(text, "true_negatives") == ["2174", "", "3", "2", "-2171", "-2172"]
+    assert "sd of p(spam\\*), mean over reviews" in text and "other labels and other weights" in text
+    assert "count the same as TensorFlow's in eval_results.txt" in text
+    guides = GUIDES.replace("Negative", "ham").replace("Positive", "spam*")
+    for name in ("tensorflow/predictions.txt", "openvino.txt"):
+        (build / "predict" / name).write_text(guides)
+    text = compare(build)
+    assert "answer these reviews with labels of their own" in text and "|  | guide |" not in text
+    assert "|  | this run, OpenVINO | 0.00744 | 0.99256 | spam\\* |" in text
+
+
+def test_many_labels_stay_readable(build):
+    names = [f"label {i}" for i in range(60)]
+    relabel(build, names, np.repeat(np.arange(60), 3), wrong=(3, 9, 1))
+    text = compare(build)
+    assert "this run has 60 of its own" in text and "result2; eval_by_label.txt has all:" in text
+    by_label = text.split("eval_by_label.txt has all:")[1].split("\n\n")[1].splitlines()
+    # In result2 the reviews of labels 0 to 2 are all taken for the next label.
+    assert len(by_label) == 52 and [line.split(" |")[0] for line in by_label[2:6]] == [
+        "| label 0",
+        "| label 1",
+        "| label 2",
+        "| label 3",
+    ]
+    pairs = text.split("Most often wrong in result2:")[1].split("\n\n")[1].splitlines()
+    assert pairs[2:] == [f"| label {i} | label {i + 1} | 3 |" for i in range(3)]
+    assert "| label 0 | 0.80000 | label 1 | 0.00339 | label 2 | 0.00339 |" in text
+    svg = (build / "compare" / "confusion.svg").read_text()
+    assert "<image" in svg and len(svg) < 300_000
+
+
+def test_a_matrix_names_its_labels_whatever_their_letters():
+    labels, probabilities = np.array([0, 1, 2, 2]), np.eye(3)[[0, 1, 2, 1]]
+    svg = render(
+        plot_confusion({"result1": (labels, probabilities)}, ["$x$ $y$", "很好", "long " * 40]), "svg"
+    ).decode()
+    texts = re.findall(r"<text[^>]*>([^<]*)</text>", svg)
+    assert texts.count("很好") == texts.count("$x$ $y$") == 2 and texts.count("long long long long lon…") == 2
+    svg = render(plot_confusion({"result1": (labels, probabilities)}, ["$x$ $y$", "b", "c"]), "svg").decode()
+    assert "<text" not in svg and "<!-- $x$ $y$ -->" in svg
 
 
 def test_the_html_page_loads_nothing_and_holds_every_plot(build):
@@ -251,6 +361,20 @@ def test_what_is_malformed_is_one_line(build, name, text, complaint):
         (build / name).write_text(text)
     line = fails(main, build, "--profile=made-up")
     assert line.startswith(f"{build / name}: ") and complaint in line
+
+
+def test_predictions_are_read_as_they_were_printed(tmp_path):
+    rows = np.float32([[0.5, 1e-9, 0.5], [1, 0, 0], [1 / 3, 1 / 3, 1 / 3]])
+    reviews = ['it\'s "quoted", array([1], dtype=float32)', "two\nlines \\ and \u2028 more", "largest difference"]
+    printed = "".join(f"{answer}\n" for answer in zip(reviews, rows, ODD, strict=True))
+    (tmp_path / "p.txt").write_text(printed + "largest difference from TensorFlow: 0\n")
+    read, closing = read_predictions(tmp_path / "p.txt", ODD)
+    assert [review for review, _, _ in read] == reviews and [label for _, _, label in read] == ODD
+    assert np.array_equal(np.float32([row for _, row, _ in read]), rows)
+    assert closing == "largest difference from TensorFlow: 0"
+    for labels in (ODD[:2], [*ODD, "more"], [*ODD[:2], "another"]):
+        with pytest.raises(SystemExit, match="p.txt: line . is not a prediction"):
+            read_predictions(tmp_path / "p.txt", labels)
 
 
 def test_parameters_are_those_of_the_published_models():

@@ -34,6 +34,24 @@ def test_counts_give_what_tensorflow_printed_for_them():
     assert confusion(labels, probabilities(*(labels * 0.8 + 0.1))).tolist() == [[2102, 0], [0, 2898]]
 
 
+def test_measures_of_three_labels_by_hand():
+    labels = np.array([0, 0, 1, 2])
+    values = np.array([[0.7, 0.2, 0.1], [0.3, 0.6, 0.1], [0.1, 0.8, 0.1], [0.4, 0.3, 0.3]])
+    assert confusion(labels, values).tolist() == [[1, 1, 0], [0, 1, 0], [1, 0, 0]]
+    measured = measure(labels, values)
+    assert measured == pytest.approx(
+        {
+            "accuracy": 0.5,
+            "loss": -np.log([0.7, 0.3, 0.8, 0.3]).mean(),
+            "ece": (0.3 + 0.6 + 0.2 + 0.4) / 4,
+            "macro_precision": (1 / 2 + 1 / 2 + 0) / 3,
+            "macro_recall": (1 / 2 + 1 + 0) / 3,
+            "macro_f1": (1 / 2 + 2 / 3 + 0) / 3,
+        }
+    )
+    assert reliability(labels, values)[0][[5, 8, 10, 11]].tolist() == [1, 1, 1, 1]
+
+
 def test_calibration_error_by_hand():
     # 15 bins: 0.61 and 0.65 fall into (0.6, 0.667], 0.95 and 0.99 into (0.933, 1].
     labels = np.array([1, 0, 1, 0])
@@ -69,21 +87,28 @@ def test_nothing_predicted_positive_is_no_error():
 
 
 def test_spread_over_runs_by_hand():
-    measured = spread(np.array([probabilities(0.9, 0.4), probabilities(0.7, 0.6)]))
+    measured = spread(np.array([0, 1]), np.array([probabilities(0.9, 0.4), probabilities(0.7, 0.6)]))
     assert measured["p_positive_std"] == pytest.approx(0.2 / np.sqrt(2))
     assert measured["changed"] == 0.5
     # The first of four reviews changes its label in the second run alone, the third in the first alone.
     runs = [probabilities(0.9, 0.6, 0.2, 0), probabilities(0.1, 0.6, 0.9, 0), probabilities(0.9, 0.6, 0.9, 0)]
-    assert spread(np.array(runs))["changed"] == 0.5
+    assert spread(np.array([0, 1, 0, 1]), np.array(runs))["changed"] == 0.5
+    # Of three labels it is the review's own that is followed: 0.3, 0.5 and 0.1, 0.1.
+    runs = [[[0.3, 0.6, 0.1], [0.8, 0.1, 0.1]], [[0.5, 0.1, 0.4], [0.2, 0.1, 0.7]]]
+    measured = spread(np.array([0, 1]), np.array(runs))
+    assert measured["p_positive_std"] == pytest.approx(0.2 / np.sqrt(2) / 2) and measured["changed"] == 1
 
 
 def test_probabilities_are_read_as_written(tmp_path):
     write_probabilities(tmp_path / "p.tsv", LABELS, LABELS * 0.5 + 0.25)
-    labels, values = read_probabilities(tmp_path / "p.tsv")
+    labels, values = read_probabilities(tmp_path / "p.tsv", 2)
     assert labels.tolist() == LABELS.tolist()
     np.testing.assert_allclose(values[[0, 9]], [[0.75, 0.25], [0.25, 0.75]])
     (tmp_path / "p.tsv").write_text("0\t1\t0\n1\t0\t1\n")
-    assert read_probabilities(tmp_path / "p.tsv")[1].tolist() == [[1, 0], [0, 1]]
+    assert read_probabilities(tmp_path / "p.tsv", 2)[1].tolist() == [[1, 0], [0, 1]]
+    (tmp_path / "p.tsv").write_text("2\t0.1\t0.2\t0.7\n0\t0.5\t0.25\t0.25\n")
+    labels, values = read_probabilities(tmp_path / "p.tsv", 3)
+    assert labels.tolist() == [2, 0] and values.tolist() == [[0.1, 0.2, 0.7], [0.5, 0.25, 0.25]]
 
 
 @pytest.mark.parametrize(
@@ -105,10 +130,10 @@ def test_probabilities_are_read_as_written(tmp_path):
 def test_malformed_probabilities_are_one_clear_line(tmp_path, text, complaint):
     (tmp_path / "p.tsv").write_text(text)
     with pytest.raises(SystemExit, match=complaint) as error:
-        read_probabilities(tmp_path / "p.tsv")
+        read_probabilities(tmp_path / "p.tsv", 2)
     assert str(error.value).startswith(f"{tmp_path}/p.tsv: ") and "\n" not in str(error.value)
 
 
 def test_missing_probabilities_name_the_target(tmp_path):
     with pytest.raises(SystemExit, match="p.tsv: cannot read the probabilities: No such file.*make ablation"):
-        read_probabilities(tmp_path / "p.tsv")
+        read_probabilities(tmp_path / "p.tsv", 2)

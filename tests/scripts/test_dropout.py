@@ -27,7 +27,7 @@ def draw_masks(step=0, rank=0, random_seed=0, module=None):
         config = modeling.BertConfig(**json.load(file))
     values = flagsaver.flagsaver(random_seed=random_seed, bert_hub_module_handle=module)
     with tf.Graph().as_default(), values, mock.patch.object(run_classifier.workers, "RANK", rank):
-        model_fn = run_classifier.model_fn_builder(config, None, 1e-3, 10, 1)
+        model_fn = run_classifier.model_fn_builder(config, 2, None, 1e-3, 10, 1)
         features = {name: tf.constant(value) for name, value in FEATURES.items()}
         spec = model_fn(features, None, tf.estimator.ModeKeys.TRAIN, {})
         operations = tf.contrib.graph_editor.get_backward_walk_ops(spec.train_op, control_inputs=True)

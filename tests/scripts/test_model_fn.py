@@ -18,7 +18,7 @@ def test_only_training_drops_out(mode, dropout):
         tf.compat.v1.train.get_or_create_global_step()
         features = {name: tf.ones([4, LENGTH], tf.int32) for name in ("input_ids", "input_mask", "segment_ids")}
         features["label_ids"] = tf.ones([4], tf.int32)
-        run_classifier.model_fn_builder(CONFIG, None, 1e-3, 10, 1)(features, None, mode, {})
+        run_classifier.model_fn_builder(CONFIG, 2, None, 1e-3, 10, 1)(features, None, mode, {})
         scopes = {
             operation.name.split("/dropout")[0] for operation in graph.get_operations() if "/dropout" in operation.name
         }

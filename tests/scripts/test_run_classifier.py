@@ -1,5 +1,6 @@
 """What run_classifier.py refuses, and what a run of it leaves behind."""
 
+import ast
 import os
 import shutil
 
@@ -8,9 +9,11 @@ import pytest
 import tensorflow as tf
 from absl.testing import flagsaver
 from modules import run
-from training import REVIEWS, fails, flag_values, flags, patched
+from training import REVIEWS, fails, flag_values, flags, patched, write_examples, write_features
 
 import run_classifier
+from infer.text.labels import read_labels, write_labels
+from infer.text.metrics import precision_recall_f1, write_metrics
 from tf1.checkpoint import read_checkpoint
 
 pytestmark = pytest.mark.process
@@ -80,6 +83,57 @@ def test_f1_score_is_the_notebooks_and_no_less_than_that_of_calling_everything_p
         session.run(tf.compat.v1.local_variables_initializer())
         session.run(update)
         assert session.run(value) == pytest.approx(f1_score, abs=1e-6)
+
+
+def test_the_confusion_matrix_is_counted_over_all_batches():
+    labels, predicted = [[2, 0], [2, 2], [1, 0]], [[2, 2], [0, 2], [1, 0]]
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        label_ids, predicted_ids = (tf.compat.v1.placeholder(tf.int32, [None]) for _ in range(2))
+        found = run_classifier.metric_fn(tf.zeros(2), label_ids, tf.one_hot(predicted_ids, 3))
+        assert set(found) == {"eval_accuracy", "eval_loss", "confusion"}
+        value, update = found["confusion"]
+        session.run(tf.compat.v1.local_variables_initializer())
+        for batch in zip(labels, predicted):
+            session.run(update, dict(zip((label_ids, predicted_ids), batch)))
+        assert session.run(value).tolist() == [[1, 0, 1], [0, 1, 0], [1, 0, 2]]
+
+
+def test_three_labels_are_trained_and_evaluated_and_predicted_by_name(tiny, tmp_path):
+    """The matrix that the evaluation writes is that of the predictions for the same texts, and the means follow."""
+    names = ["Sci-Fi & Fantasy", "so, so", "很好"]
+    texts = ["a fine film", "a dull film", "great fun", "no fun at all", "loved it", "who knows", "it is a film"]
+    rows = [(text, i % 3) for i, text in enumerate(texts)]
+    write_labels(tmp_path, names)
+    write_examples(tmp_path, train=5 * rows, test=rows)
+    features, out = write_features(tmp_path, tiny), tmp_path / "out"
+    given = flags(tiny, features, out, learning_rate=1e-3)
+    done = run("run_classifier.py", "--do_train=true", "--do_eval=true", *given)
+    assert done.returncode == 0, done.stderr
+    assert read_labels(out) == names
+
+    (tmp_path / "reviews.txt").write_text("".join(text + "\n" for text in texts))
+    given = flags(tiny, features, tmp_path / "predict", init_checkpoint=f"{out}/model.ckpt-8")
+    done = run("run_classifier_predict.py", "--do_predict=true", f"--predict_file={tmp_path}/reviews.txt", *given)
+    assert done.returncode == 0, done.stderr
+    predicted = np.loadtxt(str(tmp_path / "predict" / "test_results.tsv")).argmax(1)
+    printed = (tmp_path / "predict" / "predictions.txt").read_text(encoding="utf-8").splitlines()
+    assert [ast.literal_eval(line[line.rindex("), ") + 2 : -1].strip()) for line in printed] == [
+        names[label] for label in predicted
+    ]
+    counts = np.zeros((3, 3), int)
+    np.add.at(counts, ([label for _, label in rows], predicted), 1)
+    by_label = (out / "eval_by_label.txt").read_text(encoding="utf-8")
+    assert by_label == write_metrics(counts, names)
+    results = read_results(str(out))
+    assert results["eval_accuracy"] == pytest.approx(np.trace(counts) / 7, abs=1e-6) and results["global_step"] == 8
+    assert [results["macro_" + name] for name in ("precision", "recall", "f1")] == pytest.approx(
+        precision_recall_f1(counts).mean(axis=1).tolist(), abs=1e-6
+    )
+    assert set(results) == {"eval_accuracy", "eval_loss", "loss", "global_step"} | {
+        "macro_precision",
+        "macro_recall",
+        "macro_f1",
+    }
 
 
 def test_eval_alone_uses_the_last_checkpoint(trained, tiny, data_dir, tmp_path):

@@ -15,6 +15,9 @@ from tensorboard.compat.proto.graph_pb2 import GraphDef
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
+from infer.text.labels import write_labels
+from infer.text.metrics import precision_recall_f1
+
 ROOT = Path(__file__).parents[2]
 CONFIG = {
     "num_hidden_layers": 6,
@@ -32,6 +35,8 @@ GUIDES = """\
 ('Absolutely fantastic!', array([7.44371e-03, 9.92556e-01], dtype=float32), 'Positive')
 """
 LABELS = np.array([0, 0, 0, 0, 1, 1, 1, 1, 1, 1])
+ODD = ["Sci-Fi & <Fantasy>", 'it\'s "so, so"', "|_$5_|*"]  # labels that are markup, or need quotes
+ODD_IDS = np.array([0, 0, 1, 1, 1, 2, 2, 2, 2, 2])
 
 
 def run(*command):
@@ -67,6 +72,46 @@ def write_graph(path, ops, dropout_ops=0):
 def write_probabilities(path, labels, positive):
     """Writes a probabilities-K.tsv."""
     path.write_text("".join(f"{label}\t{1 - p:.6f}\t{p:.6f}\n" for label, p in zip(labels, positive, strict=True)))
+
+
+def write_answers(path, labels, predicted, count, sure=0.8):
+    """Writes a probabilities-K.tsv of `count` labels: each review's predicted one is that sure."""
+    rows = np.full((len(labels), count), (1 - sure) / (count - 1))
+    rows[np.arange(len(labels)), predicted] = sure
+    lines = ("\t".join([str(label), *map(str, row)]) for label, row in zip(labels, rows.tolist(), strict=True))
+    path.write_text("".join(f"{line}\n" for line in lines))
+
+
+def relabel(build, names, labels, wrong=(1, 2, 3)):
+    """Makes the build one of those labels: so many of the reviews of each variant are taken for the next label."""
+    labels = np.asarray(labels)
+    (build / "reviews").mkdir()
+    write_labels(build / "reviews", names)
+    lines = ""
+    for number, label in enumerate(names):
+        row = np.full(len(names), np.float32(0.2 / (len(names) - 1)))
+        row[number] = 0.8
+        with np.printoptions(linewidth=sys.maxsize):
+            lines += f"{(f'review {number}', row, label)}\n"
+    for name in ("tensorflow/predictions.txt", "openvino.txt"):
+        (build / "predict" / name).write_text(lines)
+    for variant, errors in zip(("no-dropout", "second-phase", "with-dropout"), wrong, strict=True):
+        folder = build / "ablation" / variant
+        write_labels(folder, names)
+        for number, path in enumerate(sorted(folder.glob("probabilities-*.tsv"))):
+            predicted = labels.copy()
+            predicted[number : number + errors] = (predicted[number : number + errors] + 1) % len(names)
+            write_answers(path, labels, predicted, len(names))
+            stage = {"no-dropout": "result1", "second-phase": "result2"}.get(variant)
+            if stage and len(names) != 2:
+                counts = np.zeros((len(names), len(names)), int)
+                np.add.at(counts, (labels, predicted), 1)
+                results = {"eval_accuracy": (labels == predicted).mean(), "eval_loss": 0.25, "global_step": 4}
+                results["loss"] = 0.25
+                means = precision_recall_f1(counts).mean(axis=1)
+                results |= zip(("macro_precision", "macro_recall", "macro_f1"), means, strict=True)
+                lines = (f"{name} = {value}\n" for name, value in results.items())
+                (build / stage / "eval_results.txt").write_text("".join(lines))
 
 
 def write_ablation(folder, labels=LABELS, wrong=(1, 2, 3)):

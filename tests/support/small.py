@@ -58,14 +58,15 @@ def random_texts(count):
     return [" ".join(random.choice(WORDS, random.integers(0, 2 * LENGTH))) for _ in range(count)]
 
 
-def save(path, bias):
-    """Writes a classifier.xml of random weights, whose head has this bias for Positive."""
+def save(path, bias, labels=("Negative", "Positive")):
+    """Writes a classifier.xml of random weights, whose head has this bias for the last label."""
     from infer.bert import build_classifier  # of today's OpenVINO only
     from infer.ir import save_classifier, write_info
 
-    weight = np.random.default_rng(1).normal(size=(2, HIDDEN)).astype(np.float32)
-    network = build_classifier(random_weights(), HEADS, (weight, np.array([0, bias], np.float32)))
-    write_info(network, VOCAB, ["Negative", "Positive"], True, LENGTH)
+    weight = np.random.default_rng(1).normal(size=(len(labels), HIDDEN)).astype(np.float32)
+    biases = np.array([0] * (len(labels) - 1) + [bias], np.float32)
+    network = build_classifier(random_weights(), HEADS, (weight, biases))
+    write_info(network, VOCAB, list(labels), True, LENGTH)
     save_classifier(network, path)
 
 

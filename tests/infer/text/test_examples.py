@@ -7,6 +7,7 @@ import pytest
 from fuzzing import BYTES, JSON, answer_or_line, given, st
 
 from infer.text.examples import read_examples, read_lines
+from infer.text.labels import write_labels
 
 
 def test_only_newlines_end_a_review(tmp_path):
@@ -40,6 +41,18 @@ def test_a_file_of_reviews_without_an_end_is_one_clear_line(monkeypatch):
 def test_a_file_of_examples_that_is_none_is_one_clear_line(line, tmp_path):
     (tmp_path / "test.jsonl").write_text(line + "\n")
     with pytest.raises(SystemExit, match="not a file of examples, as `make reviews` writes"):
+        read_examples(tmp_path / "test.jsonl")
+
+
+def test_examples_have_one_of_the_labels_beside_them(tmp_path):
+    rows = [{"review": "a film", "label": label, "source": ""} for label in (2, 0, 1)]
+    (tmp_path / "test.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.raises(SystemExit, match="line 1 has no label"):
+        read_examples(tmp_path / "test.jsonl")
+    write_labels(tmp_path, ["good", "bad", "neither"])
+    assert read_examples(tmp_path / "test.jsonl") == rows
+    write_labels(tmp_path, ["good", "bad"])
+    with pytest.raises(SystemExit, match="line 1 has no label"):
         read_examples(tmp_path / "test.jsonl")
 
 

@@ -1,0 +1,126 @@
+"""Files of texts with labels: what `make evaluate` measures on, and own data to train on.
+
+The files are read as those to score, by the same reader; the label's column is one more.
+"""
+
+import json
+import math
+import sys
+from collections import Counter
+
+import pyarrow as pa
+
+from infer.score.bad_rows import name_of
+from infer.score.files import format_of
+from infer.score.reading import LISTED, open_source, shown
+
+LABEL_COLUMNS = ("label", "labels", "sentiment", "class", "category")  # the first that is there, in any case
+FLAG = "--label_column (make: LABEL_COLUMN=)"
+POLARITIES = {"neg": "Negative", "pos": "Positive"}  # what IMDB calls the guide's labels
+
+
+def choose_label(name, columns, text_column, asked):
+    """Returns the label's column: the one asked for, one of LABEL_COLUMNS, or the only one beside the text.
+
+    Raises: SystemExit if there is none such.
+    """
+    others = [column for column in columns if column != text_column]
+    if asked is not None:
+        found = [column for column in others if column == asked]
+    else:
+        known = [column for column in others if column.strip().lower() in LABEL_COLUMNS]
+        known.sort(key=lambda column: LABEL_COLUMNS.index(column.strip().lower()))
+        found = known or (others if len(others) == 1 else [])
+    if not found:
+        there = ", ".join(map(shown, others[:LISTED])) + ", …" * (len(others) > LISTED)
+        what = f"beside the text there are {there}" if others else "there is nothing beside the text"
+        sys.exit(f"{name}: no column {asked or LABEL_COLUMNS[0]!r}: name the label with {FLAG}: {what}")
+    return found[0]
+
+
+def class_names(schema, column):
+    """Returns the labels' names, by their ids, that Hugging Face's datasets keeps in a .parquet's schema, or None."""
+    try:
+        features = json.loads(schema.metadata[b"huggingface"])["info"]["features"]
+        names = features[column]["names"]
+        return [POLARITIES[name] for name in names] if set(names) == set(POLARITIES) else list(map(str, names))
+    except (AttributeError, TypeError, KeyError, ValueError, RecursionError):
+        return None
+
+
+def to_label(value, names):
+    """Returns the label of a column's value, str; raises ValueError that says what is wrong with it.
+
+    Args:
+      value: what the file has there.
+      names: those of class_names.
+    """
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float) and value.is_integer():  # so pandas writes whole numbers where one is missing
+        value = int(value)
+    if names and isinstance(value, int):
+        if value in range(len(names)):
+            return names[value]
+        raise ValueError("no label" if value == -1 else f"{value} is the id of no label")  # -1: none, in datasets
+    if value is None or isinstance(value, float) and math.isnan(value):
+        raise ValueError("no label")
+    if not isinstance(value, (str, int, float)):
+        raise ValueError(f"its label is {type(value).__name__}, not text or a whole number")
+    label = str(value).strip()
+    if not label or not label.isprintable():
+        raise ValueError("its label is not printable" if label else "no label")
+    return label
+
+
+def open_labelled(paths, options, label_column, accept=str):
+    """Opens files of texts with labels.
+
+    Args:
+      paths: list of Path, as find_files returns it.
+      options: infer.score.reading.Options.
+      label_column: of the label, or None to find it.
+      accept: function of a label, str, to what is to be had for it; it raises ValueError about one that is none.
+    Returns: (function of `report`, as Source.read takes it, that yields (list of str, list of what `accept` returned)
+      of each window; list of what is to be said about how the file is read).
+    Raises: SystemExit, as open_source does, or if there is no such column.
+    """
+    name = name_of(paths)
+    if format_of(paths[0]) == ".txt":
+        sys.exit(f"{name}: a .txt has no labels: give a .csv, .tsv, .jsonl or .parquet with a column of them")
+    source = open_source(paths, options)
+    column = choose_label(name, source.columns, source.text_column, label_column)
+    names = source.schema and class_names(source.schema, column)
+    said = [*(said for said in source.said if not said.startswith("the text is in"))]
+    said.append(f"the text is in column {source.text_column!r}, the label in {column!r}")
+
+    def read(report):
+        number = Counter()
+        for rows, texts, position in source.read(report):
+            table = isinstance(rows, pa.Table)
+            values = rows.column(column).to_pylist() if table else [row.get(column) for row in rows]
+            kept = []
+            for text, value in zip(texts, values, strict=True):
+                number[position.file] += 1
+                try:
+                    kept.append((text, accept(to_label(value, names))))
+                except ValueError as error:
+                    report(paths[position.file], f"text {number[position.file]}, {text[:30]!r}", str(error))
+            if kept:
+                yield tuple(map(list, zip(*kept, strict=True)))
+
+    return read, said
+
+
+def is_measurement(label):
+    """Tells whether a label is a number that is not whole, such as 3.7."""
+    try:
+        return not float(label).is_integer()
+    except (ValueError, OverflowError):
+        return False
+
+
+def exit_if_too_bad(name, bad, good):
+    """Ends with one line if more than a tenth of the rows are bad."""
+    if bad > (bad + good) / 10:
+        sys.exit(f"{name}: {bad} of {bad + good} rows are bad, more than a tenth: mend them, or give another file")
