@@ -177,21 +177,21 @@ def table(rows):
     return "\n".join(f"| {' | '.join(map(str, row))} |" for row in rows)
 
 
-def describe_origin(records, results, by_label, base, corpus, labels):
-    """Returns the sections about training and evaluation."""
+def describe_origin(records, results, by_label, counts, base, corpus, labels):
+    """Returns the sections about training and evaluation; counts are of texts, {"train" and "test": int}."""
     training, reviews = find(records, "result2"), find(records, "reviews")
     if not training:
         return f"It was made of {base}. It was not evaluated here."
-    first, second, sample = (record["flags"] for record in (records["result1"], training, reviews))
+    first, second = records["result1"]["flags"], training["flags"]
     name, digest = archive(reviews, REVIEWS)
-    source = f"{corpus.title}, `{name}` (SHA-256 `{digest}`)" if corpus else "texts of the user's own"
+    source = f"texts of {corpus.title}, `{name}` (SHA-256 `{digest}`)" if corpus else "texts of the user's own"
     dirty = ", with changes that are in no commit" if training["git_dirty"] else ""
     notebook = f"""
 Precision and recall are of `{labels[1]}`. `auc` and `f1_score` are the notebook's, of labels and not of probabilities:
 `f1_score` is that of the better of answering so, and of answering `{labels[1]}` to all."""
     return f"""\
 - Fine-tuned from {base}
-- on {sample.get("train_size", "all")} reviews of {source},
+- on {counts["train"]} {source},
 - for {first["num_train_epochs"]} epochs at {first["learning_rate"]} with dropout, then for {second["num_train_epochs"]}
   at {second["learning_rate"]} without, in batches of {first["train_batch_size"]}, with seed {training["random_seed"]},
 - by TensorFlow {training["packages"]["tensorflow"]} and bert-tensorflow {training["packages"]["bert-tensorflow"]}, at
@@ -199,8 +199,8 @@ Precision and recall are of `{labels[1]}`. `auc` and `f1_score` are the notebook
 
 ## Evaluation
 
-As in `eval_results.txt`, on {sample.get("test_size", "all")} test reviews of the same source, cut as in
-training.{notebook if len(labels) == 2 else ""}
+As in `eval_results.txt`, on {counts["test"]} other texts of that kind, cut as in training.
+{notebook if len(labels) == 2 else ""}
 
 | metric | value |
 |---|---:|
@@ -252,7 +252,7 @@ def describe_licences(records, base, corpus):
     return "\n".join(lines)
 
 
-def write_card(trained, folder, name, record_files, eval_dir=None, test_file=None):
+def write_card(trained, folder, name, record_files, eval_dir=None, reviews_dir=None):
     """Writes README.md into the folder that has all else.
 
     Args:
@@ -261,13 +261,15 @@ def write_card(trained, folder, name, record_files, eval_dir=None, test_file=Non
       name: str, the model's.
       record_files: paths of the stages' records.
       eval_dir: Path of the folder of eval_results.txt and eval_by_label.txt, or None if nothing was evaluated.
-      test_file: path of test.jsonl, or None.
+      reviews_dir: Path of the folder of train.jsonl and test.jsonl, or None.
     Raises: OSError or ValueError if one of them can't be read.
     """
     records = read_records(record_files)
     results = read_results(eval_dir / "eval_results.txt") if eval_dir else {}
     by_label = (eval_dir / "eval_by_label.txt").read_text(encoding="utf-8") if eval_dir else ""
-    texts = [row["review"] for row in read_examples(test_file)] if test_file else None
+    examples = {name: read_examples(reviews_dir / f"{name}.jsonl") for name in ("train", "test")} if reviews_dir else {}
+    counts = {name: len(rows) for name, rows in examples.items()}
+    texts = [row["review"] for row in examples["test"]] if examples else None
     base, origin = find_base(records)
     corpus = REVIEWS.get(archive(find(records, "reviews"), REVIEWS)[0])
     labels = ", ".join(f"{i} `{label}`" for i, label in enumerate(trained.labels[:SHOWN]))
@@ -281,7 +283,7 @@ def write_card(trained, folder, name, record_files, eval_dir=None, test_file=Non
 
 A BERT that classifies texts. Its labels, by id: {labels}{more}.
 
-{describe_origin(records, results, by_label, origin, corpus, trained.labels)}
+{describe_origin(records, results, by_label, counts, origin, corpus, trained.labels)}
 
 ## How to use it
 
@@ -298,7 +300,7 @@ transformers reads on, and answers what TensorFlow does not. The same on OpenVIN
 from optimum.intel import OVModelForSequenceClassification
 from transformers import AutoTokenizer
 
-fp32 = {{"INFERENCE_PRECISION_HINT": "f32"}}  # some CPUs take bfloat16 by themselves, which moves probabilities by 0.01
+fp32 = {{"INFERENCE_PRECISION_HINT": "f32"}}  # some CPUs take bfloat16 by themselves, which moves probabilities
 model = OVModelForSequenceClassification.from_pretrained("THIS FOLDER", ov_config=fp32)
 tokenizer = AutoTokenizer.from_pretrained("THIS FOLDER")
 classify = pipeline("text-classification", model, tokenizer=tokenizer, truncation=True)

