@@ -32,8 +32,6 @@ MUTANTS = [
     Mutant("own labels: ids reversed", "inputs/own.py", "labels.index(label)", "labels[::-1].index(label)", *OWN),
     Mutant("own texts: the same on both sides", "inputs/own.py", "groups.setdefault(row[0], [])",
            "groups.setdefault(row, [])", *OWN),
-    Mutant("evaluate: precision is recall", "infer/text/metrics.py", "for n in (called, given)",
-           "for n in (given, given)", "openvino-current", "tests/infer/score/test_evaluate.py"),
     # Texts to features.
     Mutant("casing ignored", TOKENIZER, "text = text.lower() if do_lower_case else text", "text = text", *IDS),
     Mutant("accents kept", TOKENIZER, 'return None if category(chr(code_point)) == "Mn"', "return None if False", *IDS),
@@ -140,16 +138,6 @@ MUTANTS = [
            '"split_special_tokens": False', "pipeline", "tests/pipeline/test_forms.py", "test"),
     Mutant("the card compares no ids", "export/card.py", "kept = trained.max_seq_length - 2", "kept = 0", *CARD),
     Mutant("the card has metrics of its own", "export/card.py", "metric_value=value", "metric_value=1.0", *CARD),
-    Mutant("labels that differ in case share a column", "infer/score/window.py",
-           "names = lower if len(set(lower)) == len(labels) else labels", "names = lower",
-           "openvino-current", "tests/infer/score/test_window.py"),
-    # Labels.
-    Mutant("the head's labels forgotten", "infer/head.py", "read_labels(folder, len(bias))",
-           'read_labels(folder / "nowhere", len(bias))', "openvino-current", "tests/infer/test_head.py"),
-    Mutant("the page's labels forgotten", "report/compare.py", 'read_labels(folder / "reviews")',
-           'read_labels(folder / "nowhere")', "report", "tests/report/test_compare.py"),
-    Mutant("precision and recall swapped", "infer/text/metrics.py", "for n in (called, given)",
-           "for n in (given, called)", "openvino-current", "tests/infer/text/test_metrics.py"),
     # Records.
     Mutant("a digest of nothing", "mk/digests.py", 'hashlib.file_digest(file, "sha256")', "hashlib.sha256()",
            "openvino", "tests/mk/test_digests.py"),
