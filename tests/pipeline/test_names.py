@@ -67,7 +67,8 @@ def test_every_variable_that_takes_a_path_takes_any(goal, given, read, bare):
         if name in ("DATA_DIR", "HUB_MODULE", "MIRROR"):
             (bare / path).mkdir()
         else:
-            (bare / (path + ".index" * (name == "CHECKPOINT"))).touch()
+            for end in (".index", ".meta") if name == "CHECKPOINT" else ("",):
+                (bare / (path + end)).touch()
     plan = make(bare, "-n", goal, TINY, *(f"{name}={path}" for name, path in paths.items()))
     words = shlex.split(plan.replace("\n", " \n "), comments=False)
     for name in read:
