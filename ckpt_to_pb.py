@@ -9,11 +9,11 @@ import sys
 
 import tensorflow as tf
 
-from infer.ports import INPUT_NODE, INPUTS, OUTPUT
+from infer.ports import INPUTS, OUTPUT
 from infer.text.bert_config import read_bert_config, variable_shapes
 from infer.text.vocab import read_max_length
 from tf1.checkpoint import check_variables, read_model
-from tf1.encoder import freeze_anew, read_graph
+from tf1.encoder import find_obstacle, freeze_anew, read_graph
 from tf1.flags import FLAGS, flags, run
 
 flags.DEFINE_string("init_checkpoint", None, "The fine-tuned checkpoint, its .meta graph beside it if there is one.")
@@ -34,29 +34,6 @@ def read_meta(path):
         meta.ParseFromString(file.read())
     draw_at_random(meta.graph_def)
     return meta, HUB_OUTPUT if any(node.name == HUB_OUTPUT for node in meta.graph_def.node) else OUTPUT
-
-
-def find_obstacle(graph_def, max_seq_length):
-    """Returns why an encoder's graph can't be frozen as the guide does it, or None if it can.
-
-    Args:
-      graph_def: GraphDef, what only training needs left out.
-      max_seq_length: int, the length to freeze it for, or None for its own.
-    """
-    if any(node.op == "RandomUniform" for node in graph_def.node):
-        return "the checkpoint's own has dropout"
-    variables = [node for node in graph_def.node if node.op in ("VariableV2", "VarHandleOp")]
-    if any(node.attr["dtype"].type != tf.float32.as_datatype_enum for node in variables):
-        return "the checkpoint's own is not of float32"
-    read = {name if ":" in name else name + ":0" for node in graph_def.node for name in node.input}
-    ports = sorted(name for name in read if name.startswith(INPUT_NODE + ":"))
-    if ports != [*INPUTS]:
-        return f"the checkpoint's own reads {', '.join(ports) or 'other inputs'}"
-    (shapes,) = [node.attr["output_shapes"].list.shape for node in graph_def.node if node.name == INPUT_NODE]
-    batch, length = (dim.size for dim in shapes[0].dim)
-    if batch != -1:
-        return f"the checkpoint's own is for batches of {batch}"
-    return f"the checkpoint's own is of length {length}" if max_seq_length not in (None, length) else None
 
 
 def freeze(init_checkpoint, meta, output):

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 from bert import modeling
 
-from infer.ports import INPUT_NODE, OUTPUT
+from infer.ports import INPUT_NODE, INPUTS, OUTPUT
 from tf1.hub import config_from_shapes
 
 upstreams_activation = modeling.get_activation
@@ -41,6 +41,29 @@ def get_activation(name):
 
 modeling.tf.nn.embedding_lookup = gather_flat_ids
 modeling.get_activation = get_activation
+
+
+def find_obstacle(graph_def, max_seq_length):
+    """Returns why an encoder's graph can't be frozen as the guide does it, or None if it can.
+
+    Args:
+      graph_def: GraphDef, what only training needs left out.
+      max_seq_length: int, the length to freeze it for, or None for its own.
+    """
+    if any(node.op == "RandomUniform" for node in graph_def.node):
+        return "the checkpoint's own has dropout"
+    variables = [node for node in graph_def.node if node.op in ("VariableV2", "VarHandleOp")]
+    if any(node.attr["dtype"].type != tf.float32.as_datatype_enum for node in variables):
+        return "the checkpoint's own is not of float32"
+    read = {name if ":" in name else name + ":0" for node in graph_def.node for name in node.input}
+    ports = sorted(name for name in read if name.startswith(INPUT_NODE + ":"))
+    if ports != [*INPUTS]:
+        return f"the checkpoint's own reads {', '.join(ports) or 'other inputs'}"
+    (shapes,) = [node.attr["output_shapes"].list.shape for node in graph_def.node if node.name == INPUT_NODE]
+    batch, length = (dim.size for dim in shapes[0].dim)
+    if batch != -1:
+        return f"the checkpoint's own is for batches of {batch}"
+    return f"the checkpoint's own is of length {length}" if max_seq_length not in (None, length) else None
 
 
 def read_graph(graph_def, shapes):

@@ -74,10 +74,10 @@ MUTANTS = [
            "tf1", "tests/tf1/test_pretrained.py"),
     Mutant("kernels not transposed", "tf1/hugging_face.py", "tensor.T if", "tensor if",
            "tf1", "tests/tf1/test_pretrained.py"),
-    Mutant("a graph with dropout frozen", "ckpt_to_pb.py", 'node.op == "RandomUniform" for node in graph_def.node):',
+    Mutant("a graph with dropout frozen", "tf1/encoder.py", 'node.op == "RandomUniform" for node in graph_def.node):',
            "False for node in graph_def.node):", *FREEZE),
-    Mutant("five features taken for four", "ckpt_to_pb.py", "if ports != [*INPUTS]:", "if not ports:", *FREEZE),
-    Mutant("a batch of one size frozen", "ckpt_to_pb.py", "if batch != -1:", "if batch == 0:", *FREEZE),
+    Mutant("five features taken for four", "tf1/encoder.py", "if ports != [*INPUTS]:", "if not ports:", *FREEZE),
+    Mutant("a batch of one size frozen", "tf1/encoder.py", "if batch != -1:", "if batch == 0:", *FREEZE),
     # Training.
     Mutant("dropout left on in prediction", "run_classifier.py", "bert_config, is_training, *inputs",
            "bert_config, True, *inputs", "tf1", "tests/scripts/test_model_fn.py"),

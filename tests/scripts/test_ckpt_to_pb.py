@@ -10,7 +10,7 @@ import tensorflow as tf
 from modules import run
 from training import PORTS, cut, fails, spoilt
 
-from ckpt_to_pb import find_obstacle
+from tf1.encoder import find_obstacle
 
 FOUR = ("input_ids", "input_mask", "label_ids", "segment_ids")
 FIVE = ("input_ids", "input_mask", "is_real_example", "label_ids", "segment_ids")
