@@ -159,7 +159,7 @@ def describe_ids(trained, folder, texts):
     ]
     return f"""\
 It was trained on the ids of bert-tensorflow 1.0.1's FullTokenizer, on Python 3.7 with Unicode 11. `tokenizer.json`, as
-transformers 4 reads it, gives other ids for {share(as_transformers)}, namely for
+transformers 4 reads it, gives other ids for {share(as_transformers)}. It does so for
 
 - characters that Unicode has got since version 11, newer emoji among them, or has not assigned: dropped there, but not
   here; and a few hundred of before it, whose kind tokenizers does not know: marks, punctuation, Han;
