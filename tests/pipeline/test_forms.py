@@ -6,7 +6,7 @@ import subprocess
 import numpy as np
 import pytest
 import yaml
-from checkout import ROOT, clean_environment, make
+from checkout import FP32, ROOT, answers, clean_environment, make
 from test_tiny import read_results
 
 from infer.text.tokenizer import load_tokenizer, read_vocab
@@ -79,6 +79,16 @@ def test_others_answer_what_tensorflow_does(form, tiny, texts, expected):
     print(f"{form}: largest difference from TensorFlow: {np.abs(probabilities - expected).max():.2g}")
     np.testing.assert_allclose(probabilities, expected, atol=TOLERANCE, rtol=0)
     np.testing.assert_array_equal(probabilities.argmax(1), expected.argmax(1))
+
+
+def test_the_folder_is_a_checkpoint_again(tiny, expected):
+    found = make(tiny, "predict", "huggingface", TINY, "CHECKPOINT=build/tiny/huggingface")
+    assert "0 labels differ" in found
+    build, again = tiny / "build/tiny", tiny / "build/tiny-build-tiny-huggingface"
+    make(tiny, "predict", TINY)
+    np.testing.assert_allclose(answers(again), answers(build), atol=FP32, rtol=0)
+    for name in ("model.safetensors", "config.json", "tokenizer.json", "vocab.txt", "openvino_model.bin"):
+        assert (again / "huggingface" / name).read_bytes() == (build / "huggingface" / name).read_bytes(), name
 
 
 SMALL = """
