@@ -29,7 +29,7 @@ CONFIG = json.loads((ROOT / "profiles/tiny.json").read_text())
         ({"vocab_size": 1 << 30}, "more than 128 layers or 500000000 weights"),
         ({"max_position_embeddings": 10**1000}, "more than 128 layers or 500000000 weights"),
         ({"num_hidden_layers": 10**9}, "more than 128 layers or 500000000 weights"),
-        ({"hidden_act": "swish"}, 'hidden_act is "swish", not one of gelu, linear, relu, tanh'),
+        ({"hidden_act": "swish"}, 'hidden_act is "swish", not one of gelu, gelu_erf, linear, relu, tanh'),
         ({"hidden_act": {}}, "hidden_act is {}, not one of"),
         ({"hidden_dropout_prob": 1}, "hidden_dropout_prob is 1, not a number of at least 0 and less than 1"),
         ({"initializer_range": float("nan")}, "initializer_range is NaN, not a number"),
