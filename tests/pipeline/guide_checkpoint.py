@@ -24,10 +24,13 @@ def model_fn(features, labels, mode, params):
     loss, _, _, _ = run_classifier.create_model(
         bert_config, False, *ids, num_labels=int(num_labels), use_one_hot_embeddings=False
     )
-    train_op = optimization.create_optimizer(loss, 1e-3, 2, 0, False)
+    train_op = optimization.create_optimizer(loss, 1e-2, 2, 0, False)
     return tf.contrib.tpu.TPUEstimatorSpec(mode=mode, loss=loss, train_op=train_op)
 
 
 tf.contrib.tpu.TPUEstimator(
-    use_tpu=False, model_fn=model_fn, config=tf.contrib.tpu.RunConfig(model_dir=output_dir), train_batch_size=4
+    use_tpu=False,
+    model_fn=model_fn,
+    config=tf.contrib.tpu.RunConfig(model_dir=output_dir, tf_random_seed=1),
+    train_batch_size=4,
 ).train(run_classifier.input_fn_builder(features, LENGTH, is_training=True, drop_remainder=False), max_steps=2)
