@@ -14,7 +14,7 @@ from pathlib import Path
 from infer.score.bad_rows import BadRows, name_of
 from infer.score.dialect import MARKS
 from infer.score.files import find_files
-from infer.score.labelled import POLARITIES, exit_if_too_bad, is_measurement, open_labelled
+from infer.score.labelled import POLARITIES, exit_if_too_bad, find_measurement, open_labelled
 from infer.score.reading import add_dialect, find_encoding, options_of
 from infer.text.files import sha256_of
 from infer.text.labels import MAX_LABELS, check_labels
@@ -41,7 +41,7 @@ def read_table(path, args):
         rows = [pair for window in read(bad.report) for pair in zip(*window, strict=True)]
         bad.report_rest(name_of(paths))
     exit_if_too_bad(name_of(paths), bad.count, len(rows))
-    if measured := next((label for _, label in rows if is_measurement(label)), None):
+    if measured := find_measurement({label: None for _, label in rows}):
         sys.exit(f"{path}: labels such as {measured} are measurements: name another column with LABEL_COLUMN=")
     return [(text, label, f"{path.name}:{i}") for i, (text, label) in enumerate(rows, 1)]
 

@@ -113,12 +113,13 @@ def open_labelled(paths, options, label_column, accept=str):
     return read, said
 
 
-def is_measurement(label):
-    """Tells whether a label is a number that is not whole, such as 3.7."""
+def find_measurement(labels):
+    """Returns one of the labels that is a number but not whole, such as 3.7, if all are numbers, or None."""
     try:
-        return not float(label).is_integer()
-    except (ValueError, OverflowError):
-        return False
+        values = {label: float(label) for label in labels}
+    except ValueError:
+        return None
+    return next((label for label, value in values.items() if math.isfinite(value) and not value.is_integer()), None)
 
 
 def exit_if_too_bad(name, bad, good):

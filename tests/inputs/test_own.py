@@ -69,6 +69,8 @@ def test_whole_numbers_are_sorted_by_value_and_labels_can_be_ordered(tmp_path, m
     source = write(tmp_path / "a.jsonl", [{"text": f"{i}", "label": i % 12} for i in range(48)])
     labels = sampled(tmp_path, monkeypatch, f"--train={source}", "--test_share=0.25")[1]
     assert labels == [str(i) for i in range(12)]
+    source = write(tmp_path / "c.csv", [{"text": f"{i}", "label": ("nan", "3.7", "x")[i % 3]} for i in range(30)])
+    assert sampled(tmp_path, monkeypatch, f"--train={source}", "--test_share=0.25")[1] == ["3.7", "nan", "x"]
     source = write(tmp_path / "b.csv", ROWS)
     for given in ("a b, Drama, Sci-Fi & Fantasy", "a b,Drama,Sci-Fi & Fantasy"):
         labels = sampled(tmp_path, monkeypatch, f"--train={source}", "--test_share=0.25", f"--labels={given}")[1]

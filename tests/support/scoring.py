@@ -99,8 +99,8 @@ def read(path):
     return [row | {name: float(row[name]) for name in ADDED[1:]} for row in rows]
 
 
-def score(classifier, *arguments):
-    """Runs the command in this process, and gives SIGINT back its handler."""
+def score(classifier, *arguments, main=main):
+    """Runs the command, or another's main, in this process, and gives SIGINT back its handler."""
     handler = signal.getsignal(signal.SIGINT)
     try:
         main(["-m", str(classifier), *map(str, arguments)])
@@ -108,10 +108,10 @@ def score(classifier, *arguments):
         signal.signal(signal.SIGINT, handler)
 
 
-def refused(classifier, *arguments):
+def refused(classifier, *arguments, main=main):
     """Returns the one line that the command must end with."""
     with pytest.raises(SystemExit) as ended:
-        score(classifier, *arguments)
+        score(classifier, *arguments, main=main)
     assert isinstance(ended.value.code, str) and "\n" not in ended.value.code
     return ended.value.code
 

@@ -1,30 +1,17 @@
 """python -m infer evaluate: what a classifier is worth on a file of labels, by the same reader as score's."""
 
-import signal
+from functools import partial
 
 import numpy as np
 import pytest
-from scoring import texts, write
+from scoring import refused, score, texts, write
 from sklearn.metrics import accuracy_score, log_loss, precision_recall_fscore_support
 
 from infer import Classifier
 from infer.score.evaluate import find_id, main
 from infer.text.labels import LABELS
 
-
-def evaluate(classifier, *arguments):
-    handler = signal.getsignal(signal.SIGINT)
-    try:
-        main(["-m", str(classifier), *map(str, arguments)])
-    finally:
-        signal.signal(signal.SIGINT, handler)
-
-
-def refused(classifier, *arguments):
-    with pytest.raises(SystemExit) as ended:
-        evaluate(classifier, *arguments)
-    assert isinstance(ended.value.code, str) and "\n" not in ended.value.code
-    return ended.value.code
+evaluate, refused = (partial(run, main=main) for run in (score, refused))
 
 
 @pytest.mark.parametrize("name", ["in.csv", "in.parquet", "in.jsonl.gz"])
