@@ -199,7 +199,7 @@ Precision and recall are of `{labels[1]}`. `auc` and `f1_score` are the notebook
 
 ## Evaluation
 
-As in `eval_results.txt`, on {counts["test"]} other texts of that kind, cut as in training.
+As in `eval_results.txt`, on {counts["test"]} test texts, cut as in training.
 {notebook if len(labels) == 2 else ""}
 
 | metric | value |

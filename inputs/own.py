@@ -5,8 +5,10 @@ Runs in the openvino-current environment: `python -m inputs.own DATA_DIR --train
 """
 
 import argparse
+import itertools
 import os
 import random
+import re
 import sys
 from collections import Counter
 from pathlib import Path
@@ -22,6 +24,7 @@ from infer.text.script import run
 from inputs.reviews import MAX_REVIEW, sample, write_examples
 
 SHOWN = 20  # labels, in a line
+WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
 
 
 def read_table(path, args):
@@ -42,7 +45,7 @@ def read_table(path, args):
         bad.report_rest(name_of(paths))
     exit_if_too_bad(name_of(paths), bad.count, len(rows))
     if measured := find_measurement({label: None for _, label in rows}):
-        sys.exit(f"{path}: labels such as {measured} are measurements: name another column with LABEL_COLUMN=")
+        sys.exit(f"{path}: labels such as {measured[:40]} are measurements: name another column with LABEL_COLUMN=")
     return [(text, label, f"{path.name}:{i}") for i, (text, label) in enumerate(rows, 1)]
 
 
@@ -51,8 +54,7 @@ def read_folder(folder):
 
     Args:
       folder: Path.
-    Returns: as read_table; "source" is the file, such as train/pos/1.txt. IMDB's pos and neg are the guide's labels;
-      what it has beside them in unsup is left out.
+    Returns: as read_table; "source" is the file, such as train/pos/1.txt. What IMDB has in unsup is left out.
     Raises: SystemExit if there are no such folders or files, or a tenth of them is not UTF-8, or one is too large.
     """
     names = sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
@@ -63,15 +65,18 @@ def read_folder(folder):
         sys.exit(f"{folder}: no folders of labels in it: the texts belong in {folder}/LABEL/*.txt")
     rows, bad = [], 0
     for name in names:
-        files = sorted(path for path in (folder / name).iterdir() if path.suffix == ".txt" and path.is_file())
+        inside = sorted(path for path in (folder / name).iterdir() if not path.name.startswith("."))
+        files = [path for path in inside if path.suffix.lower() == ".txt" and path.is_file()]
         if not files:
             sys.exit(f"{folder / name}: no .txt in it: a folder there is a label, and has a file for each text")
+        if len(files) < len(inside):
+            print(f"{folder / name}: {len(inside) - len(files)} in it are no .txt files: left out")
         for path in files:
             if path.stat().st_size > MAX_REVIEW:
                 sys.exit(f"{path}: more than {MAX_REVIEW} bytes: not a text to classify")
             try:
-                label = POLARITIES[name] if {*names} == {*POLARITIES} else name
-                rows.append((path.read_bytes().decode("utf-8"), label, f"{folder.name}/{name}/{path.name}"))
+                source = f"{folder.name}/{name}/{path.name}".encode(errors="backslashreplace").decode()
+                rows.append((path.read_bytes().decode("utf-8"), name, source))
             except UnicodeDecodeError:
                 bad += 1
                 print(f"{path}: not UTF-8: skipped", file=sys.stderr)
@@ -80,13 +85,19 @@ def read_folder(folder):
 
 
 def read_own(args):
-    """Returns {"train": rows, "test": rows}, as read_table does, from what the command names; "test" may be missing."""
+    """Returns {"train": rows, "test": rows}, as read_table does, from what the command names; "test" may be missing.
+
+    The labels of a folder of pos and neg alone, IMDB's, are the guide's.
+    """
     if args.folder:
         folders = {split: args.folder / split for split in ("train", "test") if split == "train" or not args.test_share}
         for folder in folders.values():
             if not folder.is_dir():
                 sys.exit(f"{folder}: no such folder: DATA_DIR must hold train/LABEL/*.txt and test/LABEL/*.txt")
-        return {split: read_folder(folder) for split, folder in folders.items()}
+        splits = {split: read_folder(folder) for split, folder in folders.items()}
+        if args.labels or {label for rows in splits.values() for _, label, _ in rows} != {*POLARITIES}:
+            return splits
+        return {split: [(text, POLARITIES[name], at) for text, name, at in rows] for split, rows in splits.items()}
     if args.test and (args.test.samefile(args.train) or same_content(args.train, args.test)):
         sys.exit(f"{args.test}: TRAIN= and TEST= are the same: give TEST_SHARE=0.2 for a share of it")
     files = {"train": args.train, "test": args.test}
@@ -107,11 +118,11 @@ def order_labels(found, given):
     Raises: SystemExit if they can't be a classifier's, or are not those given.
     """
     if given and (unknown := found - {*given}):
-        sys.exit(f"LABELS={' '.join(given)}: {min(unknown)!r} is a label too: add it, or take its texts out")
+        sys.exit(f"LABELS={' '.join(given)}: {min(unknown)[:40]!r} is a label too: add it, or take its texts out")
     if len(found) > MAX_LABELS:
-        some = ", ".join(sorted(found)[:5])
+        some = ", ".join(label[:40] for label in sorted(found)[:5])
         sys.exit(f"{len(found)} labels, such as {some}: more than {MAX_LABELS}: name another column with LABEL_COLUMN=")
-    whole = all(label.lstrip("-").isdecimal() for label in found)
+    whole = all(WHOLE.fullmatch(label) for label in found)
     labels = given or sorted(found, key=(lambda label: (int(label), label)) if whole else None)
     try:
         check_labels(labels)
@@ -202,9 +213,15 @@ def main():
         splits = split_off(splits["train"], args.test_share, rng)
     elif args.test:
         where["test"] = args.test
+    labels_of = {}
+    for text, label, _ in itertools.chain(*splits.values()):
+        labels_of.setdefault(text, set()).add(label)
+    if torn := sum(len(found) > 1 for found in labels_of.values()):
+        print(f"{torn} texts have one label here and another there")
     labels = order_labels({label for rows in splits.values() for _, label, _ in rows}, parse_labels(args.labels))
     if foreign := {label for _, label, _ in splits["test"]} - {label for _, label, _ in splits["train"]}:
-        sys.exit(f"{min(foreign)!r} is a label of the texts to test on, and of none to train on")
+        advice = ": lower TEST_SHARE=" if args.test_share else ""
+        sys.exit(f"{min(foreign)[:40]!r} is a label of the texts to test on, and of none to train on{advice}")
     sizes = {"train": args.train_size, "test": args.test_size}
     splits = {split: sample(rows, sizes[split] or len(rows), rng, split) for split, rows in splits.items()}
     check_splits(splits, labels)

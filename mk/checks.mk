@@ -56,8 +56,12 @@ $(if $(and $(TEST),$(TEST_SHARE)),$(error TEST= and TEST_SHARE=: give one of the
 $(if $(TEST),$(if $(TRAIN),,$(error TEST=$(call named,$(TEST)): add TRAIN=, a file to train on)))
 $(if $(TRAIN),$(if $(TEST)$(TEST_SHARE),,\
 	$(error TRAIN=$(call named,$(TRAIN)): add TEST=, a file to evaluate on, or TEST_SHARE=0.2)))
-$(foreach name,LABEL_COLUMN LABELS TEST_SHARE,$(if $($(name)),$(if $(OWN)$(filter evaluate,$(MAKECMDGOALS)),,\
+$(foreach name,LABELS TEST_SHARE $(if $(filter evaluate,$(MAKECMDGOALS)),,LABEL_COLUMN),$(if $($(name)),$(if $(OWN),,\
 	$(error $(name)=$(call named,$($(name))): is for texts of your own: add TRAIN= or DATA_DIR=))))
+$(if $(and $(DATA_DIR),$(LABEL_COLUMN)),$(if $(filter evaluate,$(MAKECMDGOALS)),,\
+	$(error LABEL_COLUMN=$(call named,$(LABEL_COLUMN)): the labels of DATA_DIR= are its folders: leave it out)))
+$(if $(TEST_SHARE),$(if $(shell awk 'BEGIN { exit !("$(TEST_SHARE)" ~ /^0?\.[0-9]+$$/ && "$(TEST_SHARE)" + 0 > 0) }' \
+	2> /dev/null && echo share),,$(error TEST_SHARE=$(TEST_SHARE): must be more than 0 and less than 1, such as 0.2)))
 comma = ,
 $(if $(filter mo,$(CONVERTER)),$(if $(findstring $(comma),$(call named,$(PB))),\
 	$(error PB=$(call named,$(PB)): mo takes it for two at the comma: copy it to another name)))

@@ -123,7 +123,7 @@ REVIEWS_ENVIRONMENT = $(if $(OWN),openvino-current,tools)
 EXAMPLES = $(addprefix $(OUT)/reviews/,train.jsonl test.jsonl labels.txt heldout.txt)
 reviews: $(EXAMPLES)  ## a seeded sample of reviews, to train on and to evaluate on
 own-texts = $(CURRENT) -m inputs.own $(TRAIN:%=--train=%) $(TEST:%=--test=%) $(if $(TRAIN),,$(DATA_DIR:%=--folder=%)) \
-	$(TEST_SHARE:%=--test_share=%) $(LABEL_COLUMN:%=--label_column=%) $(LABELS:%=--labels=%) $(if $(TRAIN),$(READING))
+	$(TEST_SHARE:%=--test_share=%) $(LABELS:%=--labels=%) $(if $(TRAIN),$(LABEL_COLUMN:%=--label_column=%) $(READING))
 reviews.command = $(if $(OWN),$(own-texts),$(TOOLS) -m inputs.reviews $(CORPUS) $(REVIEWS_SOURCE)) \
 	$(foreach name,$(SIZES),--$(if $(filter TRAIN%,$(name)),train,test)_size=$($(name))) \
 	--random_seed=$(RANDOM_SEED) $(OUT)/reviews

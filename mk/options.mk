@@ -8,6 +8,7 @@ GIVEN := $(strip $(foreach name,DATA_DIR TRAIN HUB_MODULE CHECKPOINT PB,\
 	$(if $($(name)),$(filter $(name),$(COMMAND_LINE)))))
 override HUB_MODULE := $(patsubst %/,%,$(HUB_MODULE))
 override DATA_DIR := $(patsubst %/,%,$(DATA_DIR))
+override CHECKPOINT := $(patsubst %/,%,$(CHECKPOINT))
 override OFFLINE := $(filter-out 0,$(OFFLINE))
 override DETERMINISTIC := $(filter-out 0,$(DETERMINISTIC))
 

@@ -34,7 +34,8 @@ OTHER_SEEDS = $(filter-out $(RANDOM_SEED),$(sort $(SEEDS)))
 SEED_BUILDS = $(OTHER_SEEDS:%=$(OUT)/seeds/%)
 .PHONY: $(SEED_BUILDS)
 $(SEED_BUILDS): $(OUT)/seeds/%: | $(VARIANTS)
-	@$(plan-too)$(if $(STATUS),:,$(MAKE) --no-print-directory OUT=$@ RANDOM_SEED=$* USING= variants)
+	@$(plan-too)$(if $(STATUS),:,$(if $(OWN),$(MAKE) --no-print-directory --silent OUT=$@ RANDOM_SEED=$* USING= \
+	  reviews && )$(MAKE) --no-print-directory OUT=$@ RANDOM_SEED=$* USING= variants)
 
 ablation: $(ABLATION)/results.json  ## is the second phase needed? accuracy, loss, calibration, for every seed of SEEDS
 	@echo "$(ABLATION)/ablation.md and ablation.svg"

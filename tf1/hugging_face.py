@@ -31,6 +31,7 @@ CONFIG, WEIGHTS, INDEX, VOCAB, TOKENIZER = (
     "vocab.txt",
     "tokenizer.json",
 )
+ADDED = "added_tokens.json"
 CLASSIFIER = "BertForSequenceClassification"
 TYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}
 HEAD = {"classifier/kernel": "output_weights", "classifier/bias": "output_bias"}
@@ -195,6 +196,22 @@ def read_folder(folder):
     return tensors
 
 
+def added_tokens(folder):
+    """Returns the tokens that were added to a folder's tokenizer, by its configuration or, from older versions, a file.
+
+    Raises: SystemExit if a file of them can't be read.
+    """
+    found = []
+    if os.path.isfile(os.path.join(folder, TOKENIZER_CONFIG)):
+        decoder = read_json(os.path.join(folder, TOKENIZER_CONFIG)).get("added_tokens_decoder") or {}
+        if not isinstance(decoder, dict):
+            sys.exit(f"{os.path.join(folder, TOKENIZER_CONFIG)}: added_tokens_decoder is no JSON object")
+        found += [token.get("content") if isinstance(token, dict) else token for token in decoder.values()]
+    if os.path.isfile(os.path.join(folder, ADDED)):
+        found += read_json(os.path.join(folder, ADDED))
+    return found
+
+
 def write_vocab(folder, output_dir, config):
     """Writes vocab.txt and tokenizer_config.json, from a folder's vocab.txt or tokenizer.json.
 
@@ -210,10 +227,14 @@ def write_vocab(folder, output_dir, config):
             sys.exit(f"{folder}: neither {VOCAB} nor {TOKENIZER} in it: save its tokenizer there too")
         model = read_json(source).get("model")
         vocab = model.get("vocab") if isinstance(model, dict) and model.get("type") == "WordPiece" else None
-        if not isinstance(vocab, dict) or sorted(map(str, vocab.values())) != sorted(map(str, range(len(vocab)))):
+        try:
+            if any(type(i) is not int for i in vocab.values()) or sorted(vocab.values()) != list(range(len(vocab))):
+                raise ValueError
+            data = "".join(token + "\n" for token in sorted(vocab, key=vocab.get)).encode("utf-8")
+        except (AttributeError, ValueError):  # no dict, or what is no Unicode text
             sys.exit(f"{source}: no vocabulary of WordPiece in it, with the ids 0, 1 and so on")
-        with open(vocab_file, "w", encoding="utf-8", newline="") as file:
-            file.writelines(token + "\n" for token in sorted(vocab, key=vocab.get))
+        with open(vocab_file, "wb") as file:
+            file.write(data)
     vocab = read_vocab(vocab_file)
     try:
         check_size(vocab, config["vocab_size"])
@@ -221,10 +242,10 @@ def write_vocab(folder, output_dir, config):
         sys.exit(f"{source}: {error}: see {os.path.join(folder, CONFIG)}")
     config_file = os.path.join(folder, TOKENIZER_CONFIG)
     told = os.path.isfile(config_file)
-    for token in (read_json(config_file).get("added_tokens_decoder") or {}).values() if told else ():
-        if not isinstance(token, dict) or token.get("content") not in (*SPECIAL_TOKENS, "[MASK]"):
-            added = json.dumps(token, ensure_ascii=False)[:40]
-            sys.exit(f"{config_file}: an added token, {added}: google-research/bert's tokenizer knows none")
+    for token in added_tokens(folder):
+        if token not in (*SPECIAL_TOKENS, "[MASK]"):
+            added = json.dumps(token)[:40]
+            sys.exit(f"{folder}: its tokenizer has an added token, {added}: google-research/bert's knows none")
     positions = config["max_position_embeddings"]
     tokenizer = {
         "do_lower_case": read_casing(os.path.join(folder if told else output_dir, VOCAB)),

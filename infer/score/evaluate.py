@@ -24,19 +24,24 @@ from infer.text.metrics import write_metrics
 from infer.text.script import run
 
 
-def find_id(labels):
+def find_id(labels, taken=None):
     """Returns a function of a label to its id among `labels`; it raises ValueError if it is none of them.
 
-    A whole number is an id, unless the labels themselves are such.
+    A whole number is an id, unless there is a digit in one of the labels themselves.
+
+    Args:
+      labels: list of str.
+      taken: set that gets the numbers that were taken for ids.
     """
     ids = {label: i for i, label in enumerate(labels)}
-    if not any(map(str.isdecimal, labels)):
-        ids |= {str(i): i for i in ids.values()}
+    numbers = {} if any(map(str.isdigit, "".join(labels))) else {str(i): i for i in ids.values()}
 
     def find(label):
-        if label not in ids:
-            raise ValueError(f"{label!r} is no label of the classifier, which has {', '.join(labels[:LISTED])}")
-        return ids[label]
+        if label in numbers and taken is not None:
+            taken.add(label)
+        if label not in ids and label not in numbers:
+            raise ValueError(f"{label[:40]!r} is no label of the classifier, which has {', '.join(labels[:LISTED])}")
+        return ids[label] if label in ids else numbers[label]
 
     return find
 
@@ -77,13 +82,17 @@ def main(arguments=None):
     paths = find_files(args.input)
     name = name_of(paths)
     classifier = load_model(Path(args.model), args.device, args.hint)
-    read, said = open_labelled(paths, options_of(args), args.label_column, find_id(classifier.labels))
+    taken = set()
+    read, said = open_labelled(paths, options_of(args), args.label_column, find_id(classifier.labels, taken))
     print(f"{name}: {'; '.join(said)}")
     with open(os.devnull, "wb", buffering=0) as nowhere:
         bad = BadRows(len(paths) > 1, True, False, nowhere)
         counts, loss = measure(classifier, read(bad.report), name)
         bad.report_rest(name)
     exit_if_too_bad(name, bad.count, counts.sum())
+    if taken:
+        ids = ", ".join(f"{i} {classifier.labels[int(i)]}" for i in sorted(taken, key=int)[:LISTED])
+        print(f"{name}: numbers are taken for the labels' ids: {ids}")
     if not counts.any():
         sys.exit(f"{name}: no rows in it: name the label with {FLAG}, or give another file")
     print(f"{counts.sum()} texts, bad rows skipped: {bad.count}; loss: {loss / counts.sum():.4f}")

@@ -5,6 +5,7 @@ The files are read as those to score, by the same reader; the label's column is 
 
 import json
 import math
+import re
 import sys
 from collections import Counter
 
@@ -17,6 +18,9 @@ from infer.text.labels import is_printable
 
 LABEL_COLUMNS = ("label", "labels", "sentiment", "class", "category")  # the first that is there, in any case
 FLAG = "--label_column (make: LABEL_COLUMN=)"
+FRACTION = re.compile(r"[+-]?[0-9]*\.[0-9]*[1-9][0-9]*(e[+-]?[0-9]+)?", re.IGNORECASE)
+# What a .parquet may hold labels as.
+LABEL_TYPES = ("string", "large_string", "string_view", "integer", "boolean", "floating", "null")
 POLARITIES = {"neg": "Negative", "pos": "Positive"}  # what IMDB calls the guide's labels
 
 
@@ -57,7 +61,7 @@ def to_label(value, names):
       names: those of class_names.
     """
     if isinstance(value, bool):
-        return str(value).lower()
+        return str(value)  # as pandas writes it into a .csv
     if isinstance(value, float) and value.is_integer():  # so pandas writes whole numbers where one is missing
         value = int(value)
     if names and isinstance(value, int):
@@ -91,6 +95,11 @@ def open_labelled(paths, options, label_column, accept=str):
         sys.exit(f"{name}: a .txt has no labels: give a .csv, .tsv, .jsonl or .parquet with a column of them")
     source = open_source(paths, options)
     column = choose_label(name, source.columns, source.text_column, label_column)
+    if source.schema:
+        kind = source.schema.field(column).type
+        kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+        if not any(getattr(pa.types, f"is_{name}")(kind) for name in LABEL_TYPES):
+            sys.exit(f"{name}: column {column!r} is {kind}, not labels: name another with {FLAG}")
     names = source.schema and class_names(source.schema, column)
     said = [*(said for said in source.said if not said.startswith("the text is in"))]
     said.append(f"the text is in column {source.text_column!r}, the label in {column!r}")
@@ -114,12 +123,9 @@ def open_labelled(paths, options, label_column, accept=str):
 
 
 def find_measurement(labels):
-    """Returns one of the labels that is a number but not whole, such as 3.7, if all are numbers, or None."""
-    try:
-        values = {label: float(label) for label in labels}
-    except ValueError:
-        return None
-    return next((label for label, value in values.items() if math.isfinite(value) and not value.is_integer()), None)
+    """Returns one of the labels that is a number but not whole, such as 3.7, if most are such, or None."""
+    found = [label for label in labels if FRACTION.fullmatch(label)]
+    return found[0] if 2 * len(found) > len(labels) else None
 
 
 def exit_if_too_bad(name, bad, good):

@@ -1,6 +1,7 @@
 """Texts of one's own: any labels, any of the formats, the same sample on every run; what is wrong is one line."""
 
 import json
+import os
 import random
 import tarfile
 from collections import Counter
@@ -69,6 +70,9 @@ def test_whole_numbers_are_sorted_by_value_and_labels_can_be_ordered(tmp_path, m
     source = write(tmp_path / "a.jsonl", [{"text": f"{i}", "label": i % 12} for i in range(48)])
     labels = sampled(tmp_path, monkeypatch, f"--train={source}", "--test_share=0.25")[1]
     assert labels == [str(i) for i in range(12)]
+    signed = [{"text": f"{i}", "label": ("--5", "+3", "-2")[i % 3]} for i in range(30)]
+    source = write(tmp_path / "d.csv", signed)
+    assert sampled(tmp_path, monkeypatch, f"--train={source}", "--test_share=0.25")[1] == ["+3", "--5", "-2"]
     source = write(tmp_path / "c.csv", [{"text": f"{i}", "label": ("nan", "3.7", "x")[i % 3]} for i in range(30)])
     assert sampled(tmp_path, monkeypatch, f"--train={source}", "--test_share=0.25")[1] == ["3.7", "nan", "x"]
     source = write(tmp_path / "b.csv", ROWS)
@@ -97,8 +101,16 @@ def test_a_folder_of_any_labels_and_names(tmp_path, monkeypatch, capsys):
     assert labels == ["neg", "pos", "so so"] and [len(rows) for rows in splits.values()] == [9, 9]
     assert all(row["review"].startswith(f"test {labels[row['label']]} ") for row in splits["test"])
     assert splits["test"][0]["source"].startswith("test/")
+    (tmp_path / "mine/train/pos/notes.md").write_text("no text")
+    (tmp_path / "mine/train/pos/._rev_0.txt").write_bytes(b"\x00\x05\x16\x07")
+    (tmp_path / "mine/train/pos/REV_9.TXT").write_text("train pos 9")
+    os.close(os.open(os.fsencode(tmp_path) + b"/mine/train/neg/caf\xe9.txt", os.O_CREAT))
+    (tmp_path / "mine/test/so so").rename(tmp_path / "mine/test/.so so")
+    splits, labels = sampled(tmp_path, monkeypatch, f"--folder={tmp_path}/mine")
+    assert labels == ["neg", "pos", "so so"] and [len(rows) for rows in splits.values()] == [11, 6]
+    assert "train/pos: 1 in it are no .txt files: left out" in capsys.readouterr().out
     splits, _ = sampled(tmp_path, monkeypatch, f"--folder={tmp_path}/mine", "--test_share=0.34")
-    assert len(splits["test"]) == 3 and all(row["review"].startswith("train ") for row in splits["test"])
+    assert len(splits["test"]) == 3 and all(row["review"][:6] in ("train ", "") for row in splits["test"])
     assert "in train as well" not in capsys.readouterr().out
 
 
@@ -127,6 +139,10 @@ def test_what_is_worth_knowing_is_said_before_training(tmp_path, monkeypatch, ca
     assert "train: 1 of the texts are empty" in printed.out
     assert "test: 2 of its 3 texts are in train as well" in printed.out
     assert "test: no text has the label 'a b'" in printed.out
+    assert "texts have one label here and another there" not in printed.out
+    torn = write(tmp_path / "torn.csv", [*ROWS, {"text": "text 0", "kind": "a b"}])
+    sampled(tmp_path, monkeypatch, f"--train={torn}", "--test_share=0.2")
+    assert "1 texts have one label here and another there" in capsys.readouterr().out
     assert "train.csv: text 62, 'odd': no label: skipped" in printed.err
 
 
@@ -153,6 +169,14 @@ def test_what_cannot_be_trained_on_is_one_clear_line(tmp_path, monkeypatch):
     assert "1001 labels, such as 0, 1, 10" in line(f"--train={ids}", "--test_share=0.3")
     holes = file("holes.csv", [{"text": f"{i}", "label": "ab"[i % 2] if i % 5 else ""} for i in range(50)])
     assert "holes.csv: 10 of 50 rows are bad, more than a tenth" in line(f"--train={holes}", "--test_share=0.3")
+    mixed = file("mixed.csv", [{"text": f"{i}", "label": ("3.7", "2.1", "n/a")[i % 3]} for i in range(20)])
+    assert "such as 3.7 are measurements" in line(f"--train={mixed}", "--test_share=0.3")
+    times = pa.table({"text": ["a", "b"], "when": pa.array([1, 2], pa.timestamp("ns"))})
+    pq.write_table(times, tmp_path / "times.parquet")
+    assert "column 'when' is timestamp[ns], not labels: name another" in line(
+        f"--train={tmp_path}/times.parquet", "--test_share=0.3"
+    )
+    assert "to train on: lower TEST_SHARE=" in line(f"--train={good}", "--test_share=0.999")
     wide = file("wide.csv", [{"text": "t", "one": "1", "two": "2"}])
     found = line(f"--train={wide}", "--test_share=0.3")
     assert "no column 'label': name the label with --label_column (make: LABEL_COLUMN=)" in found

@@ -156,7 +156,24 @@ BROKEN = {
     ),
     "added tokens": (
         {"tokenizer_config.json": {"added_tokens_decoder": {"9": {"content": "<user>"}}}},
-        'tokenizer_config.json: an added token, {"content": "<user>"}: google-research/bert\'s tokenizer knows none',
+        'folder: its tokenizer has an added token, "<user>": google-research/bert\'s knows none',
+    ),
+    "added tokens of older versions": ({"added_tokens.json": {"<user>": 9}}, 'an added token, "<user>"'),
+    "added tokens in a list": (
+        {"tokenizer_config.json": {"added_tokens_decoder": ["<user>"]}},
+        "tokenizer_config.json: added_tokens_decoder is no JSON object",
+    ),
+    "ids that are text": (
+        {"vocab.txt": None, "tokenizer.json": {"model": {"type": "WordPiece", "vocab": {"a": "0", "b": "1"}}}},
+        "no vocabulary of WordPiece",
+    ),
+    "ids of two kinds": (
+        {"vocab.txt": None, "tokenizer.json": {"model": {"type": "WordPiece", "vocab": {"a": 0, "b": "1"}}}},
+        "no vocabulary of WordPiece",
+    ),
+    "a token that is no text": (
+        {"vocab.txt": None, "tokenizer.json": {"model": {"type": "WordPiece", "vocab": {"a": 0, "\ud800": 1}}}},
+        "no vocabulary of WordPiece",
     ),
     "another way to tokenize": ({"tokenizer_config.json": {"strip_accents": False}}, "strip_accents is false"),
     "a broken tokenizer": ({"tokenizer_config.json": b"["}, "tokenizer_config.json: cannot read it"),

@@ -39,7 +39,10 @@ def test_ids_are_taken_for_labels_and_what_is_none_is_named(classifier, tmp_path
     assert (
         "text 21, 'odd one': 'meh' is no label of the classifier, which has Negative, Positive: skipped" in printed.err
     )
-    assert find_id(["1", "2"])("1") == 0, "labels that are numbers themselves are no ids"
+    assert "in.csv: numbers are taken for the labels' ids: 0 Negative, 1 Positive" in printed.out
+    for labels, label in ((["1", "2"], "0"), (["+1", "-1"], "1"), (["1 star", "2 stars"], "1"), (["1.0", "2.0"], "1")):
+        with pytest.raises(ValueError, match="is no label of the classifier"):
+            find_id(labels)(label)
 
 
 def test_what_cannot_be_measured_is_one_clear_line(classifier, tmp_path):
