@@ -68,7 +68,7 @@ def guide(args):
     from infer.guide import load_classifier
     from infer.text.tokenizer import to_features
 
-    predict_one, length = load_classifier(args.model)
+    predict_one, length, _ = load_classifier(args.model)
     encode, cls_sep_ids, max_seq_length = load_encode(args.tokenizer)
 
     def predict(texts):
