@@ -147,6 +147,7 @@ def test_what_upstreams_script_leaves(pretrained, texts, bare, tmp_path):
     check("google-research/bert's run_classifier.py", expected, ways, printed)
 
 
+@pytest.mark.more
 def test_what_the_notebook_leaves(tiny, pretrained, texts, bare, tmp_path):
     make(tiny, "hub-module", "PROFILE=tiny")
     module = tiny / "build/tiny/hub-module"
@@ -210,6 +211,7 @@ def test_a_hugging_face_folder_that_is_cased(pretrained, texts, bare, tmp_path):
     assert max(np.abs(way - expected).max() for way in ways) > 0.01, "the user knows better"
 
 
+@pytest.mark.more
 def test_the_casing_that_is_given_reaches_training_and_modules(tiny, tmp_path):
     """Where the vocabulary would tell another."""
     checkout = copy_checkout(tmp_path / "checkout", build=tiny / "build/tiny")
