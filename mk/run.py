@@ -126,6 +126,7 @@ def restore(record, text):
         outputs = json.loads(text)["outputs"]
         if digests(map(path_of, outputs)) == outputs:
             write(record, text)
+            Path(begun(record)).unlink(missing_ok=True)
 
 
 def refuse_to_train(args, difference):

@@ -304,7 +304,7 @@ def test_a_command_that_fails_before_it_made_anything_costs_no_record(checkout):
     record = copy(checkout)
     command = ["sh", "-c", "test ! -e build/copy.record.json && exit 3"]
     assert run(checkout, "--output", "build/copy.txt", command=command)[0] == 3
-    assert read(checkout) == record
+    assert read(checkout) == record and not (checkout / "build/copy.begun.json").exists()
     assert verify(checkout) == "1 records, 3 files: all as recorded"
 
 
