@@ -38,7 +38,8 @@ $(INT8) &: $(CLASSIFIER) $(EXAMPLES) FORCE | .tox/openvino-current.stamp
 	@mkdir -p $(OUT)/int8
 	$(call stage,int8)
 
-# The forms that others read. A card tells of the run; of a checkpoint made elsewhere, only of that.
+# The forms that others read. A card tells of the run; of a checkpoint made elsewhere, only of that. It quotes records,
+# which hold times, so it is not made again for a record of the same content.
 RUN_RECORDS = $(addprefix $(OUT)/,reviews.record.json result1.record.json result2.record.json) \
 	$(if $(filter-out $(PROFILE_OUT)/hub-module,$(HUB_MODULE)),,$(PROFILE_OUT)/pretrained.record.json)
 CARD_RECORDS = $(OUT)/fc.record.json $(if $(CHECKPOINT),,$(RUN_RECORDS))
@@ -51,7 +52,7 @@ huggingface.command = $(CURRENT) -m export.huggingface $(OUT)/classifier.xml $(O
 	--name=bert-$(if $(CHECKPOINT),classifier,$(PROFILE)) --records $(CARD_RECORDS) \
 	$(if $(CHECKPOINT),,--eval_dir=$(OUT)/result2 --reviews_dir=$(OUT)/reviews)
 huggingface.makes = $(HUGGINGFACE)
-huggingface.reads = $(CARD_RECORDS) $(if $(CHECKPOINT),,$(OUT)/result2/eval_by_label.txt)
+huggingface.reads = $(if $(CHECKPOINT),,$(OUT)/result2/eval_by_label.txt)
 $(HUGGINGFACE) &: $(CLASSIFIER) $(FROZEN) $(HEAD) $(CARD_FILES) FORCE | .tox/openvino-current.stamp
 	@mkdir -p $(OUT)/huggingface
 	$(call stage,huggingface)
