@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 
 import numpy as np
 import openvino as ov
@@ -114,7 +115,8 @@ def test_int8_is_a_classifier_of_about_half_the_size_or_less(classifier, data_di
     fp32, int8, ratio = (data_dir / "results.txt").read_text().splitlines()
     assert fp32.startswith("FP32: accuracy ") and int8.startswith("INT8: accuracy ")
     assert ratio.startswith("INT8, 0 of 14 layers left in FP32, is ")
-    assert ("times as fast as FP32 here: on this CPU" in ratio) == ("is 0." in ratio)
+    (times,) = re.findall(r" is ([\d.]+) times as fast as FP32 here", ratio)
+    assert ratio.endswith("on this CPU INT8 is no faster, use FP32") == (float(times) <= 1)
     assert (data_dir / "int8.bin").stat().st_size < 0.6 * classifier.with_suffix(".bin").stat().st_size
     texts = draw_texts(100)
     fast, plain = (Classifier(path).predict_window(texts) for path in (data_dir / "int8.xml", classifier))
