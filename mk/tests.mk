@@ -7,13 +7,17 @@ ARCHIVES_OF_TESTS = $(DOWNLOADS)/$(WEIGHTS_ARCHIVE) $(DOWNLOADS)/$(REVIEWS_ARCHI
 GXX := $(shell command -v g++)
 check.jobs = lint tf1 report openvino-current openvino audit
 check.marks = not process and not more and not faults
-test.jobs = lint pipeline tf1 openvino openvino-current report audit
+test.jobs = lint pipeline products tf1 openvino-current openvino report audit
 test.marks = not more and not faults
-test-all.jobs = pipeline $(if $(GXX),tf1-horovod) ray openvino openvino-current audit
+test-all.jobs = pipeline products $(if $(GXX),tf1-horovod) ray openvino openvino-current audit
 test-all.marks = more
 test-faults.jobs = pipeline openvino
 test-faults.marks = faults
+# Two jobs call Make in copies of the checkout, for what leads to a trained model, and for what is made of it.
+pipeline.tests = tests/pipeline tests/faults $(if $(GXX),,--ignore=tests/pipeline/test_hosts.py)
+products.tests = tests/products
 # What a job's tests call beside their own environment.
+products.needs = $(pipeline.needs)
 pipeline.needs = tools tf1 openvino openvino-current report huggingface wheel \
 	$(if $(filter test-all test-faults,$(LOOP)),audit ray $(if $(GXX),tf1-horovod))
 needs = $(or $($(1).needs),$(1))
@@ -36,10 +40,8 @@ NAMED = sed --unbuffered 's/^/$(@:tested-%=%): /'
 PICKED = -m "$($(LOOP).marks)" $(if $(T),-k $(call in-shell,$(T)))
 tested-%:
 	@$(TOOLS) -m tox run --quiet --quiet -e $* -- $(PICKED) 2>&1 | $(NAMED)
-# Make in copies of the checkout, beside the other jobs.
-tested-pipeline:
-	@$(OPENVINO) -m pytest $(PICKED) tests/pipeline tests/faults $(if $(GXX),,--ignore=tests/pipeline/test_hosts.py) 2>&1 \
-	  | $(NAMED)
+tested-pipeline tested-products:
+	@$(OPENVINO) -m pytest $(PICKED) $($(@:tested-%=%).tests) 2>&1 | $(NAMED)
 
 # Small wrong programs, as tests/mutants/table.py lists them: each must fail a test of make check or make test.
 mutants:  ## apply small wrong changes to a copy, one by one: the tests must tell each

@@ -24,12 +24,16 @@ from tqdm import tqdm
 
 BROKEN = re.compile(r"\b(SyntaxError|IndentationError|NameError|ImportError|ModuleNotFoundError|collection failure)\b")
 PATIENCE = 3600  # seconds for the tests of one job
+MAKE_IN_COPIES = {
+    "pipeline": ["tests/pipeline", "tests/faults"],
+    "products": ["tests/products"],
+}  # as mk/tests.mk has it
 
 
 def pytest_arguments(job):
     """Returns (environment, paths and options of pytest) of a job of make check and test."""
-    if job == "pipeline":  # as mk/tests.mk has it
-        return "openvino", ["tests/pipeline", "tests/faults"]
+    if job in MAKE_IN_COPIES:
+        return "openvino", MAKE_IN_COPIES[job]
     tox = configparser.ConfigParser(interpolation=None)
     tox.read(ROOT / "tox.ini")
     commands = tox[f"testenv:{job}"]["commands"].replace("\\\n", " ").split()

@@ -122,7 +122,7 @@ def test_a_first_phase_is_frozen_without_dropout(trained, tiny, tmp_path):
 
 @pytest.mark.process
 def test_in_a_graph_that_is_given_dropout_stays(trained, tmp_path):
-    """As upstream draws it, which OpenVINO converts: tests/pipeline/test_compare.py has it do so."""
+    """As upstream draws it, which OpenVINO converts: tests/products/test_compare.py has it do so."""
     given = f"--meta_graph={trained}/model.ckpt-3.meta"
     graph_def, printed = freeze(f"{trained}/model.ckpt-3", tmp_path / "out.pb", given)
     assert "out.pb: 7 of them draw dropout's random numbers" in printed

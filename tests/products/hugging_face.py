@@ -1,6 +1,6 @@
 """Run by test_forms.py in the huggingface environment: what Hugging Face's code and ONNX Runtime make of texts.
 
-python tests/pipeline/hugging_face.py FOLDER|FILE.onnx [TOKENIZER]: texts as JSON from standard input; to standard
+python tests/products/hugging_face.py FOLDER|FILE.onnx [TOKENIZER]: texts as JSON from standard input; to standard
 output JSON with the labels, the probabilities of each text in their order, and the ids that its tokenizer gives.
 """
 

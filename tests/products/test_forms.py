@@ -28,7 +28,7 @@ HARD = [
 
 def read_with(form, texts, tokenizer=None):
     """Returns (labels, float array of probabilities, ids) of Hugging Face's code or ONNX Runtime."""
-    words = [ROOT / "tests/pipeline/hugging_face.py", form, tokenizer or form]
+    words = [ROOT / "tests/products/hugging_face.py", form, tokenizer or form]
     done = subprocess.run(
         [ROOT / ".tox/huggingface/bin/python", *words],
         cwd=ROOT,

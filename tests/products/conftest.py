@@ -1,0 +1,3 @@
+from checkout import bare, built, environments, tiny
+
+__all__ = ["bare", "built", "environments", "tiny"]
