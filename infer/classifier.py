@@ -1,17 +1,33 @@
 """Texts to probabilities with one IR: from infer import Classifier; Classifier("classifier.xml").predict(texts)"""
 
+import contextlib
+import json
+import logging
 import os
 import threading
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-import openvino as ov
 
-from infer.ir import FP32, close_cache, open_cache, read_model, reason
+from infer.compiled import close_cache, compile_queue, find_device, is_quantized, open_cache
+from infer.ir import broken, check_origin, check_seal, read_model, read_seal
+from infer.precision import PRECISIONS, TOLERANCE, check_machine, fastest, measure, read_probes
 from infer.text.tokenizer import load_tokenizer, to_batches, to_windows
 
 BATCH_SIZE = 32
+FEW = 8  # texts: so many at once are answered soon, more are answered fast
+GATHERED = 256  # texts of several threads that are answered together; larger calls have nothing to gain
 HINTS = ("throughput", "latency")
+logger = logging.getLogger(__name__)  # unless told otherwise, Python prints its warnings as they are
+
+
+class Call:
+    """What one call of predict_window asks for, and its answer: probabilities, or the exception to raise."""
+
+    def __init__(self, texts):
+        self.texts, self.probabilities, self.error = texts, None, None
 
 
 class Classifier:
@@ -20,51 +36,69 @@ class Classifier:
     Args:
       model: path of classifier.xml, its .bin beside it.
       device: an OpenVINO device name.
-      hint: "throughput" for many texts, "latency" for the answer to a few.
+      hint: "throughput" for many texts, "latency" for the answer to a few; None for what each call asks for.
       threads: int, how many of the CPU's to use, beside other processes that do so; None for all.
-    The compiled model is kept in classifier.cache/ beside the IR, if that folder can be written to, for the next start;
+      precision: "fp32"; "bf16", which is faster and less exact where the CPU has it, elsewhere FP32 with a warning;
+        "int8", by the IR that `make int8` writes beside this one; "auto", the fastest of them that costs no more than
+        `tolerance` on this machine.
+      tolerance: of "auto": no label of a probe may change, and none of their probabilities by more than this.
+    Compiled models are kept in classifier.cache/ beside the IR, if that folder can be written to, for the next start;
     not with `threads`, as processes beside each other, on several machines too, would write it at once.
-    Threads may share one; processes may not, each makes its own.
+    Threads may share one: what they ask for at the same time is answered together. Processes may not, each makes its
+    own.
     Attributes:
       labels: list of str, in the order of the probabilities.
       max_seq_length: int, in WordPieces, [CLS] and [SEP] among them; what is longer is cut, as in training.
-    Raises: OSError if a file can't be read; ValueError if it is not such an IR, is broken, the device isn't there, or
-      there is no such hint.
+      precision: str, what it computes in: "fp32", "bf16" or "int8".
+      path: Path of the IR: `model`, or that of INT8.
+    Raises: OSError if a file can't be read; ValueError if it is not such an IR, is broken, the device isn't there or
+      computes FP32 wrongly, or there is no such hint or precision.
     """
 
-    def __init__(self, model, device="CPU", hint="throughput", threads=None):
-        if hint not in HINTS:
-            raise ValueError(f"hint {hint!r}: choose one of {', '.join(HINTS)}")
-        core = ov.Core()
-        network, (vocab, self.labels, do_lower_case, self.max_seq_length) = read_model(core, model)
+    def __init__(self, model, device="CPU", hint=None, threads=None, precision="fp32", tolerance=TOLERANCE):
+        for name, value, values in (("hint", hint, (None, *HINTS)), ("precision", precision, PRECISIONS)):
+            if value not in values:
+                raise ValueError(f"{name} {value!r}: choose one of {', '.join(filter(None, values))}")
+        if precision == "auto":
+            precision = choose(model, device, hint, threads, tolerance)
+        self.path = path = int8_of(model) if precision == "int8" else Path(model)
+        hints = (hint,) if hint else ("latency", "throughput")
+        folders = {name: path.parent / f"{path.stem}.cache" / f"{precision}-{name}" for name in hints}
+        with ThreadPoolExecutor(1) as beside:  # OpenVINO's import takes as long as hashing the files
+            sealed = beside.submit(check_seal, path)
+            opened = {name: beside.submit(open_cache, folder) for name, folder in folders.items() if not threads}
+            import openvino as ov
+
+            sealed.result()
+            self._core = ov.Core()
+            self._network, info = read_model(self._core, path)
+            self._caches = {name: folders[name] for name, usable in opened.items() if usable.result()}
+        if precision == "int8":
+            check_origin(self._network, path, model)
+        vocab, self.labels, do_lower_case, self.max_seq_length = info
+        try:
+            self._probes = read_probes(self._network, len(self.labels))
+        except ValueError as error:
+            raise ValueError(broken(path, error)) from error
+        name, has_bfloat16 = find_device(self._core, device)
+        if precision == "bf16" and not has_bfloat16:
+            logger.warning("%s has no bfloat16: FP32 instead", name)
+            precision = "fp32"
+        self.precision = "int8" if is_quantized(self._network) and precision == "fp32" else precision
         vocab = {token: i for i, token in enumerate(vocab)}
         self._encode = load_tokenizer(vocab, do_lower_case, self.max_seq_length - 2)
         self._frame = vocab["[CLS]"], vocab["[SEP]"]
-        config = FP32 | {"PERFORMANCE_HINT": hint.upper()}
-        cache = Path(model).with_suffix(".cache")
-        if threads:
-            # OpenVINO would bind them to the first cores, those of every such process to the same.
-            config |= {"INFERENCE_NUM_THREADS": threads, "ENABLE_CPU_PINNING": False}
-        elif open_cache(cache):
-            config["CACHE_DIR"] = str(cache)
-        try:
-            compiled = core.compile_model(network, device, config)
-        except RuntimeError as error:
-            devices = ", ".join(core.available_devices)
-            raise ValueError(
-                f"device {device} cannot run {model}: {reason(error)}: the devices here are {devices}"
-            ) from error
-        if not threads:
-            close_cache(cache)
-        self._requests = ov.AsyncInferQueue(compiled, compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
-        self._lock, self._process = threading.Lock(), os.getpid()
+        self._hint, self._device, self._threads = hint, device, threads
+        self._queues = {}  # {hint: ov.AsyncInferQueue}
+        self._lock, self._waiting, self._process = threading.Lock(), deque(), os.getpid()
+        if hint:
+            self._queue(hint)
 
     def predict(self, texts):
         """Yields, for each of an iterable of str, float32 probabilities (labels,), in their order.
 
         Reads a window of texts at a time, so any number of them takes the same memory.
-        Raises: TypeError if `texts` is one str, or one of them is none; FloatingPointError if an answer is NaN or
-          infinite; RuntimeError in a process forked from its own.
+        Raises: as predict_window; TypeError if `texts` is one str.
         """
         if isinstance(texts, str):
             raise TypeError("predict takes an iterable of texts: put the one into a list")
@@ -72,34 +106,123 @@ class Classifier:
             yield from self.predict_window(window)
 
     def predict_window(self, texts):
-        """Returns float32 probabilities (texts, labels) of a list of str; raises as predict."""
+        """Returns float32 probabilities (texts, labels) of a list of str.
+
+        Calls of several threads are answered together: while one computes, the others' gather, and wait for nothing if
+        none does.
+        Raises: TypeError if one of them is no str; FloatingPointError if an answer is NaN or infinite; RuntimeError in
+          a process forked from its own; ValueError if the device can't run the model.
+        """
         if os.getpid() != self._process:  # OpenVINO's threads are not forked, so it would wait for ever
             raise RuntimeError("a Classifier does not survive a fork: make one in each process")
-        probabilities = np.empty((len(texts), len(self.labels)), np.float32)
+        for i, text in enumerate(texts):
+            if not isinstance(text, str):
+                raise TypeError(f"text {i} is {type(text).__name__}, not str")
+        call = Call(texts)
+        self._waiting.append(call)
         with self._lock:
-            answering = {}  # {request: indices of the texts that it was given}
-            for chosen, features in self.batches(texts):
-                # Answers are taken here and not by callbacks, each of which would have to wait for Python's lock.
-                i = self._requests.get_idle_request_id()
-                if i in answering:
-                    probabilities[answering[i]] = self._requests[i].get_output_tensor(0).data
-                answering[i] = chosen
-                # Shared, not copied: so the request's userdata, which is features, has to keep them alive.
-                self._requests.start_async(features, features, share_inputs=True)
-            self._requests.wait_all()
-            for i, chosen in answering.items():
-                probabilities[chosen] = self._requests[i].get_output_tensor(0).data
-        if not np.isfinite(probabilities).all():
+            while call.probabilities is None and call.error is None:
+                self._answer(self._gather())
+        if call.error:
+            raise call.error
+        if not np.isfinite(call.probabilities).all():
             raise FloatingPointError("the classifier computes what is NaN or infinite: make it of another checkpoint")
+        return call.probabilities
+
+    def _gather(self):
+        """Returns the calls that wait, in their order: the first, and as many as may be answered together."""
+        calls = [self._waiting.popleft()]
+        size = len(calls[0].texts)
+        while self._waiting and size + len(self._waiting[0].texts) <= GATHERED:
+            calls.append(self._waiting.popleft())
+            size += len(calls[-1].texts)
+        return calls
+
+    def _answer(self, calls):
+        """Gives each of the calls its answer."""
+        try:
+            texts = [text for call in calls for text in call.texts]
+            probabilities = self._compute(texts, self._queue(self._hint or HINTS[len(texts) <= FEW]))
+            ends = np.cumsum([len(call.texts) for call in calls])
+            for call, end in zip(calls, ends, strict=True):
+                call.probabilities = probabilities[end - len(call.texts) : end]
+        except Exception as error:
+            for call in calls:
+                call.error = error
+
+    def _compute(self, texts, queue):
+        """Returns float32 probabilities (texts, labels) of a list of str."""
+        probabilities = np.empty((len(texts), len(self.labels)), np.float32)
+        answering = {}  # {request: indices of the texts that it was given}
+        for chosen, features in self.batches(texts):
+            # Answers are taken here and not by callbacks, each of which would have to wait for Python's lock.
+            i = queue.get_idle_request_id()
+            if i in answering:
+                probabilities[answering[i]] = queue[i].get_output_tensor(0).data
+            answering[i] = chosen
+            # Shared, not copied: so the request's userdata, which is features, has to keep them alive.
+            queue.start_async(features, features, share_inputs=True)
+        queue.wait_all()
+        for i, chosen in answering.items():
+            probabilities[chosen] = queue[i].get_output_tensor(0).data
         return probabilities
+
+    def _queue(self, hint):
+        """Returns the ov.AsyncInferQueue for a hint, compiled when it is first asked for."""
+        if hint not in self._queues:
+            cache = self._caches.get(hint)
+            queue = compile_queue(self._core, self._network, self._device, hint, self._threads, self.precision, cache)
+            if self.precision == "fp32" and not queue[0].get_compiled_model().get_property("LOADED_FROM_CACHE"):
+                check_machine(lambda texts: self._compute(texts, queue), self._probes)
+            if cache:
+                close_cache(cache)  # what did not pass is not kept
+            self._queues[hint] = queue
+        return self._queues[hint]
 
     def batches(self, texts):
         """Returns the batches that a list of str is predicted in: texts of about one length, so that little is padding.
 
         Returns: iterator of (indices of the texts, [input_ids, input_mask, segment_ids], each int32 (batch, length)).
-        Raises: TypeError if one is no str.
         """
-        for i, text in enumerate(texts):
-            if not isinstance(text, str):
-                raise TypeError(f"text {i} is {type(text).__name__}, not str")
         return to_batches(self._encode(texts), self._frame, self.max_seq_length, BATCH_SIZE)
+
+
+def int8_of(model):
+    """Returns the Path of the IR that `make int8` makes of a classifier.xml."""
+    return Path(model).parent / "int8" / Path(model).name
+
+
+def load_each(model, device, hint, threads=None):
+    """Returns {precision: Classifier} of what there is here: bf16 on a device that has it, int8 if it was made."""
+    classifiers = {"fp32": Classifier(model, device, hint, threads)}
+    if find_device(classifiers["fp32"]._core, device)[1]:
+        classifiers["bf16"] = Classifier(model, device, hint, threads, "bf16")
+    if int8_of(model).exists():
+        try:
+            classifiers["int8"] = Classifier(model, device, hint, threads, "int8")
+        except ValueError as error:  # of another classifier, or broken
+            logger.warning("%s", error)
+    return classifiers
+
+
+def measure_each(model, device="CPU", hint=None, threads=None):
+    """Returns {precision: Cost} of load_each's; raises as Classifier."""
+    classifiers = load_each(model, device, hint, threads)
+    return measure(classifiers, classifiers["fp32"]._probes)
+
+
+def choose(model, device, hint, threads, tolerance):
+    """Returns the precision that precision="auto" stands for; what was once measured is noted beside the IR."""
+    import openvino as ov
+
+    note = Path(model).with_suffix(".cache") / "auto.json"
+    seals = [read_seal(path) for path in (model, int8_of(model))]
+    of = [ov.__version__, find_device(ov.Core(), device)[0], hint, threads, tolerance, *seals]
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        found = json.loads(note.read_text())
+        if found["of"] == of:
+            return found["precision"]
+    precision = fastest(measure_each(model, device, hint, threads), tolerance, hint)
+    with contextlib.suppress(OSError):
+        note.write_text(json.dumps({"of": of, "precision": precision}))
+    return precision

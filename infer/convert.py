@@ -21,6 +21,7 @@ from infer.bert import build_classifier
 from infer.head import load_head, softmax
 from infer.ir import FP32, reason, save_classifier, save_model, write_info
 from infer.ports import INPUTS, MAX_LENGTH, OUTPUT
+from infer.precision import write_probes
 from infer.text.script import run
 from infer.text.vocab import check_size, read_casing, read_vocab
 
@@ -135,7 +136,9 @@ def convert_classifier(pb, head_dir, vocab_file):
     if not difference <= TOLERANCE:
         sys.exit(f"{pb}: not google-research/bert's computation: probabilities differ by {difference:.2g}")
     print(f"{pb}: probabilities differ by {difference:.2g} at most from the graph's own")
-    write_info(classifier, list(vocab), labels, do_lower_case, encoder.input(INPUTS[0]).shape[1])
+    info = list(vocab), labels, do_lower_case, encoder.input(INPUTS[0]).shape[1]
+    write_info(classifier, *info)
+    write_probes(classifier, ov.Core().compile_model(classifier, "CPU", FP32), info)
     return classifier
 
 

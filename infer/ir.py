@@ -1,4 +1,4 @@
-"""The classifier's IR on disk: written and sealed, checked and read; and the cache of compiled models beside it.
+"""The classifier's IR on disk: written and sealed, checked and read.
 
 An IR is a pair of files, .xml and .bin. In a classifier's rt_info is what is needed to predict texts with it (KEYS, as
 JSON), and a seal: by that, a file that has changed since it was written is refused before OpenVINO reads it.
@@ -8,18 +8,16 @@ import contextlib
 import errno
 import hashlib
 import json
-import os
 from pathlib import Path
-
-import openvino as ov
 
 from infer.text.files import sha256_of
 from infer.text.vocab import SPECIAL_TOKENS
 
 INFO = "classifier"  # the section of rt_info
-KEYS = ("vocab", "labels", "do_lower_case", "max_seq_length")
+KEYS = ("vocab", "labels", "do_lower_case", "max_seq_length")  # infer/precision.py adds its probes
 SEAL = "sha256"  # beside KEYS: of the .xml, with NO_SEAL in its place, and the .bin
 NO_SEAL = "0" * 64
+ORIGIN = "fp32_sha256"  # in an INT8 one: the seal of that which it was made of
 FP32 = {"INFERENCE_PRECISION_HINT": "f32"}  # for compile_model, all of which give it: some CPUs would take bfloat16
 
 
@@ -44,6 +42,23 @@ def seal(path):
     return sha256.hexdigest().encode(), written
 
 
+def read_seal(path):
+    """Returns the seal that is in a classifier's .xml, as str, or None if there is no such file, or no seal in it."""
+    with contextlib.suppress(OSError):
+        _, _, after = Path(path).read_bytes().partition(f'<{SEAL} value="'.encode())
+        return after[: len(NO_SEAL)].decode(errors="replace") or None
+
+
+def check_origin(network, path, model):
+    """Raises ValueError if an INT8 ov.Model, read from `path`, was not made of the classifier at `model`."""
+    try:
+        origin = network.get_rt_info([INFO, ORIGIN]).astype(str)
+    except RuntimeError:
+        origin = None
+    if origin != read_seal(model):
+        raise ValueError(f"{path}: not made of {model}: make it again with `make int8`")
+
+
 def save_model(network, path):
     """Writes an ov.Model as an IR, its numbers as they are.
 
@@ -52,6 +67,8 @@ def save_model(network, path):
         `network` reads, by another name, or in use.
     Raises: OSError if that fails, as on a full disk, which OpenVINO itself does not name; no half of it stays.
     """
+    import openvino as ov  # here, so that files can be checked while Classifier imports it
+
     for suffix in (".xml", ".bin"):
         path.with_suffix(suffix).unlink(missing_ok=True)
     try:
@@ -93,53 +110,33 @@ def check_info(network, vocab, labels, do_lower_case, max_seq_length):
         raise ValueError(f"it takes and gives {' '.join(shapes)}, not three of ids and {len(labels)} probabilities")
 
 
-def read_model(core, path):
-    """Returns the ov.Model at `path` and the values of KEYS; raises OSError or ValueError, as Classifier.
-
-    What is not as it was written is not given to OpenVINO, which may end the process over it.
-    """
-    path = Path(path)
+def check_seal(path):
+    """Raises OSError or ValueError, as Classifier, if the IR at a Path is not there or is not as it was written."""
     for file in (path, path.with_suffix(".bin") if path.name else path):
         if not file.is_file():
-            raise FileNotFoundError(f"{file}: no such file: make it with `make classifier`")
+            goal = "int8" if path.parent.name == "int8" else "classifier"
+            raise FileNotFoundError(f"{file}: no such file: make it with `make {goal}`")
+    found, written = seal(path)
+    if not written:
+        raise ValueError(broken(path, f"no {SEAL} in its rt_info"))
+    if found != written:
+        raise ValueError(broken(path, "its .xml or .bin is not as it was written"))
+
+
+def broken(path, why):
+    """Returns what to say of an IR that can't be used."""
+    return f"{path}: not a classifier, or broken: {why}: make it with `make classifier`"
+
+
+def read_model(core, path):
+    """Returns the ov.Model at a Path and the values of KEYS; raises OSError or ValueError, as Classifier.
+
+    What is not as it was written is not given to OpenVINO, which may end the process over it: call check_seal before.
+    """
     try:
-        found, written = seal(path)
-        if not written:
-            raise ValueError(f"no {SEAL} in its rt_info")
-        if found != written:
-            raise ValueError("its .xml or .bin is not as it was written")
         network = core.read_model(path)
         info = [json.loads(network.get_rt_info([INFO, key]).astype(str)) for key in KEYS]
         check_info(network, *info)
         return network, info
     except (RuntimeError, ValueError) as error:
-        raise ValueError(
-            f"{path}: not a classifier, or broken: {reason(error)}: make it with `make classifier`"
-        ) from error
-
-
-def open_cache(folder):
-    """Tells whether OpenVINO can keep compiled models in `folder`; removes those that are not as they were written.
-
-    OpenVINO notices one that was cut, and not one whose numbers have changed.
-    """
-    if os.path.lexists(folder) and not folder.is_dir():
-        return False
-    # Of what is in it, only to be read: OpenVINO leaves its files read-only.
-    writable = os.access(folder if folder.is_dir() else folder.parent, os.W_OK | os.X_OK)
-    if not writable or not all(os.access(file, os.R_OK) for file in folder.glob("*")):
-        return False
-    for blob in folder.glob("*.blob"):
-        sha256 = blob.with_suffix(".sha256")
-        if not sha256.is_file() or sha256.read_text(errors="replace") != sha256_of(blob):
-            blob.unlink(missing_ok=True)
-    return True
-
-
-def close_cache(folder):
-    """Notes the SHA-256 of the compiled models for the next open_cache; on a full disk they are made again then."""
-    with contextlib.suppress(OSError):
-        for blob in folder.glob("*.blob"):
-            sha256 = blob.with_suffix(".sha256")
-            if not sha256.exists() or sha256.stat().st_mtime_ns < blob.stat().st_mtime_ns:
-                sha256.write_text(sha256_of(blob))
+        raise ValueError(broken(path, reason(error))) from error

@@ -17,7 +17,7 @@ import openvino as ov
 from nncf.quantization.range_estimator import RangeEstimatorParametersSet
 
 from infer.classifier import Classifier
-from infer.ir import save_classifier
+from infer.ir import INFO, ORIGIN, read_seal, save_classifier
 from infer.text.examples import read_examples
 from infer.text.script import run
 
@@ -164,6 +164,7 @@ def main():
     layers, left = count_fp32(ov.Core().read_model(args.model)), count_fp32(network)
     if left == layers:
         sys.exit(f"no layer can be INT8 if its probabilities are to be within {args.max_drop:g} of FP32's: keep FP32")
+    network.set_rt_info(read_seal(args.model), [INFO, ORIGIN])
     save_classifier(network, args.output)
     try:
         results = measure({"FP32": args.model, "INT8": args.output}, *test)

@@ -17,7 +17,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from infer.classifier import HINTS
+from infer.options import add_hint, add_model, add_precision
 from infer.score.dialect import MARKS
 from infer.score.files import find_files, format_of
 from infer.score.parts import list_of_errors
@@ -61,18 +61,13 @@ def check_output(output, given, files):
         sys.exit(f"{output.parent}: cannot write to this folder: {error.strerror}")
 
 
-def add_model(parser):
-    """Adds to an ArgumentParser the options of the model."""
-    parser.add_argument("-m", "--model", required=True, help="the IR that `make classifier` writes, classifier.xml")
-    parser.add_argument("-d", "--device", default="CPU", help="the device to run on (default: CPU)")
-    parser.add_argument("--hint", choices=HINTS, default=HINTS[0], help=f"what to tune for (default: {HINTS[0]})")
-
-
 def build_parser():
     parser = argparse.ArgumentParser(
         prog="python -m infer score", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add_model(parser)
+    add_hint(parser)
+    add_precision(parser)
     add_dialect(parser)
     parser.add_argument("--strict", action="store_true", help="stop at the first bad row, instead of skipping it")
     parser.add_argument("--engine", choices=ENGINES, default=ENGINES[0], help=f"what scores (default: {ENGINES[0]})")

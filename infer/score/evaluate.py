@@ -13,13 +13,13 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from infer.score.__main__ import add_model, interrupt
+from infer.options import add_hint, add_model, add_precision, load
+from infer.score.__main__ import interrupt
 from infer.score.bad_rows import BadRows, name_of
 from infer.score.dialect import MARKS
 from infer.score.files import find_files
 from infer.score.labelled import FLAG, exit_if_too_bad, open_labelled
 from infer.score.reading import LISTED, add_dialect, find_encoding, options_of
-from infer.score.run import load_model
 from infer.text.metrics import write_metrics
 from infer.text.script import run
 
@@ -72,6 +72,8 @@ def main(arguments=None):
         prog="python -m infer evaluate", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add_model(parser)
+    add_hint(parser)
+    add_precision(parser)
     add_dialect(parser)
     parser.add_argument("--label_column", help="the column of the labels (default: label, sentiment, class, …)")
     parser.add_argument("input", type=Path, nargs="+", metavar="INPUT", help="the file, several, or a folder of them")
@@ -81,7 +83,7 @@ def main(arguments=None):
     args.encoding, args.delimiter = find_encoding(args.encoding), MARKS.get(args.delimiter)
     paths = find_files(args.input)
     name = name_of(paths)
-    classifier = load_model(Path(args.model), args.device, args.hint)
+    classifier = load(args, args.hint)
     taken = set()
     read, said = open_labelled(paths, options_of(args), args.label_column, find_id(classifier.labels, taken))
     print(f"{name}: {'; '.join(said)}")

@@ -15,7 +15,7 @@ import pyarrow as pa
 from tqdm import tqdm
 
 from infer.classifier import Classifier
-from infer.ir import is_classifier
+from infer.options import load
 from infer.score.bad_rows import BadRows, name_of
 from infer.score.files import codec_of, format_of
 from infer.score.parts import claim, folder_of_parts, join, list_of_errors, locked, remove, save
@@ -39,7 +39,7 @@ class Window(NamedTuple):
 class Job(NamedTuple):
     """What an engine is given."""
 
-    model: Path  # classifier.xml
+    model: Path  # the classifier's IR
     classifier: Classifier  # the same, loaded in this process
     hint: str  # it was loaded with, for another process to do so
     paths: list[Path]  # of the input
@@ -56,16 +56,6 @@ def say_interrupted(terminal=2):
     """Says on a file descriptor, from within a signal's handler, that Ctrl-C came and how to go on."""
     said = b"" if "LOCKED" in os.environ else b"interrupted: run it again to go on\n"  # GNUmakefile says it
     os.write(terminal, b"\n" * os.isatty(terminal) + said)  # after a progress bar
-
-
-def load_model(model, device, hint):
-    """Returns the Classifier at a Path; exits with one line if there is none, or it cannot be run."""
-    if model.is_file() and not is_classifier(model):
-        sys.exit(f"{model}: not a classifier: make it with `make classifier`")
-    try:
-        return Classifier(model, device, hint)
-    except (OSError, ValueError) as error:
-        sys.exit(str(error))
 
 
 def check(paths, source, kinds, strict, suffix, listed):
@@ -118,17 +108,17 @@ def check_input(args, source, listed):
     return windows, bad, source.schema or to_schema(kinds)
 
 
-def describe(args, source, digests):
+def describe(args, classifier, source, digests):
     """Returns what the parts depend on, as claim takes it; `digests` is {path: SHA-256} of the model and the input."""
-    model = Path(args.model)
     return {
         "input": f"{' '.join(digests[path] for path in args.input)} {format_of(args.input[0])}",
-        "model": f"{digests[model]} {sha256_of(model.with_suffix('.bin'))}",
+        "model": f"{digests[classifier.path]} {sha256_of(classifier.path.with_suffix('.bin'))}",
         "text_column": source.text_column,
         "encoding": args.encoding or "utf-8",
         "dialect": f"{source.dialect} {'no ' * args.no_header}header" if source.dialect else "none",
         "device": args.device,
         "hint": args.hint,
+        "precision": classifier.precision,
         "window": f"{WINDOW} rows",
     }
 
@@ -219,12 +209,14 @@ def score(args, engine=score_windows):
     """Scores args.input into args.output. Raises: SystemExit with what is wrong; OSError.
 
     Args:
-      args: of the command: input, list of Path, output, Path, model, device, hint, strict, and those of Options.
+      args: of the command: input, list of Path, output, Path, model, device, hint, precision, tolerance, strict, and
+        those of Options.
       engine: score_windows, or another such function.
     """
-    model, paths, output = Path(args.model), args.input, args.output
+    paths, output = args.input, args.output
     suffix, folder = format_of(output), folder_of_parts(output)
-    classifier = load_model(model, args.device, args.hint)
+    classifier = load(args, args.hint)
+    model = classifier.path
     before = {path: path.stat() for path in paths}
     options = options_of(args)
     source = open_source(paths, options)
@@ -238,7 +230,7 @@ def score(args, engine=score_windows):
         digests = {model: sha256_of(model), **sha256}
         added = add_columns(classifier.labels, schema.names)
         with locked(folder):
-            claim(folder, describe(args, source, digests))
+            claim(folder, describe(args, classifier, source, digests))
             parts, missing = find_parts(folder, windows, suffix)
             job = Job(
                 model, classifier, args.hint, paths, options, source, digests, missing, schema, list(added), suffix

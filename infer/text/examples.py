@@ -4,10 +4,12 @@ import contextlib
 import json
 import os
 import sys
+from pathlib import Path
 
 from infer.text.labels import read_labels
 
 TABLES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet", ".gz", ".bz2", ".zst")  # what `make score` reads
+GUIDE_REVIEWS = Path(__file__).parents[1] / "reviews.txt"
 MAX_REVIEWS = 1 << 30  # bytes of a file of reviews to predict, which is read as a whole
 
 

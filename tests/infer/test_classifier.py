@@ -12,11 +12,11 @@ import numpy as np
 import openvino as ov
 import pytest
 from modules import fails, run
-from small import HEADS, HIDDEN, LENGTH, VOCAB, WORDS, mounted, random_texts, random_weights, save
+from small import HEADS, HIDDEN, LENGTH, VOCAB, WORDS, mounted, random_texts, random_weights, save, save_network
 
 from infer import Classifier
 from infer.bert import build_classifier
-from infer.ir import FP32, save_classifier, write_info
+from infer.ir import FP32, save_classifier
 from infer.text.tokenizer import WINDOW
 
 
@@ -66,7 +66,7 @@ def test_threads_and_generators_do_not_mix_their_answers(classifier):
     expected = [np.array(list(model.predict(some))) for some in texts]
     with ThreadPoolExecutor(4) as pool:
         for got, right in zip(pool.map(lambda some: np.array(list(model.predict(some))), texts), expected, strict=True):
-            np.testing.assert_array_equal(got, right)
+            np.testing.assert_allclose(got, right, atol=1e-6)
     first, second = model.predict(texts[0]), model.predict(texts[1])
     np.testing.assert_array_equal([[next(first), next(second)] for _ in range(10)], np.stack(expected[:2], 1)[:10])
 
@@ -229,8 +229,9 @@ def test_an_answer_that_is_nan_is_an_error(tmp_path):
     weights = random_weights()
     weights["embeddings/word_embeddings"][VOCAB.index("dull")] = np.nan
     head = np.ones((2, HIDDEN), np.float32), np.zeros(2, np.float32)
-    network = build_classifier(weights, HEADS, head)
-    write_info(network, VOCAB, ["Negative", "Positive"], True, LENGTH)
+    save_network(build_classifier(weights, HEADS, head), tmp_path / "classifier.xml")
+    network = ov.Core().read_model(tmp_path / "classifier.xml")
+    network.set_rt_info(json.dumps({"texts": ["good"], "probabilities": [[0.5, 0.5]]}), ["classifier", "probes"])
     save_classifier(network, tmp_path / "classifier.xml")
     model = Classifier(tmp_path / "classifier.xml")
     assert len(model.predict_window(["good", "bad"])) == 2
@@ -244,14 +245,14 @@ def test_an_answer_that_is_nan_is_an_error(tmp_path):
 
 
 def overwrite(cache):
-    (blob,) = cache.glob("*.blob")
+    (blob,) = cache.glob("*/*.blob")
     embedding = cache.with_suffix(".bin").read_bytes()[4 * HIDDEN : 4 * HIDDEN * 2]
     assert embedding in blob.read_bytes()
     blob.write_bytes(blob.read_bytes().replace(embedding, embedding[::-1]))
 
 
 def cut(cache):
-    (blob,) = cache.glob("*.blob")
+    (blob,) = cache.glob("*/*.blob")
     blob.write_bytes(blob.read_bytes()[:-50])
 
 
@@ -280,18 +281,19 @@ def test_a_compiled_model_that_is_broken_or_cannot_be_kept_changes_no_answer(cla
 
 NOBODY = """
 import os, sys
+import openvino  # which another user may not be allowed to read
 from infer import Classifier
 if sys.argv[2] == "theirs":
-    Classifier(sys.argv[1])
+    Classifier(sys.argv[1], hint="latency")
 else:
     for folder, _, files in os.walk(os.path.dirname(sys.argv[1])):
         for name in (folder, *(os.path.join(folder, file) for file in files)):
             os.chown(name, 65534, -1)
 os.setuid(65534)
 for _ in range(2):
-    classifier = Classifier(sys.argv[1])
+    classifier = Classifier(sys.argv[1], hint="latency")
 print(classifier.predict_window(["good"]))
-print(classifier._requests[0].get_compiled_model().get_property("LOADED_FROM_CACHE"))
+print(classifier._queues["latency"][0].get_compiled_model().get_property("LOADED_FROM_CACHE"))
 """
 
 
@@ -334,7 +336,7 @@ def test_a_cache_on_a_full_disk_changes_no_answer(classifier, tmp_path):
             done = run("-m", "infer", "-m", disk / "classifier.xml", "good")
             assert done.returncode == 0 and done.stderr == ""
             np.testing.assert_array_equal(Classifier(disk / "classifier.xml").predict_window(["good"]), expected)
-        assert not list(disk.glob("*/*.blob"))
+        assert not list(disk.glob("*/*/*.blob"))
 
 
 @pytest.mark.process
@@ -375,7 +377,7 @@ def test_flags_that_it_does_not_take_are_an_error(classifier, flag):
 
 def test_the_vocabulary_travels_whole(classifier):
     info = ov.Core().read_model(classifier).get_rt_info(["classifier"]).astype(dict)
-    assert set(info) == {"vocab", "labels", "do_lower_case", "max_seq_length", "sha256"}
+    assert set(info) == {"vocab", "labels", "do_lower_case", "max_seq_length", "probes", "sha256"}
     assert '"[CLS]"' in info["vocab"].astype(str) and "##s" in info["vocab"].astype(str)
 
 

@@ -8,12 +8,11 @@ import numpy as np
 import openvino as ov
 import pytest
 from modules import fails, run
-from small import HEADS, HIDDEN, LENGTH, VOCAB, WORDS, random_weights
+from small import HEADS, HIDDEN, LENGTH, WORDS, random_weights, save_network
 
 from infer import Classifier
 from infer import quantize as module
 from infer.bert import build_classifier
-from infer.ir import save_classifier, write_info
 
 pytestmark = pytest.mark.process
 MAX_DROP = "--max_drop=0.1"  # of a model this small, INT8's error is large
@@ -46,8 +45,7 @@ def draw_texts(count):
 
 def write(folder, weights, head):
     network = build_classifier({name: np.float32(array) for name, array in weights.items()}, HEADS, head)
-    write_info(network, VOCAB, ["Negative", "Positive"], True, LENGTH)
-    save_classifier(network, folder / "classifier.xml")
+    save_network(network, folder / "classifier.xml")
     return Classifier(folder / "classifier.xml")
 
 
@@ -154,7 +152,8 @@ def test_layers_are_chosen_in_fp32_and_by_training_reviews_alone(classifier, dat
 
     monkeypatch.setattr(module, "closeness", watched)
     assert fake_quantizers(module.quantize(classifier, data_dir, 0.1))
-    precisions.append(Classifier(classifier)._requests[0].get_compiled_model().get_property("INFERENCE_PRECISION_HINT"))
+    queue = Classifier(classifier, hint="latency")._queues["latency"]
+    precisions.append(queue[0].get_compiled_model().get_property("INFERENCE_PRECISION_HINT"))
     assert len(precisions) >= 3 and {*precisions} == {ov.Type.f32}
 
 

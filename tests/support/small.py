@@ -58,16 +58,26 @@ def random_texts(count):
     return [" ".join(random.choice(WORDS, random.integers(0, 2 * LENGTH))) for _ in range(count)]
 
 
+def save_network(network, path, labels=("Negative", "Positive")):
+    """Writes a classifier.xml of an ov.Model."""
+    import openvino as ov  # today's only, as what follows
+
+    from infer.ir import FP32, save_classifier, write_info
+    from infer.precision import write_probes
+
+    info = VOCAB, list(labels), True, LENGTH
+    write_info(network, *info)
+    write_probes(network, ov.Core().compile_model(network, "CPU", FP32), info)
+    save_classifier(network, path)
+
+
 def save(path, bias, labels=("Negative", "Positive")):
     """Writes a classifier.xml of random weights, whose head has this bias for the last label."""
-    from infer.bert import build_classifier  # of today's OpenVINO only
-    from infer.ir import save_classifier, write_info
+    from infer.bert import build_classifier
 
     weight = np.random.default_rng(1).normal(size=(len(labels), HIDDEN)).astype(np.float32)
     biases = np.array([0] * (len(labels) - 1) + [bias], np.float32)
-    network = build_classifier(random_weights(), HEADS, (weight, biases))
-    write_info(network, VOCAB, list(labels), True, LENGTH)
-    save_classifier(network, path)
+    save_network(build_classifier(random_weights(), HEADS, (weight, biases)), path, labels)
 
 
 @pytest.fixture(scope="session")
