@@ -14,6 +14,8 @@ DELIMITER =
 QUOTES =
 ## NO_HEADER: of INPUT, TRAIN and TEST: 1 if the first line of a .csv or .tsv is a row
 NO_HEADER =
+## PRECISION: of make score and evaluate: fp32, bf16, int8, or auto for the fastest whose probes differ little here
+PRECISION =
 ## ENGINE: of make score: what scores, local or ray
 ENGINE =
 ## RAY_ADDRESS: of make score ENGINE=ray: a Ray cluster, host:port, instead of a Ray of its own on this machine
@@ -80,17 +82,19 @@ inputs = set -- $(call in-shell,$(INPUT)); [ -e "$$1" ] || set -- $$1
 READING = $(TEXT_COLUMN:%=--text_column=%) $(ENCODING:%=--encoding=%) $(DELIMITER:%=--delimiter=%) \
 	$(QUOTES:%=--quotes=%) $(if $(filter-out 0,$(NO_HEADER)),--no_header)
 reading = $(subst --text_column=$(TEXT_COLUMN),--text_column=$(call in-shell,$(TEXT_COLUMN)),$(READING))
+IN_PRECISION = $(PRECISION:%=--precision=%)
+MODELS = $(CLASSIFIER) $(if $(filter int8,$(PRECISION)),$(INT8))
 SCORER = $(if $(filter ray,$(ENGINE)),ray,openvino-current)
-score: $(CLASSIFIER) | .tox/$(SCORER).stamp  ## score INPUT=reviews.csv into OUTPUT=scored.csv, or other formats
+score: $(MODELS) | .tox/$(SCORER).stamp  ## score INPUT=reviews.csv into OUTPUT=scored.csv, or other formats
 	@echo "scoring with $(OUT)/classifier.xml"
 	@$(inputs); env --block-signal=INT STAGE=score .tox/$(SCORER)/bin/python -m infer score -m $(OUT)/classifier.xml \
-	  -d $(call in-shell,$(DEVICE)) $(ENGINE:%=--engine=%) $(RAY_ADDRESS:%=--ray_address=%) $(reading) \
+	  -d $(call in-shell,$(DEVICE)) $(IN_PRECISION) $(ENGINE:%=--engine=%) $(RAY_ADDRESS:%=--ray_address=%) $(reading) \
 	  "$$@" $(call in-shell,$(OUTPUT))
 
-evaluate: $(CLASSIFIER) | .tox/openvino-current.stamp  ## measure it on INPUT=labelled.csv: by label, confusion matrix
+evaluate: $(MODELS) | .tox/openvino-current.stamp  ## measure it on INPUT=labelled.csv: by label, confusion matrix
 	@echo "evaluating $(OUT)/classifier.xml"
 	@$(inputs); env --block-signal=INT STAGE=evaluate $(CURRENT) -m infer evaluate -m $(OUT)/classifier.xml \
-	  -d $(call in-shell,$(DEVICE)) $(reading) \
+	  -d $(call in-shell,$(DEVICE)) $(IN_PRECISION) $(reading) \
 	  $(if $(LABEL_COLUMN),--label_column=$(call in-shell,$(LABEL_COLUMN))) "$$@"
 
 .PHONY: classifier int8 huggingface onnx wheel score evaluate

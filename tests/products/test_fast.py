@@ -69,6 +69,7 @@ def test_score_refuses_what_is_missing_before_anything_is_made(bare, tmp_path):
         ([there, f"OUTPUT={tmp_path}/no/scored.csv"], "no/scored.csv: no such folder: make it first"),
         ([there, "OUTPUT=a b.doc"], "OUTPUT=a b.doc: must end with one of .csv"),
         ([there, "OUTPUT=no, no/b.csv"], "OUTPUT=no, no/b.csv: no such folder: make it first"),
+        ([there, out, "PRECISION=fp16"], "PRECISION='fp16': choose fp32, bf16, int8 or auto"),
         ([there, out, "ENGINE=spark"], "ENGINE='spark': choose local or ray"),
         ([there, out, "ENGINE=ray"], "reviews.csv: ENGINE=ray takes .jsonl and .parquet"),
         ([there, out, "RAY_ADDRESS=a:1"], "RAY_ADDRESS=a:1: add ENGINE=ray, or leave it out"),
@@ -77,6 +78,16 @@ def test_score_refuses_what_is_missing_before_anything_is_made(bare, tmp_path):
     ):
         assert message in make_fails(bare, "score", TINY, *arguments)
     assert not list(bare.glob("build/*/*")), "nothing is made, nothing fetched"
+
+
+def test_score_in_int8_and_in_what_is_fastest(tiny, tmp_path):
+    source = "INPUT=build/tiny/reviews/heldout.txt"
+    for precision in ("fp32", "int8", "auto"):
+        make(tiny, "score", TINY, source, f"OUTPUT={tmp_path}/{precision}.tsv", f"PRECISION={precision}")
+    exact, quantised, fastest = ((tmp_path / f"{name}.tsv").read_text() for name in ("fp32", "int8", "auto"))
+    assert exact != quantised
+    note = json.loads((tiny / "build/tiny/classifier.cache/auto.json").read_text())
+    assert {"fp32": exact, "int8": quantised}.get(note["precision"], fastest) == fastest
 
 
 @pytest.mark.more
