@@ -20,6 +20,7 @@ from infer.classifier import HINTS, Classifier
 from infer.guide import load_classifier
 from infer.ir import is_classifier
 from infer.text.examples import read_lines
+from infer.text.long import ADVICE, LONG, LONG_HELP, count, say
 from infer.text.script import run
 from infer.text.tokenizer import load_tokenizer, read_casing, read_vocab, to_features
 
@@ -56,16 +57,19 @@ def predict_as_the_guide(args, reviews):
     vocab_file = args.vocab_file or Path(args.model).parent / "pretrained" / "vocab.txt"
     vocab = read_vocab(vocab_file)
     encode = load_tokenizer(vocab, do_lower_case=read_casing(vocab_file) and not args.cased)
-    frame = vocab["[CLS]"], vocab["[SEP]"]
-    return labels, (predict(to_features(ids, frame, max_seq_length)) for ids in encode(reviews))
+    frame, ids = (vocab["[CLS]"], vocab["[SEP]"]), encode(reviews)
+    room = max_seq_length - 2
+    say(args.file or "the reviews", count([*map(len, ids)], room), room, advice=f"a classifier.xml with {ADVICE}")
+    return labels, (predict(to_features(review, frame, max_seq_length)) for review in ids)
 
 
 def predict_fast(args, reviews):
     """Returns (labels, iterator of the probabilities of each review), by the IR that holds all."""
     try:
-        classifier = Classifier(args.model, args.device, args.hint or HINTS[0])
+        classifier = Classifier(args.model, args.device, args.hint or HINTS[0], long=args.long or LONG[0])
     except (OSError, ValueError) as error:
         sys.exit(str(error))
+    say(args.file or "the reviews", classifier.count(reviews), classifier.max_seq_length - 2, classifier.long)
     return classifier.labels, classifier.predict(reviews)
 
 
@@ -89,6 +93,7 @@ def main():
     parser.add_argument(
         "--hint", choices=HINTS, help="classifier.xml: for many reviews, or for a quick answer to a few"
     )
+    parser.add_argument("--long", choices=LONG, help=f"classifier.xml: {LONG_HELP}")
     parser.add_argument("-l", "--cpu_extension", help="a library of custom operations; BERT needs none any more")
     parser.add_argument(
         "--vocab_file", type=Path, help="bert-finetune.xml: the vocabulary (default: pretrained/vocab.txt)"
@@ -113,8 +118,8 @@ def main():
         if foreign := [name for name in ("cpu_extension", "vocab_file", "cased") if getattr(args, name)]:
             parser.error(f"--{foreign[0]} is not for {args.model}, which holds all it needs")
         labels, answers = predict_fast(args, reviews)
-    elif args.hint:
-        parser.error(f"--hint is not for {args.model}: make a classifier.xml with `make classifier`")
+    elif foreign := [name for name in ("hint", "long") if getattr(args, name)]:
+        parser.error(f"--{foreign[0]} is not for {args.model}: make a classifier.xml with `make classifier`")
     else:
         labels, answers = predict_as_the_guide(args, reviews)
 

@@ -16,6 +16,8 @@ QUOTES =
 NO_HEADER =
 ## ENGINE: of make score: what scores, local or ray
 ENGINE =
+## LONG: of make score and evaluate: of texts longer than the model reads, cut, head_tail, or windows for all of them
+LONG =
 ## RAY_ADDRESS: of make score ENGINE=ray: a Ray cluster, host:port, instead of a Ray of its own on this machine
 RAY_ADDRESS =
 
@@ -84,13 +86,13 @@ SCORER = $(if $(filter ray,$(ENGINE)),ray,openvino-current)
 score: $(CLASSIFIER) | .tox/$(SCORER).stamp  ## score INPUT=reviews.csv into OUTPUT=scored.csv, or other formats
 	@echo "scoring with $(OUT)/classifier.xml"
 	@$(inputs); env --block-signal=INT STAGE=score .tox/$(SCORER)/bin/python -m infer score -m $(OUT)/classifier.xml \
-	  -d $(call in-shell,$(DEVICE)) $(ENGINE:%=--engine=%) $(RAY_ADDRESS:%=--ray_address=%) $(reading) \
+	  -d $(call in-shell,$(DEVICE)) $(LONG:%=--long=%) $(ENGINE:%=--engine=%) $(RAY_ADDRESS:%=--ray_address=%) $(reading) \
 	  "$$@" $(call in-shell,$(OUTPUT))
 
 evaluate: $(CLASSIFIER) | .tox/openvino-current.stamp  ## measure it on INPUT=labelled.csv: by label, confusion matrix
 	@echo "evaluating $(OUT)/classifier.xml"
 	@$(inputs); env --block-signal=INT STAGE=evaluate $(CURRENT) -m infer evaluate -m $(OUT)/classifier.xml \
-	  -d $(call in-shell,$(DEVICE)) $(reading) \
+	  -d $(call in-shell,$(DEVICE)) $(LONG:%=--long=%) $(reading) \
 	  $(if $(LABEL_COLUMN),--label_column=$(call in-shell,$(LABEL_COLUMN))) "$$@"
 
 .PHONY: classifier int8 huggingface onnx wheel score evaluate

@@ -24,6 +24,7 @@ from infer.score.parts import list_of_errors
 from infer.score.reading import add_dialect, find_encoding
 from infer.score.rows import DELIMITERS
 from infer.score.run import say_interrupted, score
+from infer.text.long import LONG, LONG_HELP
 from infer.text.script import run
 
 ENGINES = ("local", "ray")
@@ -66,6 +67,7 @@ def add_model(parser):
     parser.add_argument("-m", "--model", required=True, help="the IR that `make classifier` writes, classifier.xml")
     parser.add_argument("-d", "--device", default="CPU", help="the device to run on (default: CPU)")
     parser.add_argument("--hint", choices=HINTS, default=HINTS[0], help=f"what to tune for (default: {HINTS[0]})")
+    parser.add_argument("--long", choices=LONG, default=LONG[0], help=LONG_HELP)
 
 
 def build_parser():

@@ -1,13 +1,15 @@
 """Measures a classifier on a file of texts with labels: python -m infer evaluate -m classifier.xml labelled.csv
 
 The file is of any format that `python -m infer score` reads. Printed are accuracy, loss, and of each label precision,
-recall and F1, and the confusion matrix. Any number of rows takes the same memory.
+recall and F1, and the confusion matrix. The file is read twice, first to say how much of its texts is longer than the
+model reads. Any number of rows takes the same memory.
 """
 
 import argparse
 import os
 import signal
 import sys
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +22,7 @@ from infer.score.files import find_files
 from infer.score.labelled import FLAG, exit_if_too_bad, open_labelled
 from infer.score.reading import LISTED, add_dialect, find_encoding, options_of
 from infer.score.run import load_model
+from infer.text.long import ADVICE_TOO, say
 from infer.text.metrics import write_metrics
 from infer.text.script import run
 
@@ -81,10 +84,12 @@ def main(arguments=None):
     args.encoding, args.delimiter = find_encoding(args.encoding), MARKS.get(args.delimiter)
     paths = find_files(args.input)
     name = name_of(paths)
-    classifier = load_model(Path(args.model), args.device, args.hint)
+    classifier = load_model(Path(args.model), args.device, args.hint, args.long)
     taken = set()
     read, said = open_labelled(paths, options_of(args), args.label_column, find_id(classifier.labels, taken))
     print(f"{name}: {'; '.join(said)}")
+    counted = sum((classifier.count(texts) for texts, _ in read(lambda *bad: None)), Counter())
+    say(name, counted, classifier.max_seq_length - 2, classifier.long, ADVICE_TOO, sys.stdout)
     with open(os.devnull, "wb", buffering=0) as nowhere:
         bad = BadRows(len(paths) > 1, True, False, nowhere)
         counts, loss = measure(classifier, read(bad.report), name)

@@ -58,7 +58,7 @@ class Scorer:
             for path, sha256 in task["sha256"].items():
                 if sha256_of(path) != sha256:
                     raise ValueError(f"{path}: not the same file as where the command runs")
-            self.classifier = Classifier(task["model"], hint=task["hint"], threads=1)
+            self.classifier = Classifier(task["model"], hint=task["hint"], threads=1, long=task["long"])
             self.position, self.score_window = Position, score_window
             self.read = open_source(task["paths"], Options(**task["options"])).read
             self.wrong = ""
@@ -117,6 +117,7 @@ def to_task(job):
         "sha256": {path.absolute(): sha256 for path, sha256 in job.digests.items()},
         "model": job.model.absolute(),
         "hint": job.hint,
+        "long": job.long,
         "paths": [path.absolute() for path in job.paths],
         "options": job.options._replace(text_column=job.source.text_column)._asdict(),
         "schema": job.schema,

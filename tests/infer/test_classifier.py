@@ -123,7 +123,7 @@ def test_padding_and_the_other_tokens_of_a_batch_change_nothing(classifier):
 
 def test_what_is_no_text_is_refused(classifier):
     model = Classifier(classifier)
-    with pytest.raises(TypeError, match="takes an iterable of texts"):
+    with pytest.raises(TypeError, match="no iterable of texts: put the one into a list"):
         next(model.predict("good film"))
     with pytest.raises(TypeError, match="text 1 is NoneType"):
         next(model.predict(["good", None]))
