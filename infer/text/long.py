@@ -90,8 +90,8 @@ def count(lengths, room):
       lengths: sequence of int, their WordPieces.
       room: int, how many WordPieces the model reads.
     Returns: Counter of texts; longer: those of more than `room`; pieces; cut and beyond: how many of these are behind
-      the first `room`, and behind MAX_WINDOWS; windows: how many there are; huge: texts of whose WordPieces some may not
-      be counted, see load_tokenizer's max_words.
+      the first `room`, and behind MAX_WINDOWS; windows: how many there are; huge: texts of whose WordPieces some may
+      not be counted, see load_tokenizer's max_words.
     """
     lengths = np.asarray(lengths, np.int64)
     reach = reach_of(room)
