@@ -1,11 +1,12 @@
 """Predicts every test review with the classifier, those that are longer than it reads in each way that there is.
 
 python -m infer.by_length classifier.xml OUTPUT_DIR --data_dir=reviews, for the comparison. It writes a file for each
-way, cut.tsv and so on, as infer.evaluate writes them, and lengths.txt, how many WordPieces a review has. Runs in the
-openvino-current environment.
+way, cut.tsv and so on, as infer.evaluate writes them, and lengths.json: how many WordPieces the model reads, and how
+many each review has. Runs in the openvino-current environment.
 """
 
 import argparse
+import json
 import sys
 from pathlib import Path
 
@@ -30,7 +31,8 @@ def main():
     try:
         classifiers = {long: Classifier(args.model, long=long) for long in LONG}
         lengths = np.fromiter(classifiers["cut"].lengths(texts), int)
-        longer = np.flatnonzero(lengths > classifiers["cut"].max_seq_length - 2)
+        room = classifiers["cut"].max_seq_length - 2
+        longer = np.flatnonzero(lengths > room)
         cut = np.array(list(classifiers["cut"].predict(texts)))
         answers = {long: cut.copy() for long in LONG}
         for long in LONG[1:]:
@@ -40,7 +42,7 @@ def main():
     for long, probabilities in answers.items():
         lines = ("\t".join(map(str, (row["label"], *answer))) for row, answer in zip(rows, probabilities, strict=True))
         (args.output_dir / f"{long}.tsv").write_text("".join(f"{line}\n" for line in lines))
-    (args.output_dir / "lengths.txt").write_text("".join(f"{length}\n" for length in lengths))
+    (args.output_dir / "lengths.json").write_text(json.dumps({"room": room, "lengths": lengths.tolist()}) + "\n")
 
 
 if __name__ == "__main__":

@@ -49,7 +49,7 @@ $(ABLATION)/results.json: FORCE | $(VARIANTS) $(SEED_BUILDS) .tox/report.stamp
 	$(call stage,ablation)
 
 # What of a longer text than the model reads is read, and what that is worth: of the test reviews, by the classifier.
-BY_LENGTH = $(addprefix $(OUT)/by-length/,cut.tsv head_tail.tsv windows.tsv lengths.txt)
+BY_LENGTH = $(addprefix $(OUT)/by-length/,cut.tsv head_tail.tsv windows.tsv lengths.json)
 by-length.command = $(CURRENT) -m infer.by_length $(OUT)/classifier.xml $(OUT)/by-length.part --data_dir=$(OUT)/reviews
 by-length.makes = $(BY_LENGTH)
 by-length.goal = compare
