@@ -88,7 +88,8 @@ def main(arguments=None):
     taken = set()
     read, said = open_labelled(paths, options_of(args), args.label_column, find_id(classifier.labels, taken))
     print(f"{name}: {'; '.join(said)}")
-    counted = sum((classifier.count(texts) for texts, _ in read(lambda *bad: None)), Counter())
+    with tqdm(read(lambda *bad: None), desc="check", unit="window", leave=False, disable=None) as windows:
+        counted = sum((classifier.count(texts) for texts, _ in windows), Counter())
     say(name, counted, classifier.max_seq_length - 2, classifier.long, ADVICE_TOO, sys.stdout)
     with open(os.devnull, "wb", buffering=0) as nowhere:
         bad = BadRows(len(paths) > 1, True, False, nowhere)
