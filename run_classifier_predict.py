@@ -12,6 +12,8 @@ import numpy as np
 import run_classifier
 from infer.text.examples import read_lines
 from infer.text.labels import read_labels
+from infer.text.long import count, say
+from infer.text.tokenizer import load_tokenizer, read_vocab
 from run_classifier import upstream
 from tf1.checkpoint import read_model, restorable
 from tf1.flags import FLAGS, flags, run
@@ -33,7 +35,8 @@ def main():
     if not reviews:
         sys.exit(f"{FLAGS.predict_file}: no reviews in it")
     os.makedirs(FLAGS.output_dir, exist_ok=True)
-
+    room, ids = FLAGS.max_seq_length - 2, load_tokenizer(read_vocab(vocab_file), do_lower_case)(reviews)
+    say(FLAGS.predict_file, count([len(review) for review in ids], room), room, advice="")
     features = run_classifier.to_features(((review, 0) for review in reviews), vocab_file, do_lower_case)
     input_fn = upstream.input_fn_builder(features, FLAGS.max_seq_length, is_training=False, drop_remainder=False)
     with tempfile.TemporaryDirectory(dir=FLAGS.output_dir) as folder:

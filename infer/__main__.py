@@ -19,9 +19,10 @@ import numpy as np
 
 from infer.classifier import HINTS
 from infer.ir import is_classifier
-from infer.options import add_precision, load
+from infer.options import add_long, add_precision, load
 from infer.precision import EXACT
 from infer.text.examples import GUIDE_REVIEWS, read_lines
+from infer.text.long import ADVICE, count, say
 from infer.text.script import run
 from infer.text.tokenizer import load_tokenizer, read_casing, read_vocab, to_features
 
@@ -58,13 +59,16 @@ def predict_as_the_guide(args, reviews):
     vocab_file = args.vocab_file or Path(args.model).parent / "pretrained" / "vocab.txt"
     vocab = read_vocab(vocab_file)
     encode = load_tokenizer(vocab, do_lower_case=read_casing(vocab_file) and not args.cased)
-    frame = vocab["[CLS]"], vocab["[SEP]"]
-    return labels, (predict(to_features(ids, frame, max_seq_length)) for ids in encode(reviews))
+    frame, ids = (vocab["[CLS]"], vocab["[SEP]"]), encode(reviews)
+    room = max_seq_length - 2
+    say(args.file or "the reviews", count([*map(len, ids)], room), room, advice=f"a classifier.xml with {ADVICE}")
+    return labels, (predict(to_features(review, frame, max_seq_length)) for review in ids)
 
 
 def predict_fast(args, reviews):
     """Returns (labels, iterator of the probabilities of each review), by the IR that holds all."""
     classifier = load(args, args.hint)
+    say(args.file or "the reviews", classifier.count(reviews), classifier.max_seq_length - 2, classifier.long)
     return classifier.labels, classifier.predict(reviews)
 
 
@@ -89,6 +93,7 @@ def main():
         "--hint", choices=HINTS, help="classifier.xml: for many reviews, or for a quick answer to a few"
     )
     add_precision(parser)
+    add_long(parser)
     parser.add_argument("-l", "--cpu_extension", help="a library of custom operations; BERT needs none any more")
     parser.add_argument(
         "--vocab_file", type=Path, help="bert-finetune.xml: the vocabulary (default: pretrained/vocab.txt)"
@@ -113,7 +118,7 @@ def main():
         if foreign := [name for name in ("cpu_extension", "vocab_file", "cased") if getattr(args, name)]:
             parser.error(f"--{foreign[0]} is not for {args.model}, which holds all it needs")
         labels, answers = predict_fast(args, reviews)
-    elif foreign := [name for name in ("hint", "precision") if getattr(args, name)]:
+    elif foreign := [name for name in ("hint", "precision", "long") if getattr(args, name)]:
         parser.error(f"--{foreign[0]} is not for {args.model}: make a classifier.xml with `make classifier`")
     else:
         labels, answers = predict_as_the_guide(args, reviews)

@@ -5,7 +5,7 @@ import json
 import logging
 import os
 import threading
-from collections import deque
+from collections import Counter, deque
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,20 +14,21 @@ import numpy as np
 from infer.compiled import close_cache, compile_queue, find_device, is_quantized, open_cache
 from infer.ir import broken, check_origin, check_seal, read_model, read_seal
 from infer.precision import PRECISIONS, TOLERANCE, check_machine, fastest, measure, read_probes
+from infer.text.long import LONG, combine, count, reach_of, to_spans
 from infer.text.tokenizer import load_tokenizer, to_batches, to_windows
 
 BATCH_SIZE = 32
-FEW = 8  # texts: so many at once are answered soon, more are answered fast
-GATHERED = 256  # texts of several threads that are answered together; larger calls have nothing to gain
+FEW = 8  # spans: so many at once are answered soon, more are answered fast
+GATHERED = 256  # spans of several threads that are answered together; larger calls have nothing to gain
 HINTS = ("throughput", "latency")
 logger = logging.getLogger(__name__)  # unless told otherwise, Python prints its warnings as they are
 
 
 class Call:
-    """What one call of predict_window asks for, and its answer: probabilities, or the exception to raise."""
+    """What one call of predict_window asks for, lists of ids, and its answer: probabilities, or an exception."""
 
-    def __init__(self, texts):
-        self.texts, self.probabilities, self.error = texts, None, None
+    def __init__(self, spans):
+        self.spans, self.probabilities, self.error = spans, None, None
 
 
 class Classifier:
@@ -42,21 +43,26 @@ class Classifier:
         "int8", by the IR that `make int8` writes beside this one; "auto", the fastest of them that costs no more than
         `tolerance` on this machine.
       tolerance: of "auto": no label of a probe may change, and none of their probabilities by more than this.
+      long: of a text that is longer than the model reads, "cut" for its beginning, as in training, "head_tail" for a
+        quarter of that and the rest of its end, "windows" for all of it, in at most MAX_WINDOWS windows that overlap by
+        half, whose log-probabilities are averaged: see infer/text/long.py.
     Compiled models are kept in classifier.cache/ beside the IR, if that folder can be written to, for the next start;
     not with `threads`, as processes beside each other, on several machines too, would write it at once.
     Threads may share one: what they ask for at the same time is answered together. Processes may not, each makes its
     own.
     Attributes:
       labels: list of str, in the order of the probabilities.
-      max_seq_length: int, in WordPieces, [CLS] and [SEP] among them; what is longer is cut, as in training.
+      max_seq_length: int, in WordPieces, [CLS] and [SEP] among them.
+      long: as above.
       precision: str, what it computes in: "fp32", "bf16" or "int8".
       path: Path of the IR: `model`, or that of INT8.
     Raises: OSError if a file can't be read; ValueError if it is not such an IR, is broken, the device isn't there or
-      computes FP32 wrongly, or there is no such hint or precision.
+      computes FP32 wrongly, or there is no such hint, precision or way to read long texts.
     """
 
-    def __init__(self, model, device="CPU", hint=None, threads=None, precision="fp32", tolerance=TOLERANCE):
-        for name, value, values in (("hint", hint, (None, *HINTS)), ("precision", precision, PRECISIONS)):
+    def __init__(self, model, device="CPU", hint=None, threads=None, precision="fp32", tolerance=TOLERANCE, long="cut"):
+        choices = ("hint", hint, (None, *HINTS)), ("precision", precision, PRECISIONS), ("long", long, LONG)
+        for name, value, values in choices:
             if value not in values:
                 raise ValueError(f"{name} {value!r}: choose one of {', '.join(filter(None, values))}")
         if precision == "auto":
@@ -86,7 +92,8 @@ class Classifier:
             precision = "fp32"
         self.precision = "int8" if is_quantized(self._network) and precision == "fp32" else precision
         vocab = {token: i for i, token in enumerate(vocab)}
-        self._encode = load_tokenizer(vocab, do_lower_case, self.max_seq_length - 2)
+        self.long, self._room = long, self.max_seq_length - 2
+        self._encode = load_tokenizer(vocab, do_lower_case, reach_of(self._room))
         self._frame = vocab["[CLS]"], vocab["[SEP]"]
         self._hint, self._device, self._threads = hint, device, threads
         self._queues = {}  # {hint: ov.AsyncInferQueue}
@@ -100,8 +107,6 @@ class Classifier:
         Reads a window of texts at a time, so any number of them takes the same memory.
         Raises: as predict_window; TypeError if `texts` is one str.
         """
-        if isinstance(texts, str):
-            raise TypeError("predict takes an iterable of texts: put the one into a list")
         for window in to_windows(texts):
             yield from self.predict_window(window)
 
@@ -115,10 +120,8 @@ class Classifier:
         """
         if os.getpid() != self._process:  # OpenVINO's threads are not forked, so it would wait for ever
             raise RuntimeError("a Classifier does not survive a fork: make one in each process")
-        for i, text in enumerate(texts):
-            if not isinstance(text, str):
-                raise TypeError(f"text {i} is {type(text).__name__}, not str")
-        call = Call(texts)
+        spans, first = to_spans(self._tokenize(texts), self._room, self.long)
+        call = Call(spans)
         self._waiting.append(call)
         with self._lock:
             while call.probabilities is None and call.error is None:
@@ -127,34 +130,34 @@ class Classifier:
             raise call.error
         if not np.isfinite(call.probabilities).all():
             raise FloatingPointError("the classifier computes what is NaN or infinite: make it of another checkpoint")
-        return call.probabilities
+        return combine(call.probabilities, first)
 
     def _gather(self):
         """Returns the calls that wait, in their order: the first, and as many as may be answered together."""
         calls = [self._waiting.popleft()]
-        size = len(calls[0].texts)
-        while self._waiting and size + len(self._waiting[0].texts) <= GATHERED:
+        size = len(calls[0].spans)
+        while self._waiting and size + len(self._waiting[0].spans) <= GATHERED:
             calls.append(self._waiting.popleft())
-            size += len(calls[-1].texts)
+            size += len(calls[-1].spans)
         return calls
 
     def _answer(self, calls):
         """Gives each of the calls its answer."""
         try:
-            texts = [text for call in calls for text in call.texts]
-            probabilities = self._compute(texts, self._queue(self._hint or HINTS[len(texts) <= FEW]))
-            ends = np.cumsum([len(call.texts) for call in calls])
+            spans = [span for call in calls for span in call.spans]
+            probabilities = self._compute(spans, self._queue(self._hint or HINTS[len(spans) <= FEW]))
+            ends = np.cumsum([len(call.spans) for call in calls])
             for call, end in zip(calls, ends, strict=True):
-                call.probabilities = probabilities[end - len(call.texts) : end]
+                call.probabilities = probabilities[end - len(call.spans) : end]
         except Exception as error:
             for call in calls:
                 call.error = error
 
-    def _compute(self, texts, queue):
-        """Returns float32 probabilities (texts, labels) of a list of str."""
-        probabilities = np.empty((len(texts), len(self.labels)), np.float32)
-        answering = {}  # {request: indices of the texts that it was given}
-        for chosen, features in self.batches(texts):
+    def _compute(self, spans, queue):
+        """Returns float32 probabilities (spans, labels) of a list of lists of ids."""
+        probabilities = np.empty((len(spans), len(self.labels)), np.float32)
+        answering = {}  # {request: indices of the spans that it was given}
+        for chosen, features in self._batches(spans):
             # Answers are taken here and not by callbacks, each of which would have to wait for Python's lock.
             i = queue.get_idle_request_id()
             if i in answering:
@@ -173,18 +176,40 @@ class Classifier:
             cache = self._caches.get(hint)
             queue = compile_queue(self._core, self._network, self._device, hint, self._threads, self.precision, cache)
             if self.precision == "fp32" and not queue[0].get_compiled_model().get_property("LOADED_FROM_CACHE"):
-                check_machine(lambda texts: self._compute(texts, queue), self._probes)
+                check_machine(lambda texts: self._compute(self._encode(texts), queue), self._probes)
             if cache:
                 close_cache(cache)  # what did not pass is not kept
             self._queues[hint] = queue
         return self._queues[hint]
 
     def batches(self, texts):
-        """Returns the batches that a list of str is predicted in: texts of about one length, so that little is padding.
+        """Returns the batches that a list of str is predicted in: spans of about one length, so that little is padding.
 
-        Returns: iterator of (indices of the texts, [input_ids, input_mask, segment_ids], each int32 (batch, length)).
+        A span is a text, or one of its windows.
+
+        Returns: iterator of (indices of the spans, [input_ids, input_mask, segment_ids], each int32 (batch, length)).
+        Raises: TypeError if one is no str.
         """
-        return to_batches(self._encode(texts), self._frame, self.max_seq_length, BATCH_SIZE)
+        return self._batches(to_spans(self._tokenize(texts), self._room, self.long)[0])
+
+    def lengths(self, texts):
+        """Yields how many WordPieces each of an iterable of str has; raises as predict."""
+        for window in to_windows(texts):
+            yield from map(len, self._tokenize(window))
+
+    def count(self, texts):
+        """Returns the Counter of an iterable of str of what is longer than is read, as infer.text.long.count."""
+        windows = (count([*self.lengths(window)], self._room) for window in to_windows(texts))
+        return sum(windows, Counter())
+
+    def _tokenize(self, texts):
+        for i, text in enumerate(texts):
+            if not isinstance(text, str):
+                raise TypeError(f"text {i} is {type(text).__name__}, not str")
+        return self._encode(texts)
+
+    def _batches(self, spans):
+        return to_batches(spans, self._frame, self.max_seq_length, BATCH_SIZE)
 
 
 def int8_of(model):

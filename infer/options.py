@@ -6,6 +6,7 @@ from pathlib import Path
 from infer.classifier import HINTS, Classifier
 from infer.ir import is_classifier
 from infer.precision import PRECISIONS, TOLERANCE
+from infer.text.long import LONG, LONG_HELP
 
 
 def add_model(parser):
@@ -39,14 +40,19 @@ def add_hint(parser):
     parser.add_argument("--hint", choices=HINTS, default=HINTS[0], help=f"what to tune for (default: {HINTS[0]})")
 
 
+def add_long(parser):
+    """Adds to an ArgumentParser how long texts are read; None, the default, is to cut them."""
+    parser.add_argument("--long", choices=LONG, help=LONG_HELP)
+
+
 def load(args, hint=None):
     """Returns the Classifier of parsed options; exits with one line if there is none, or it cannot be run."""
     model = Path(args.model)
     if model.is_file() and not is_classifier(model):
         sys.exit(f"{model}: not a classifier: make it with `make classifier`")
-    precision = args.precision or PRECISIONS[0]
+    precision, long = args.precision or PRECISIONS[0], args.long or LONG[0]
     try:
-        classifier = Classifier(model, args.device, hint, None, precision, args.tolerance)
+        classifier = Classifier(model, args.device, hint, None, precision, args.tolerance, long)
     except (OSError, ValueError) as error:
         sys.exit(str(error))
     if precision != classifier.precision:

@@ -108,6 +108,9 @@ $(if $(filter-out comma semicolon tab pipe,$(DELIMITER)),\
 	$(error DELIMITER='$(DELIMITER)': choose comma, semicolon, tab or pipe))
 $(if $(filter-out doubled backslash none,$(QUOTES)),$(error QUOTES='$(QUOTES)': choose doubled, backslash or none))
 $(if $(filter-out fp32 bf16 int8 auto,$(PRECISION)),$(error PRECISION='$(PRECISION)': choose fp32, bf16, int8 or auto))
+$(if $(filter-out cut head_tail windows,$(LONG)),$(error LONG='$(LONG)': choose cut, head_tail or windows))
+$(if $(LONG),$(foreach goal,$(filter predict heldout,$(MAKECMDGOALS)),\
+	$(error make $(goal) predicts as the guide does$(comma) which cuts: leave out LONG=$(comma) or make score or evaluate)))
 $(if $(filter-out local ray,$(ENGINE)),$(error ENGINE='$(ENGINE)': choose local or ray))
 $(if $(RAY_ADDRESS),$(if $(filter ray,$(ENGINE)),,$(error RAY_ADDRESS=$(RAY_ADDRESS): add ENGINE=ray, or leave it out))\
 	$(if $(shell printf '%s' '$(subst ','\'',$(RAY_ADDRESS))' | grep -xE '[A-Za-z0-9._-]+:[0-9]{1,5}'),,\

@@ -18,6 +18,8 @@ NO_HEADER =
 PRECISION =
 ## ENGINE: of make score: what scores, local or ray
 ENGINE =
+## LONG: of make score and evaluate: of texts longer than the model reads, cut, head_tail, or windows for all of them
+LONG =
 ## RAY_ADDRESS: of make score ENGINE=ray: a Ray cluster, host:port, instead of a Ray of its own on this machine
 RAY_ADDRESS =
 
@@ -82,19 +84,19 @@ inputs = set -- $(call in-shell,$(INPUT)); [ -e "$$1" ] || set -- $$1
 READING = $(TEXT_COLUMN:%=--text_column=%) $(ENCODING:%=--encoding=%) $(DELIMITER:%=--delimiter=%) \
 	$(QUOTES:%=--quotes=%) $(if $(filter-out 0,$(NO_HEADER)),--no_header)
 reading = $(subst --text_column=$(TEXT_COLUMN),--text_column=$(call in-shell,$(TEXT_COLUMN)),$(READING))
-IN_PRECISION = $(PRECISION:%=--precision=%)
+COMPUTING = $(PRECISION:%=--precision=%) $(LONG:%=--long=%)
 MODELS = $(CLASSIFIER) $(if $(filter int8,$(PRECISION)),$(INT8))
 SCORER = $(if $(filter ray,$(ENGINE)),ray,openvino-current)
 score: $(MODELS) | .tox/$(SCORER).stamp  ## score INPUT=reviews.csv into OUTPUT=scored.csv, or other formats
 	@echo "scoring with $(OUT)/classifier.xml"
 	@$(inputs); env --block-signal=INT STAGE=score .tox/$(SCORER)/bin/python -m infer score -m $(OUT)/classifier.xml \
-	  -d $(call in-shell,$(DEVICE)) $(IN_PRECISION) $(ENGINE:%=--engine=%) $(RAY_ADDRESS:%=--ray_address=%) $(reading) \
+	  -d $(call in-shell,$(DEVICE)) $(COMPUTING) $(ENGINE:%=--engine=%) $(RAY_ADDRESS:%=--ray_address=%) $(reading) \
 	  "$$@" $(call in-shell,$(OUTPUT))
 
 evaluate: $(MODELS) | .tox/openvino-current.stamp  ## measure it on INPUT=labelled.csv: by label, confusion matrix
 	@echo "evaluating $(OUT)/classifier.xml"
 	@$(inputs); env --block-signal=INT STAGE=evaluate $(CURRENT) -m infer evaluate -m $(OUT)/classifier.xml \
-	  -d $(call in-shell,$(DEVICE)) $(IN_PRECISION) $(reading) \
+	  -d $(call in-shell,$(DEVICE)) $(COMPUTING) $(reading) \
 	  $(if $(LABEL_COLUMN),--label_column=$(call in-shell,$(LABEL_COLUMN))) "$$@"
 
 .PHONY: classifier int8 huggingface onnx wheel score evaluate

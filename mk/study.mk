@@ -48,11 +48,20 @@ ablation.record = $(ABLATION)/ablation.record.json
 $(ABLATION)/results.json: FORCE | $(VARIANTS) $(SEED_BUILDS) .tox/report.stamp
 	$(call stage,ablation)
 
+# What of a longer text than the model reads is read, and what that is worth: of the test reviews, by the classifier.
+BY_LENGTH = $(addprefix $(OUT)/by-length/,cut.tsv head_tail.tsv windows.tsv lengths.json)
+by-length.command = $(CURRENT) -m infer.by_length $(OUT)/classifier.xml $(OUT)/by-length.part --data_dir=$(OUT)/reviews
+by-length.makes = $(BY_LENGTH)
+by-length.goal = compare
+$(BY_LENGTH) &: $(CLASSIFIER) $(EXAMPLES) FORCE | .tox/openvino-current.stamp
+	@mkdir -p $(OUT)/by-length
+	$(call stage,by-length)
+
 compare: $(OUT)/compare/compare.md  ## this run beside the notebook and the guide: compare.md and compare.html
 	@echo "$(OUT)/compare/compare.md and $(OUT)/compare/compare.html"
 compare.command = $(REPORT) -m report.compare $(OUT) --profile=$(PROFILE) --pretrained_dir=$(PROFILE_OUT)
 compare.makes = $(OUT)/compare
-$(OUT)/compare/compare.md: $(ABLATION)/results.json $(PREDICTIONS)/openvino.txt report/published.json report/page.css \
+$(OUT)/compare/compare.md: $(ABLATION)/results.json $(BY_LENGTH) $(PREDICTIONS)/openvino.txt report/published.json report/page.css \
 		FORCE | .tox/report.stamp
 	$(call stage,compare)
 

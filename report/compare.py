@@ -9,7 +9,10 @@ import shutil
 import sys
 from pathlib import Path
 
+import numpy as np
+
 from infer.text.labels import read_labels
+from infer.text.long import LONG
 from infer.text.script import run
 from report import ablation, page, plots, read
 from report.metrics import read_probabilities
@@ -48,6 +51,20 @@ def read_phase(folder, stage, num_labels):
     return results, curves, train_dropout, eval_dropout
 
 
+def read_by_length(folder, num_labels):
+    """Reads what infer.by_length left in build/PROFILE/by-length; exits with one line if something is missing.
+
+    Returns: dict of room (int, the WordPieces that the model reads), lengths (int array (reviews,), those of the test
+      reviews) and answers: {way to read the longer ones: as of read_probabilities}.
+    """
+    path = folder / "by-length" / "lengths.json"
+    found = read.read_json(path, "compare", ("room", "lengths"))
+    answers = {long: read_probabilities(path.with_name(f"{long}.tsv"), num_labels, "compare") for long in LONG}
+    if {len(labels) for labels, _ in answers.values()} != {len(found["lengths"])}:
+        sys.exit(f"{path}: not of as many reviews as the files beside it: remove them and run `make compare` again")
+    return {"room": found["room"], "lengths": np.array(found["lengths"]), "answers": answers}
+
+
 def read_all_predictions(folder, labels):
     """Returns ({engine: predictions}, line on their difference or None); exits unless both are of the same reviews."""
     paths = {"TensorFlow": folder / "predict/tensorflow/predictions.txt", "OpenVINO": folder / "predict/openvino.txt"}
@@ -67,8 +84,8 @@ def read_run(folder, pretrained_dir):
       pretrained_dir: Path of the folder of pretrained/ and its record.
 
     Returns: dict of labels (list of str), records, results, curves (as report.plots.plot_training takes them), setup
-      (as report.setting.describe_run), predictions (by engine), closing (the line on their difference), ablation and
-      models (as report.plots.plot_confusion takes them).
+      (as report.setting.describe_run), predictions (by engine), closing (the line on their difference), ablation,
+      models (as report.plots.plot_confusion takes them) and by_length (as of read_by_length).
     """
     labels = read_labels(folder / "reviews")
     records = {stage: read.read_record(folder, stage) for stage in STAGES}
@@ -95,6 +112,7 @@ def read_run(folder, pretrained_dir):
         "closing": closing,
         "ablation": read.read_json(folder / "ablation" / "results.json", "ablation", ("rows", "variants", "reviews")),
         "models": models,
+        "by_length": read_by_length(folder, len(labels)),
     }
 
 

@@ -10,9 +10,13 @@ from infer.text.metrics import precision_recall_f1
 BINS = 15  # Guo et al., "On Calibration of Modern Neural Networks", ICML 2017
 
 
-def read_probabilities(path, num_labels):
+def read_probabilities(path, num_labels, target="ablation"):
     """Reads a probabilities-K.tsv: one line per test review, its label's id and each label's probability, by tabs.
 
+    Args:
+      path: of it.
+      num_labels: int.
+      target: what makes it, for messages.
     Returns: int array (reviews,), float array (reviews, labels).
     Raises: SystemExit if the file is missing, a line is invalid, or only one of the labels occurs.
     """
@@ -20,7 +24,7 @@ def read_probabilities(path, num_labels):
         lines = Path(path).read_text().splitlines()
     except (OSError, UnicodeDecodeError) as error:
         sys.exit(
-            f"{path}: cannot read the probabilities: {getattr(error, 'strerror', error)}: make it with `make ablation`"
+            f"{path}: cannot read the probabilities: {getattr(error, 'strerror', error)}: make it with `make {target}`"
         )
     ids = {str(i): i for i in range(num_labels)}
     labels, probabilities = [], []

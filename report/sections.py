@@ -5,9 +5,10 @@ import datetime
 import numpy as np
 
 from infer.text.labels import LABELS
+from infer.text.long import count
 from infer.text.metrics import MATRIX, most_confused, precision_recall_f1
 from report import ablation
-from report.metrics import calibration_error, confusion, plain_f1
+from report.metrics import calibration_error, confusion, measure, plain_f1
 from report.page import escape, table
 from report.read import COUNTS, metric_names
 from report.setting import ROWS, differs, format_value
@@ -238,6 +239,52 @@ def write_by_label(models, labels):
     return text
 
 
+def accuracy_of(answers, chosen):
+    """Returns the accuracy of (labels, probabilities) on the chosen reviews, a bool array, as text."""
+    labels, probabilities = answers
+    return f"{(probabilities.argmax(axis=1) == labels)[chosen].mean():.4f}"
+
+
+def write_by_length(run):
+    """Returns the tables of how well reviews of each length are predicted, by each way to read the longer ones."""
+    room, lengths, answers = (run["by_length"][name] for name in ("room", "lengths", "answers"))
+    counted, longer = count(lengths, room), lengths > room
+    if not longer.any():
+        return f"No test review is longer than the {room} WordPieces that the model reads.\n"
+    results, guide = run["results"]["result2"], run["models"]["result2"]
+    classes = {
+        f"up to {room}": ~longer,
+        f"up to {2 * room}": longer & (lengths <= 2 * room),
+        f"more than {2 * room}": lengths > 2 * room,
+    }
+    ways = [guide, *answers.values()]
+    rows = [
+        [name, chosen.sum(), "", *(accuracy_of(way, chosen) for way in ways)]
+        for name, chosen in classes.items()
+        if chosen.any()
+    ]
+    every = np.ones(len(lengths), bool)
+    rows.append(["all", len(lengths), f"{results['eval_accuracy']:.4f}", *(accuracy_of(way, every) for way in ways)])
+    losses = [f"{measure(*way)['loss']:.4f}" for way in ways]
+    rows.append(["loss of all", "", f"{results['eval_loss']:.4f}", *losses])
+    unread = {long: counted["beyond" if long == "windows" else "cut"] for long in answers}
+    read = {long: f"{1 - pieces / counted['pieces']:.1%}" for long, pieces in unread.items()}
+    rows.append(["WordPieces read", "", read["cut"], read["cut"], *read.values()])
+    effort = {long: f"{counted['windows'] / len(lengths):.2f}" if long == "windows" else "1" for long in answers}
+    rows.append(["rows a review", "", "1", "1", *effort.values()])
+    right = {long: way[1].argmax(axis=1) == way[0] for long, way in answers.items()}
+    gained, lost = (right["windows"] & ~right["cut"]).sum(), (right["cut"] & ~right["windows"]).sum()
+    return (
+        f"{longer.sum()} of {len(lengths)} test reviews are longer than the {room} WordPieces that the model reads. "
+        "Training, TensorFlow and the guide's way read their beginning. What `make score LONG=` makes of them, without "
+        f"anything trained again: `cut` the same, `head_tail` their first {room // 4} and their last "
+        f"{room - room // 4}, `windows` all of them, in windows that overlap by half. Accuracy by the number of "
+        "WordPieces:\n\n"
+        + table(["WordPieces", "reviews", "TensorFlow's eval_results.txt", "the guide's way", *answers], rows, "lr")
+        + f"\nOf them `windows` gets {gained} right that `cut` gets wrong, and {lost} wrong that `cut` gets right.\n"
+    )
+
+
 def write_page(profile, run, published):
     """Returns the page as Markdown."""
     errors = ", ".join(f"{calibration_error(*data):.4f} for {stage}" for stage, data in run["models"].items())
@@ -273,6 +320,8 @@ def write_page(profile, run, published):
             "is right as often as it says, below the line less often. The diamonds are at each bin's mean confidence. "
             f"The expected calibration error (ECE) is {errors}.\n",
             "![Reliability diagrams of result1 and result2](reliability.svg)\n",
+            "## Long reviews\n",
+            write_by_length(run),
             "## Is the second phase needed?\n",
             ablation.to_markdown(run["ablation"], run["labels"]),
             ablation.PICTURE,

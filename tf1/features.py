@@ -24,6 +24,7 @@ from tqdm import tqdm
 from infer.text.examples import check_example
 from infer.text.files import sha256_of
 from infer.text.labels import read_labels
+from infer.text.long import count, say
 from infer.text.script import run
 from infer.text.tokenizer import load_tokenizer, read_casing, read_vocab, to_features
 from tf1.input_fn import FEATURES, INDEX, feature_settings
@@ -116,14 +117,6 @@ def write_split(pool, path, split, folder, num_labels):
     return np.concatenate(lengths or [[]]), {name: sha256_of(folder / name) for name in names}
 
 
-def say_cut(split, lengths, limit):
-    """Prints how many of the texts have more than `limit` WordPieces, and what is lost of them all."""
-    cut = lengths > limit
-    if cut.any():
-        lost = (lengths[cut] - limit).sum() / lengths.sum()
-        print(f"{split}: {cut.mean():.1%} of them have more than {limit} WordPieces: {lost:.1%} of all are not read")
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("reviews_dir", type=Path, help="the folder of train.jsonl and test.jsonl")
@@ -147,7 +140,8 @@ def main():
             lengths, index["files"][split] = write_split(pool, path, split, part, len(labels))
             index["reviews"][split] = len(lengths)
             print(f"{split}: {len(lengths)} reviews from {path}, in files: {len(index['files'][split])}")
-            say_cut(split, lengths, args.max_seq_length - 2)
+            room = args.max_seq_length - 2
+            say(split, count(lengths, room), room, advice="", file=sys.stdout)
     (part / INDEX).write_text(json.dumps(index, indent=2) + "\n")
     shutil.rmtree(str(args.output_dir), ignore_errors=True)
     part.rename(args.output_dir)

@@ -17,7 +17,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from infer.options import add_hint, add_model, add_precision
+from infer.options import add_hint, add_long, add_model, add_precision
 from infer.score.dialect import MARKS
 from infer.score.files import find_files, format_of
 from infer.score.parts import list_of_errors
@@ -68,6 +68,7 @@ def build_parser():
     add_model(parser)
     add_hint(parser)
     add_precision(parser)
+    add_long(parser)
     add_dialect(parser)
     parser.add_argument("--strict", action="store_true", help="stop at the first bad row, instead of skipping it")
     parser.add_argument("--engine", choices=ENGINES, default=ENGINES[0], help=f"what scores (default: {ENGINES[0]})")

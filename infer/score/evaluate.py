@@ -1,25 +1,28 @@
 """Measures a classifier on a file of texts with labels: python -m infer evaluate -m classifier.xml labelled.csv
 
 The file is of any format that `python -m infer score` reads. Printed are accuracy, loss, and of each label precision,
-recall and F1, and the confusion matrix. Any number of rows takes the same memory.
+recall and F1, and the confusion matrix. The file is read twice, first to say how much of its texts is longer than the
+model reads. Any number of rows takes the same memory.
 """
 
 import argparse
 import os
 import signal
 import sys
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
-from infer.options import add_hint, add_model, add_precision, load
+from infer.options import add_hint, add_long, add_model, add_precision, load
 from infer.score.__main__ import interrupt
 from infer.score.bad_rows import BadRows, name_of
 from infer.score.dialect import MARKS
 from infer.score.files import find_files
 from infer.score.labelled import FLAG, exit_if_too_bad, open_labelled
 from infer.score.reading import LISTED, add_dialect, find_encoding, options_of
+from infer.text.long import ADVICE_TOO, say
 from infer.text.metrics import write_metrics
 from infer.text.script import run
 
@@ -74,6 +77,7 @@ def main(arguments=None):
     add_model(parser)
     add_hint(parser)
     add_precision(parser)
+    add_long(parser)
     add_dialect(parser)
     parser.add_argument("--label_column", help="the column of the labels (default: label, sentiment, class, …)")
     parser.add_argument("input", type=Path, nargs="+", metavar="INPUT", help="the file, several, or a folder of them")
@@ -87,6 +91,9 @@ def main(arguments=None):
     taken = set()
     read, said = open_labelled(paths, options_of(args), args.label_column, find_id(classifier.labels, taken))
     print(f"{name}: {'; '.join(said)}")
+    with tqdm(read(lambda *bad: None), desc="check", unit="window", leave=False, disable=None) as windows:
+        counted = sum((classifier.count(texts) for texts, _ in windows), Counter())
+    say(name, counted, classifier.max_seq_length - 2, classifier.long, ADVICE_TOO, sys.stdout)
     with open(os.devnull, "wb", buffering=0) as nowhere:
         bad = BadRows(len(paths) > 1, True, False, nowhere)
         counts, loss = measure(classifier, read(bad.report), name)

@@ -58,7 +58,8 @@ class Scorer:
             for path, sha256 in task["sha256"].items():
                 if sha256_of(path) != sha256:
                     raise ValueError(f"{path}: not the same file as where the command runs")
-            self.classifier = Classifier(task["model"], hint=task["hint"], threads=1, precision=task["precision"])
+            how = {name: task[name] for name in ("hint", "precision", "long")}
+            self.classifier = Classifier(task["model"], threads=1, **how)
             if self.classifier.precision != task["computes_in"]:
                 raise ValueError(f"no {task['computes_in']} here, which there is where the command runs")
             self.position, self.score_window = Position, score_window
@@ -121,6 +122,7 @@ def to_task(job):
         "hint": job.hint,
         "precision": "bf16" if job.classifier.precision == "bf16" else "fp32",  # model is that of INT8 itself
         "computes_in": job.classifier.precision,
+        "long": job.classifier.long,
         "paths": [path.absolute() for path in job.paths],
         "options": job.options._replace(text_column=job.source.text_column)._asdict(),
         "schema": job.schema,

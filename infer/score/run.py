@@ -8,6 +8,7 @@ import os
 import shutil
 import sys
 import tempfile
+from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,6 +25,7 @@ from infer.score.rows import DELIMITERS
 from infer.score.window import add_columns, score_window
 from infer.score.writing import UNFIT, check_values, kind_of, to_schema
 from infer.text.files import sha256_of
+from infer.text.long import ADVICE_TOO, say
 from infer.text.tokenizer import WINDOW
 
 MAX_KEYS = 10_000  # of a .jsonl that becomes a table, where every row has every column
@@ -58,22 +60,24 @@ def say_interrupted(terminal=2):
     os.write(terminal, b"\n" * os.isatty(terminal) + said)  # after a progress bar
 
 
-def check(paths, source, kinds, strict, suffix, listed):
-    """Reads the input from end to end, and reports its bad rows.
+def check(paths, source, classifier, kinds, strict, suffix, listed):
+    """Reads the input from end to end, reports its bad rows, and says how many of the others are longer than is read.
 
     Args:
       paths: list of Path.
       source: the Source of them.
+      classifier: infer.Classifier.
       kinds: {column: set of the kinds of its values}, added to if it is JSON.
       strict: exit at the first bad row.
       suffix: of the format to write, which has to hold every value.
       listed: a file to list all bad rows in, as bytes.
     Returns: (list of Window, number of bad rows). Raises: SystemExit, also if all are bad; OSError.
     """
-    found, bad = [], BadRows(len(paths) > 1, not source.schema, strict, listed)
+    found, bad, counted = [], BadRows(len(paths) > 1, not source.schema, strict, listed), Counter()
     with tqdm(desc="check", unit="row", unit_scale=True, leave=False, disable=None) as bar:  # None: terminals only
         for rows, texts, position in source.read(bad.report):
             found.append(Window(len(texts), position))
+            counted += classifier.count(texts)
             bar.update(len(texts))
             for row in rows if source.is_json else ():
                 for name, value in row.items():
@@ -86,21 +90,22 @@ def check(paths, source, kinds, strict, suffix, listed):
     bad.report_rest(name_of(paths))
     if bad.count and not found:
         sys.exit(f"{name_of(paths)}: none of its {bad.count} rows can be scored: nothing is written")
+    say(name_of(paths), counted, classifier.max_seq_length - 2, classifier.long, ADVICE_TOO)
     return found, bad.count
 
 
-def check_input(args, source, listed):
+def check_input(args, source, classifier, listed):
     """Checks the rows of args.input, and that the output can have columns for all that is in them.
 
     Args:
       args: score's.
       source: Source of the input.
-      listed: check's.
+      classifier, listed: check's.
     Returns: (list of Window, number of bad rows, pa.Schema of the rows). Raises: SystemExit, OSError.
     """
     name, suffix = name_of(args.input), format_of(args.output)
     kinds = {name: {"str"} if name == source.text_column else set() for name in source.columns}
-    windows, bad = check(args.input, source, kinds, args.strict, suffix, listed)
+    windows, bad = check(args.input, source, classifier, kinds, args.strict, suffix, listed)
     if source.is_json and (column := choose(name, list(kinds), args.text_column)) != source.text_column:
         sys.exit(f"{name}: some rows have {column!r} and some not: name the text with {FLAG}")
     if source.is_json and len(kinds) > MAX_KEYS and suffix in (*DELIMITERS, ".parquet"):
@@ -119,6 +124,7 @@ def describe(args, classifier, source, digests):
         "device": args.device,
         "hint": args.hint,
         "precision": classifier.precision,
+        "long": classifier.long,
         "window": f"{WINDOW} rows",
     }
 
@@ -209,8 +215,8 @@ def score(args, engine=score_windows):
     """Scores args.input into args.output. Raises: SystemExit with what is wrong; OSError.
 
     Args:
-      args: of the command: input, list of Path, output, Path, model, device, hint, precision, tolerance, strict, and
-        those of Options.
+      args: of the command: input, list of Path, output, Path, model, device, hint, precision, tolerance, long, strict,
+        and those of Options.
       engine: score_windows, or another such function.
     """
     paths, output = args.input, args.output
@@ -226,7 +232,7 @@ def score(args, engine=score_windows):
     sha256 = {path: sha256_of(path) for path in paths}
     # The list of bad rows has no name until it is whole, and so none to clear away. Unbuffered: closing it can't fail.
     with tempfile.TemporaryFile(buffering=0, dir=output.parent) as listed:
-        windows, bad, schema = check_input(args, source, listed)
+        windows, bad, schema = check_input(args, source, classifier, listed)
         digests = {model: sha256_of(model), **sha256}
         added = add_columns(classifier.labels, schema.names)
         with locked(folder):

@@ -9,7 +9,6 @@ there.
 
 import sys
 import unicodedata
-from itertools import islice
 
 import numpy as np
 import unicodedataplus
@@ -19,6 +18,7 @@ from infer.text.vocab import read_casing, read_vocab
 
 __all__ = ["load_tokenizer", "read_casing", "read_vocab", "to_batches", "to_features", "to_windows"]
 WINDOW = 2048  # texts that are read, sorted by length and predicted before the first of them is answered
+MAX_CHARACTERS = 1 << 24  # of these together: there may be a million in one
 MAX_INPUT_CHARS_PER_WORD = 200  # upstream's limit; Hugging Face's is 100
 MAX_CHUNKS, MAX_CHUNK = 200_000, 32  # how many are cached, and of how many characters at most: 70 to 150 MB
 MAX_SPLIT = 1 << 14  # characters; a longer text is not split into chunks
@@ -95,7 +95,8 @@ def load_tokenizer(vocab, do_lower_case=True, max_words=sys.maxsize):
     Args:
       vocab: {token: id}, from read_vocab.
       do_lower_case: bool.
-      max_words: int; of a text, at least the ids of that many words are returned, the rest may be cut.
+      max_words: int; of a text, at least the ids of its first and its last so many words are returned. Those of words
+        between them may be left out, but for as many as there are words in both.
     """
     wordpiece = models.WordPiece(vocab, unk_token="[UNK]", max_input_chars_per_word=MAX_INPUT_CHARS_PER_WORD)
     functions = clean, strip_accents, split_punctuation, clean_and_split
@@ -113,8 +114,11 @@ def load_tokenizer(vocab, do_lower_case=True, max_words=sys.maxsize):
             if do_lower_case:
                 text = unicodedata.normalize("NFD", text.lower()).translate(unaccented)
             text = text.translate(split)
+        words = text.split(None, max_words)
+        if len(words) > max_words:
+            words[max_words:] = words[max_words].rsplit(None, max_words)[-max_words:]
         ids = []
-        for word in text.split(None, max_words)[:max_words]:
+        for word in words:
             word = word[: MAX_INPUT_CHARS_PER_WORD + 1]  # a longer word is [UNK] all the same
             ids += [vocab[word]] if word in vocab else [piece.id for piece in wordpiece.tokenize(word)]
         return ids
@@ -152,9 +156,21 @@ def to_features(ids, cls_sep_ids, max_seq_length):
 
 
 def to_windows(texts):
-    """Returns an iterator of lists of WINDOW texts of an iterable, the last perhaps shorter, to sort each by itself."""
-    texts = iter(texts)
-    return iter(lambda: list(islice(texts, WINDOW)), [])
+    """Yields lists of WINDOW texts of an iterable, to sort each by itself; of fewer once they have MAX_CHARACTERS.
+
+    Raises: TypeError if `texts` is one str.
+    """
+    if isinstance(texts, str):
+        raise TypeError("a str is no iterable of texts: put the one into a list")
+    window, characters = [], 0
+    for text in texts:
+        window.append(text)
+        characters += len(text) if isinstance(text, str) else 0  # what is none is refused where it is tokenized
+        if len(window) == WINDOW or characters >= MAX_CHARACTERS:
+            yield window
+            window, characters = [], 0
+    if window:
+        yield window
 
 
 def to_batches(ids, cls_sep_ids, max_seq_length, batch_size):

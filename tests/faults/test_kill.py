@@ -304,6 +304,7 @@ LATER = {
     "-m tf1.hub export ": "hub-module",
     "-m infer.evaluate ": "ablation/second-phase/probabilities",
     "-m report.ablation ": "ablation/ablation",
+    "-m infer.by_length ": "by-length",
     "-m report.compare ": "compare",
     "-m bench.guide ": "bench/guide/graph",
 }

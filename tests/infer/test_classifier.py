@@ -17,7 +17,8 @@ from small import HEADS, HIDDEN, LENGTH, VOCAB, WORDS, mounted, random_texts, ra
 from infer import Classifier
 from infer.bert import build_classifier
 from infer.ir import FP32, save_classifier
-from infer.text.tokenizer import WINDOW
+from infer.text.long import LONG, MAX_WINDOWS
+from infer.text.tokenizer import MAX_CHARACTERS, WINDOW
 
 
 @pytest.mark.parametrize("hint", ["throughput", "latency"])
@@ -54,6 +55,66 @@ def test_a_review_of_ten_million_characters_is_cut_too(classifier):
         start = " ".join(long[:1000].split())
         answer, expected = model.predict([long, start])
         np.testing.assert_array_equal(answer, expected)
+
+
+def test_windows_of_a_long_text_are_predicted_as_texts_and_their_logarithms_averaged(classifier):
+    room, stride = LENGTH - 2, LENGTH // 2 - 1
+    words = random_texts(200)
+    words = [text.split() for text in words] + [[*itertools.chain.from_iterable(map(str.split, words))]]
+    texts = [" ".join(some) for some in words]
+    model = Classifier(classifier, long="windows")
+    answers = model.predict_window(texts)
+    cut = Classifier(classifier)
+    assert [*cut.lengths(texts[:-1])] == [*map(len, words[:-1])], "a WordPiece each"
+    for some, answer in zip(words, answers, strict=True):
+        starts = {0}
+        if len(some) > room:
+            last = min(len(some), room + (MAX_WINDOWS - 1) * stride) - room
+            count = min(MAX_WINDOWS, 1 - (room - len(some)) // stride)
+            starts = {last * i // (count - 1) for i in range(count)}
+        logs = np.log(cut.predict_window([" ".join(some[i : i + room]) for i in sorted(starts)]).astype(float)).mean(0)
+        np.testing.assert_allclose(answer, np.exp(logs) / np.exp(logs).sum(), atol=1e-6)
+    turned = np.random.default_rng(0).permutation(len(texts))
+    np.testing.assert_allclose(model.predict_window([texts[i] for i in turned]), answers[turned], atol=1e-6)
+
+
+def test_head_and_tail_are_predicted_as_one_text(classifier):
+    words = [text.split() for text in random_texts(200)]
+    kept = [some if len(some) < LENGTH - 1 else some[:5] + some[-17:] for some in words]
+    answers, expected = (
+        Classifier(classifier, long=long).predict_window([*map(" ".join, some)])
+        for long, some in (("head_tail", words), ("cut", kept))
+    )
+    np.testing.assert_allclose(answers, expected, atol=1e-6)
+
+
+def test_what_is_not_longer_is_answered_alike_to_the_bit(classifier):
+    texts = ["", *(text for text in random_texts(200) if len(text.split()) < LENGTH - 1)]
+    cut, *others = (Classifier(classifier, long=long).predict_window(texts) for long in LONG)
+    for other in others:
+        np.testing.assert_array_equal(other, cut)
+
+
+def test_of_a_review_of_a_million_characters_so_many_windows_are_read_and_its_very_end(classifier):
+    read = room = LENGTH - 2
+    read += (MAX_WINDOWS - 1) * (room // 2)
+    for word in ("good", "a" * 201, "ü"):
+        begin, end = [f"bad {word}"] * read, [f"{word} film"] * read
+        middle = ["plot"] * (1_000_000 // 5)
+        for separator in (" ", "\t"):
+            whole, short = separator.join(begin + middle + end), " ".join(begin + end)
+            for long in LONG:
+                model = Classifier(classifier, long=long)
+                np.testing.assert_array_equal(*model.predict([whole, short]))
+                counted = model.count([whole])
+                assert counted["longer"] == counted["huge"] == 1 and counted["pieces"] >= 2 * read
+
+
+def test_a_window_of_texts_is_bounded_by_their_characters(classifier):
+    read = itertools.count()
+    long = "good film " * 100_000
+    next(Classifier(classifier).predict(f"{long}{next(read)}" for _ in iter(int, 1)))
+    assert next(read) == -(-MAX_CHARACTERS // len(f"{long}0"))
 
 
 def test_no_texts_are_no_answers(classifier):
@@ -123,8 +184,10 @@ def test_padding_and_the_other_tokens_of_a_batch_change_nothing(classifier):
 
 def test_what_is_no_text_is_refused(classifier):
     model = Classifier(classifier)
-    with pytest.raises(TypeError, match="takes an iterable of texts"):
+    with pytest.raises(TypeError, match="no iterable of texts: put the one into a list"):
         next(model.predict("good film"))
+    with pytest.raises(TypeError, match="no iterable of texts: put the one into a list"):
+        model.count("good film")
     with pytest.raises(TypeError, match="text 1 is NoneType"):
         next(model.predict(["good", None]))
 
@@ -271,7 +334,8 @@ def dangling(cache):
 def test_a_compiled_model_that_is_broken_or_cannot_be_kept_changes_no_answer(classifier, spoil, tmp_path):
     for suffix in (".xml", ".bin"):
         shutil.copy(classifier.with_suffix(suffix), tmp_path)
-    texts = [*random_texts(10), "xyzzy"]  # an [UNK], the second of the embeddings
+    texts = [" ".join(text.split()[: LENGTH - 2]) for text in random_texts(10)]
+    texts.append("xyzzy")  # an [UNK], the second of the embeddings
     expected = Classifier(tmp_path / "classifier.xml").predict_window(texts)
     spoil(tmp_path / "classifier.cache")
     done = run("-m", "infer", "-m", tmp_path / "classifier.xml", *texts)
@@ -361,9 +425,28 @@ def test_a_device_that_is_not_there_is_named_with_those_that_are(classifier, dev
     assert line.startswith(f"device {device} cannot run") and line.endswith("the devices here are CPU")
 
 
-def test_a_hint_that_there_is_not_is_named_as_such(classifier):
+def test_a_hint_or_way_that_there_is_not_is_named_as_such(classifier):
     with pytest.raises(ValueError, match="hint 'fast': choose one of throughput, latency"):
         Classifier(classifier, hint="fast")
+    with pytest.raises(ValueError, match="long 'all': choose one of cut, head_tail, windows"):
+        Classifier(classifier, long="all")
+
+
+@pytest.mark.process
+def test_what_of_long_texts_is_not_read_is_said_by_the_command(classifier):
+    texts = "good film", "a thing of beauty is not dull " * 20
+    answers, said = set(), []
+    for options in ((), ("--long", "head_tail"), ("--long", "windows")):
+        done = run("-m", "infer", "-m", classifier, *options, *texts)
+        answers.add(done.stdout)
+        said.append(done.stderr)
+    begin = "the reviews: 1 of 2 texts is longer than the 22 WordPieces that the model reads; "
+    unread, rows = "83.1% of all WordPieces", "in 6.5 times as many rows\n"
+    assert len(answers) == 3 and said == [
+        f"{begin}not read: {unread}: --long windows reads them, {rows}",
+        f"{begin}not read, between the first 5 and the last 17: {unread}: --long windows reads them, {rows}",
+        f"{begin}read in windows, {rows}",
+    ]
 
 
 @pytest.mark.process

@@ -15,6 +15,7 @@ class Mutant(NamedTuple):
 
 TOKENIZER, BERT = "infer/text/tokenizer.py", "infer/bert.py"
 IDS, GRAPH = ("tf1", "tests/tf1/test_upstream.py"), ("openvino-current", "tests/infer/test_bert.py")
+LONG, LONGER = "infer/text/long.py", ("openvino-current", "tests/infer/text/test_long.py")
 BATCHES = "openvino-current", "tests/infer/text/test_tokenizer.py"
 ROWS, PARTS, WRITING = (
     ("openvino-current", f"tests/infer/score/test_{name}.py") for name in ("rows", "parts", "writing")
@@ -47,6 +48,15 @@ MUTANTS = [
     Mutant("batches: mask ignored", TOKENIZER, "mask[: length + 2] = 1", "mask[:] = 1", *BATCHES),
     Mutant("batches: answers mixed up", TOKENIZER, "yield chosen, to_batch",
            "yield np.sort(chosen), to_batch", *BATCHES),
+    # Long texts.
+    Mutant("the last window lost", LONG, "for i in range(gaps + 1))]", "for i in range(gaps))]", *LONGER),
+    Mutant("windows that do not overlap", LONG, "return room - room // 2", "return room", *LONGER),
+    Mutant("windows summed, not averaged", LONG, "np.add.reduceat(logs, first) / counts[:, None]",
+           "np.add.reduceat(logs, first)", *LONGER),
+    Mutant("the tail forgotten", LONG, "ids[:head] + ids[head - room :]", "ids[:room]", *LONGER),
+    Mutant("of a huge text the end forgotten", TOKENIZER, ".rsplit(None, max_words)[-max_words:]",
+           ".split(None, max_words)[:max_words]", "openvino-current", "tests/infer/test_classifier.py"),
+    Mutant("parts of another way taken up", "infer/score/run.py", '        "long": args.long,\n', "", *PARTS, "test"),
     # Features to probabilities.
     Mutant("graph: positions off by one", BERT, "op.slice(positions, constant([0]), length,",
            "op.slice(positions, constant([1]), op.add(length, constant([1])),", *GRAPH),

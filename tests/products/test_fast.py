@@ -71,12 +71,14 @@ def test_score_refuses_what_is_missing_before_anything_is_made(bare, tmp_path):
         ([there, "OUTPUT=no, no/b.csv"], "OUTPUT=no, no/b.csv: no such folder: make it first"),
         ([there, out, "PRECISION=fp16"], "PRECISION='fp16': choose fp32, bf16, int8 or auto"),
         ([there, out, "ENGINE=spark"], "ENGINE='spark': choose local or ray"),
+        ([there, out, "LONG=all"], "LONG='all': choose cut, head_tail or windows"),
         ([there, out, "ENGINE=ray"], "reviews.csv: ENGINE=ray takes .jsonl and .parquet"),
         ([there, out, "RAY_ADDRESS=a:1"], "RAY_ADDRESS=a:1: add ENGINE=ray, or leave it out"),
         (["ENGINE=ray", "RAY_ADDRESS=a", *both], "RAY_ADDRESS='a': must be HOST:PORT, such as 10.0.0.1:6379"),
         (["ENGINE=ray", "RAY_ADDRESS=a';b:1", *both], "RAY_ADDRESS='a';b:1': must be without '"),
     ):
         assert message in make_fails(bare, "score", TINY, *arguments)
+    assert "make predict predicts as the guide does, which cuts" in make_fails(bare, "predict", TINY, "LONG=windows")
     assert not list(bare.glob("build/*/*")), "nothing is made, nothing fetched"
 
 

@@ -17,6 +17,7 @@ from report_build import (
     relabel,
     run,
     write_ablation,
+    write_by_length,
     write_events,
     write_record,
 )
@@ -56,6 +57,26 @@ def test_the_page_holds_the_numbers_of_the_files(build):
     assert "count the same as TensorFlow's in eval_results.txt" in text
     assert "(ECE) is 0.0000 for result1, 0.1000 for result2" in text
     assert text.count("| (a)") == 2 and "changes accuracy by -0.1000" in text
+
+
+def test_long_reviews_are_told_by_length_and_way(build):
+    text = compare(build)
+    assert "8 of 10 test reviews are longer than the 46 WordPieces that the model reads." in text
+    # Lengths 10, 30, 50, 70, 90, 110 … 190; wrong are the first two of the guide's way, the last of the others.
+    assert row(text, "up to 46") == ["2", "", "0.0000", "1.0000", "1.0000", "1.0000"]
+    assert row(text, "up to 92") == ["3", "", "1.0000", "1.0000", "1.0000", "1.0000"]
+    assert row(text, "more than 92") == ["5", "", "1.0000", "0.6000", "0.4000", "0.8000"]
+    assert row(text, "all") == ["10", "0.8000", "0.8000", "0.8000", "0.7000", "0.9000"]
+    loss = [f"{(-(10 - n) * np.log(0.8) - n * np.log(0.2)) / 10:.4f}" for n in (2, 3, 1)]
+    assert row(text, "loss of all") == ["", "0.2500", row(text, "loss of all")[2], *loss]
+    share = f"{(10 + 30 + 8 * 46) / 1000:.1%}"
+    assert row(text, "WordPieces read") == ["", *[share] * 4, "100.0%"]
+    windows = [1, 1, *(1 + -(-(length - 46) // 23) for length in range(50, 200, 20))]
+    assert row(text, "rows a review") == ["", "1", "1", "1", "1", f"{sum(windows) / 10:.2f}"]
+    assert "Of them `windows` gets 1 right that `cut` gets wrong, and 0 wrong that `cut` gets right." in text
+    write_by_length(build, lengths=[46] * 10)
+    text = compare(build)
+    assert "No test review is longer than the 46 WordPieces that the model reads." in text and "| up to" not in text
 
 
 def test_the_notebooks_log_probabilities_become_probabilities(build):

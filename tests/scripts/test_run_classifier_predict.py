@@ -17,7 +17,7 @@ def test_predict_prints_and_writes_the_guides_form(trained, tiny, data_dir, tmp_
         "--do_predict=true",
         *flags(tiny, data_dir, tmp_path / "out", init_checkpoint=trained + "/model.ckpt-3"),
     )
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0 and "longer than" not in done.stderr, done.stderr
     with open(str(tmp_path / "out" / "predictions.txt")) as file:
         text = file.read()
     assert done.stdout == text
@@ -27,6 +27,15 @@ def test_predict_prints_and_writes_the_guides_form(trained, tiny, data_dir, tmp_
     assert re.match(form, lines[0])
     probabilities = np.loadtxt(str(tmp_path / "out" / "test_results.tsv"))
     np.testing.assert_allclose(probabilities.sum(1), 1, atol=1e-6)
+
+
+def test_what_is_cut_is_said(trained, tiny, data_dir, tmp_path):
+    (tmp_path / "in.txt").write_text("good\n" + "good " * 1000 + "\n")
+    checkpoint = {"init_checkpoint": trained + "/model.ckpt-3", "predict_file": str(tmp_path / "in.txt")}
+    arguments = flags(tiny, data_dir, tmp_path / "out", **checkpoint)
+    done = run("run_classifier_predict.py", "--do_predict=true", *arguments)
+    assert done.returncode == 0 and len(done.stdout.splitlines()) == 2, done.stderr
+    assert re.search(r"in\.txt: 1 of 2 texts is longer than the \d+ WordPieces that the model reads; not", done.stderr)
 
 
 def test_a_pretrained_checkpoint_is_no_fine_tuned_one(tiny, data_dir, tmp_path):

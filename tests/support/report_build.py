@@ -16,6 +16,7 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
 from infer.text.labels import write_labels
+from infer.text.long import LONG
 from infer.text.metrics import precision_recall_f1
 
 ROOT = Path(__file__).parents[2]
@@ -87,6 +88,7 @@ def relabel(build, names, labels, wrong=(1, 2, 3)):
     labels = np.asarray(labels)
     (build / "reviews").mkdir()
     write_labels(build / "reviews", names)
+    write_by_length(build, labels, len(names))
     lines = ""
     for number, label in enumerate(names):
         row = np.full(len(names), np.float32(0.2 / (len(names) - 1)))
@@ -112,6 +114,18 @@ def relabel(build, names, labels, wrong=(1, 2, 3)):
                 results |= zip(("macro_precision", "macro_recall", "macro_f1"), means, strict=True)
                 lines = (f"{name} = {value}\n" for name, value in results.items())
                 (build / stage / "eval_results.txt").write_text("".join(lines))
+
+
+def write_by_length(folder, labels=LABELS, count=2, room=46, wrong=(2, 3, 1), lengths=None):
+    """Writes by-length/ of a build: of the last reviews so many are wrong in each way, by default of those of LONG."""
+    path = folder / "by-length"
+    path.mkdir(exist_ok=True)
+    for long, errors in zip(LONG, wrong, strict=True):
+        predicted = np.array(labels)
+        predicted[len(labels) - errors :] = (predicted[len(labels) - errors :] + 1) % count
+        write_answers(path / f"{long}.tsv", labels, predicted, count)
+    lengths = list(range(10, 10 + 20 * len(labels), 20)) if lengths is None else lengths
+    (path / "lengths.json").write_text(json.dumps({"room": room, "lengths": lengths}))
 
 
 def write_ablation(folder, labels=LABELS, wrong=(1, 2, 3)):
@@ -193,6 +207,7 @@ def build(tmp_path):
     """A folder as Make leaves build/PROFILE after all that `make compare` needs, with numbers made up."""
     folder = tmp_path / "made-up"
     write_ablation(folder / "ablation")
+    write_by_length(folder)
     write_graph(folder / "bert-finetune.pb", 20)
     (folder / "pretrained").mkdir()
     (folder / "pretrained" / "bert_config.json").write_text(json.dumps(CONFIG))

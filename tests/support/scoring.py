@@ -53,8 +53,9 @@ print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 
 
 def texts(count):
+    """Returns texts of WORDS, none of them longer than is read."""
     random = np.random.default_rng(4)
-    return [" ".join(random.choice(WORDS, random.integers(1, LENGTH))) for _ in range(count)]
+    return [" ".join(random.choice(WORDS, random.integers(1, LENGTH - 1))) for _ in range(count)]
 
 
 def write(path, rows):

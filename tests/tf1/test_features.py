@@ -80,6 +80,15 @@ def test_they_are_upstreams_in_the_order_of_the_reviews(made, tiny):
     np.testing.assert_array_equal(join(found), lists)
 
 
+def test_what_is_cut_is_said(capsys, made, tiny):
+    printed = capsys.readouterr().out
+    lengths = [len(ids) for ids in load_tokenizer(read_vocab(tiny + "/vocab.txt"))([text for text, _ in made[0]])]
+    assert sum(length > LENGTH - 2 for length in lengths) == 1
+    lost = sum(max(length - LENGTH + 2, 0) for length in lengths) / sum(lengths)
+    line = "train: 1 of 23 texts is longer than the 14 WordPieces that the model reads"
+    assert f"{line}; not read: {lost:.1%} of all WordPieces\n" in printed
+
+
 @pytest.mark.parametrize("change", [lambda tokens: tokens[::-1], lambda tokens: tokens[5:] + tokens[:5]])
 def test_they_are_upstreams_wherever_the_special_tokens_are(change, tiny, tmp_path):
     tokens = "[PAD] [unused1] [UNK] [CLS] [SEP] film number de ##ja vu word [ ] 1".split()

@@ -1,17 +1,34 @@
 """python -m infer evaluate: what a classifier is worth on a file of labels, by the same reader as score's."""
 
+import sys
 from functools import partial
 
 import numpy as np
 import pytest
 from scoring import refused, score, texts, write
 from sklearn.metrics import accuracy_score, log_loss, precision_recall_fscore_support
+from small import LENGTH, random_texts
 
 from infer import Classifier
 from infer.score.evaluate import find_id, main
 from infer.text.labels import LABELS
+from infer.text.long import ADVICE_TOO, LONG, say
 
 evaluate, refused = (partial(run, main=main) for run in (score, refused))
+
+
+@pytest.mark.parametrize("long", LONG)
+def test_long_texts_are_read_as_asked_and_that_is_said(long, classifier, tmp_path, capsys):
+    found, random = random_texts(300), np.random.default_rng(3)
+    given = random.integers(2, size=300)
+    rows = [{"review": text, "label": LABELS[i]} for text, i in zip(found, given, strict=True)]
+    evaluate(classifier, write(tmp_path / "in.jsonl", rows), "--long", long)
+    printed = capsys.readouterr().out
+    model = Classifier(classifier, long=long)
+    assert f"loss: {log_loss(given, model.predict_window(found)):.4f}\n" in printed
+    say("in.jsonl", model.count(found), LENGTH - 2, long, ADVICE_TOO, sys.stdout)
+    said = capsys.readouterr().out
+    assert "of 300 texts are longer than the 22" in said and said.removeprefix("in.jsonl") in printed
 
 
 @pytest.mark.parametrize("name", ["in.csv", "in.parquet", "in.jsonl.gz"])

@@ -16,7 +16,7 @@ import pytest
 from hosts import make_hosts
 from modules import ROOT, fails, run
 from ray_cluster import start_ray
-from small import WORDS
+from small import WORDS, random_texts
 from waiting import until
 
 from infer.score import on_ray
@@ -121,7 +121,7 @@ model, address, pairs = json.loads(sys.argv[1])
 with on_ray.connected(address):
     for source, output in pairs:
         paths = {"input": find_files([pathlib.Path(source)]), "output": pathlib.Path(output), "model": model}
-        options = {"device": "CPU", "hint": "throughput", "strict": False, **Options()._asdict()}
+        options = {"device": "CPU", "hint": "throughput", "long": "cut", "strict": False, **Options()._asdict()}
         run.score(argparse.Namespace(**paths, **options), on_ray.score_windows)
 """
 
@@ -135,6 +135,17 @@ def test_the_bytes_are_those_of_one_machine(classifier, head, sources, expected,
         same(output, expected(name, suffix))
     lines = done.stderr.splitlines()
     assert len(lines) == 2 * 12 + 3 * 6 and all(line.endswith(": skipped") for line in lines), "nothing of Ray's own"
+
+
+def test_long_texts_are_read_there_as_on_one_machine(classifier, head, tmp_path):
+    source, ray = tmp_path / "in.jsonl", ("--engine", "ray", "--ray_address", head[0])
+    source.write_text("".join(json.dumps({"review": text}) + "\n" for text in random_texts(300)))
+    written = {}
+    for name, options in (("cut", ()), ("local", ("--long=windows",)), ("ray", ("--long=windows", *ray))):
+        done = run("-m", "infer", "score", "-m", classifier, *options, source, tmp_path / f"{name}.jsonl")
+        assert done.returncode == 0, done.stderr
+        written[name] = (tmp_path / f"{name}.jsonl").read_bytes(), done.stderr
+    assert written["ray"] == written["local"] != written["cut"]
 
 
 @contextlib.contextmanager

@@ -86,8 +86,8 @@ def test_parts_of_something_else_are_not_gone_on_from(classifier, many, tmp_path
     output, parts = tmp_path / "out.csv", tmp_path / "out.csv.parts"
     run("-c", KILLER, "replace", 2, "after", "-m", classifier, source, output)
     before = sorted(parts.iterdir())
-    line = refused(classifier, source, output, "--text_column=n", "--hint=latency")
-    assert line.startswith(f"{parts}: begun with another text_column, another hint: give the same again")
+    line = refused(classifier, source, output, "--text_column=n", "--hint=latency", "--long=windows")
+    assert line.startswith(f"{parts}: begun with another text_column, another hint, another long: give the same again")
     source.write_bytes(many[0].read_bytes() + b"0,good\n")
     assert "begun with another input: " in refused(classifier, source, output)
     assert sorted(parts.iterdir()) == before and not output.exists()

@@ -10,11 +10,12 @@ import termios
 import numpy as np
 import pytest
 from modules import ROOT, run
-from scoring import ADDED, MANY, PEAK, command, read, refused, score, texts
-from small import WORDS, mounted
+from scoring import ADDED, MANY, PEAK, command, read, refused, score, texts, write
+from small import LENGTH, WORDS, mounted, random_texts
 
 import infer.score.run
 from infer import Classifier
+from infer.text.long import ADVICE_TOO, LONG, say
 
 
 def test_many_rows_keep_their_order_and_are_those_of_predict(classifier, many):
@@ -22,6 +23,27 @@ def test_many_rows_keep_their_order_and_are_those_of_predict(classifier, many):
     assert [row["n"] for row in rows] == [str(i) for i in range(MANY)]
     expected = np.array(list(Classifier(classifier).predict(texts(MANY))))
     np.testing.assert_array_equal(np.float32([[row[name] for name in ADDED[1:]] for row in rows]), expected)
+
+
+def test_long_texts_are_scored_as_asked_and_that_is_said_beforehand(classifier, tmp_path, capsys, monkeypatch):
+    found, answers = random_texts(300), {}
+    source = write(tmp_path / "in.csv", [{"review": text} for text in found])
+    predict = Classifier.predict_window
+
+    def said_before(self, texts):
+        answers["said"] = capsys.readouterr().err
+        return predict(self, texts)
+
+    for long in LONG:
+        with monkeypatch.context() as patched:
+            patched.setattr(Classifier, "predict_window", said_before)
+            score(classifier, source, tmp_path / "out.csv", "--long", long)
+        model = Classifier(classifier, long=long)
+        say(str(source), model.count(found), LENGTH - 2, long, ADVICE_TOO)
+        assert answers["said"] == capsys.readouterr().err != ""
+        answers[long] = [[row[name] for name in ADDED[1:]] for row in read(tmp_path / "out.csv")]
+        np.testing.assert_array_equal(np.float32(answers[long]), model.predict_window(found))
+    assert answers["cut"] != answers["head_tail"] != answers["windows"] != answers["cut"]
 
 
 def test_only_the_first_bad_rows_are_listed(classifier, tmp_path, capsys):
