@@ -149,7 +149,7 @@ class Classifier:
             ends = np.cumsum([len(call.spans) for call in calls])
             for call, end in zip(calls, ends, strict=True):
                 call.probabilities = probabilities[end - len(call.spans) : end]
-        except Exception as error:
+        except BaseException as error:  # Ctrl-C too: the other threads would wait for an answer that does not come
             for call in calls:
                 call.error = error
 

@@ -6,6 +6,8 @@ import json
 import os
 import shutil
 import tempfile
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -16,6 +18,7 @@ from small import HEADS, HIDDEN, LENGTH, VOCAB, WORDS, mounted, random_texts, ra
 
 from infer import Classifier
 from infer.bert import build_classifier
+from infer.classifier import FEW, GATHERED, HINTS
 from infer.ir import FP32, save_classifier
 from infer.text.long import LONG, MAX_WINDOWS
 from infer.text.tokenizer import MAX_CHARACTERS, WINDOW
@@ -130,6 +133,68 @@ def test_threads_and_generators_do_not_mix_their_answers(classifier):
             np.testing.assert_allclose(got, right, atol=1e-6)
     first, second = model.predict(texts[0]), model.predict(texts[1])
     np.testing.assert_array_equal([[next(first), next(second)] for _ in range(10)], np.stack(expected[:2], 1)[:10])
+
+
+def held(model, threads, calls):
+    """Has the first of several threads' calls wait until all are there; returns ({i: answer or error}, batches)."""
+    compute, sizes, here = model._compute, [], threading.Semaphore(0)
+
+    def watched(spans, queue):
+        if not sizes:
+            for _ in calls:
+                here.acquire()
+            time.sleep(0.1)  # from here it is a few instructions until a call waits
+        sizes.append(len(spans))
+        return compute(spans, queue)
+
+    def ask(texts):
+        here.release()
+        try:
+            return model.predict_window(texts)
+        except Exception as error:
+            return error
+
+    model._compute = watched
+    with ThreadPoolExecutor(threads) as pool:
+        answers = [*pool.map(ask, calls)]
+    model._compute = compute
+    return answers, sizes
+
+
+def test_what_threads_ask_for_at_the_same_time_is_answered_together(classifier):
+    model = Classifier(classifier)
+    calls = [[text] for text in random_texts(8)] + [random_texts(GATHERED), []]
+    expected = [model.predict_window(texts) for texts in calls]
+    answers, sizes = held(model, len(calls), calls)
+    for answer, right in zip(answers, expected, strict=True):
+        np.testing.assert_allclose(answer, right, atol=1e-6)
+    assert sum(sizes) == 8 + GATHERED and len(sizes) <= 4, "one at a time would be ten"
+
+
+def test_an_error_is_that_of_all_who_were_to_be_answered_and_leaves_it_usable(classifier):
+    model = Classifier(classifier)
+    expected = model.predict_window(["good"])
+    queue = model._queue
+    model._queue = lambda hint: (_ for _ in ()).throw(RuntimeError("ours"))
+    with ThreadPoolExecutor(4) as pool:
+        for asked in [pool.submit(model.predict_window, ["good"]) for _ in range(8)]:
+            with pytest.raises(RuntimeError, match="ours"):
+                asked.result(60)
+    model._queue = queue
+    np.testing.assert_allclose(model.predict_window(["good"]), expected, atol=1e-6)
+
+
+def test_few_texts_are_answered_soon_and_many_fast_unless_a_hint_says_otherwise(classifier):
+    model = Classifier(classifier)
+    model.predict_window(random_texts(FEW))
+    assert [*model._queues] == ["latency"]
+    model.predict_window(random_texts(FEW + 1))
+    assert [*model._queues] == ["latency", "throughput"]
+    for hint in HINTS:
+        model = Classifier(classifier, hint=hint)
+        for count in (1, FEW + 1):
+            model.predict_window(random_texts(count))
+        assert [*model._queues] == [hint]
 
 
 def test_a_generator_given_up_and_texts_that_raise_leave_it_usable(classifier):
