@@ -30,7 +30,7 @@ TRIED_ON, TRIES = 640, 2  # reviews on which a setting is tried, and how often
 SLOW_COUNT = 500  # reviews for the slow contenders, which pad all to one length
 WORKERS = tuple(dict.fromkeys((1, CORES)))
 SORTED = {"throughput": ["sorted"]}
-INTER_OP = {"throughput": [str(workers) for workers in WORKERS]}
+INTER_OP = SHARED = {"throughput": [str(workers) for workers in WORKERS]}
 GRAPHS = {  # latency is of one review, which workers can't share
     name: {
         "throughput": [f"{graph},{workers}" for graph in graphs for workers in WORKERS],
@@ -48,13 +48,19 @@ CONTENDERS = {
         ("guide", "(a) the guide's way", "openvino", "openvino", "bench/guide/bert-finetune.xml", {}, True),
         ("tensorflow", "(b) TensorFlow 1.15", "tf1", "tensorflow", "bench/guide/bert-finetune.pb", INTER_OP, True),
         ("openvino", "(c) infer", "openvino-current", "openvino", "classifier.xml", {}, True),
+        ("openvino-bf16", "(c) the same, bfloat16", "openvino-current", "openvino", "classifier.xml", {}, False),
+        ("openvino-auto", "(c) the same, auto", "openvino-current", "openvino", "classifier.xml", {}, False),
         ("openvino-int8", "(d) infer, INT8", "openvino-current", "openvino", "int8/classifier.xml", {}, False),
         ("onnxruntime", "(e) ONNX Runtime", "bench", "onnxruntime", "", GRAPHS["fp32"], True),
         ("onnxruntime-int8", "(e) the same, INT8", "bench", "onnxruntime", "", GRAPHS["int8"], False),
         ("transformers", "(f) transformers, PyTorch", "bench", "torch", "huggingface", {}, True),
         ("transformers-sorted", "(f) the same, sorted", "bench", "torch", "huggingface", SORTED, True),
+        ("transformers-bf16", "(f) sorted, bfloat16", "bench", "torch", "huggingface", SORTED, False),
+        ("transformers-compiled", "(f) sorted, torch.compile", "bench", "torch", "huggingface", SORTED, True),
         ("optimum", "(g) Optimum, OpenVINO", "bench", "optimum-intel", "bench/peers/openvino", {}, True),
         ("optimum-sorted", "(g) the same, sorted", "bench", "optimum-intel", "bench/peers/openvino", SORTED, True),
+        ("ctranslate2", "(h) CTranslate2", "bench", "ctranslate2", "bench/peers/ctranslate2", SHARED, True),
+        ("ctranslate2-int8", "(h) in INT8", "bench", "ctranslate2", "bench/peers/ctranslate2-int8", SHARED, False),
     )
 }
 SLOW_CONTENDERS = ("guide", "tensorflow")

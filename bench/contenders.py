@@ -10,6 +10,7 @@ OpenVINO's and ONNX Runtime's have predict(texts, batch_size=32, max_seq_length=
 """
 
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -105,11 +106,11 @@ def tensorflow(args):
     return predict
 
 
-def openvino(args):
-    """This repository's infer.Classifier."""
+def openvino(args, precision="fp32"):
+    """This repository's infer.Classifier, in one of its precisions."""
     import infer.classifier
 
-    classifier = infer.classifier.Classifier(args.model, hint=args.hint)
+    classifier = infer.classifier.Classifier(args.model, hint=args.hint, precision=precision)
 
     def predict(texts, batch_size=BATCH_SIZE, max_seq_length=None):
         infer.classifier.BATCH_SIZE = batch_size
@@ -154,6 +155,36 @@ def onnxruntime(args):
     return predict
 
 
+def ctranslate2(args):
+    """CTranslate2 on the batches of infer.Classifier, the head in NumPy; its setting: WORKERS."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    import ctranslate2
+
+    from infer.text.tokenizer import to_batches, to_windows
+
+    workers = 1 if args.hint == "latency" else int(args.setting)
+    encoder = ctranslate2.Encoder(args.model, inter_threads=workers, intra_threads=max(1, args.threads // workers))
+    encode, cls_sep_ids, max_seq_length = load_encode(args.tokenizer)
+    weight, bias = (np.load(Path(args.tokenizer).with_name(name)) for name in ("weight.npy", "bias.npy"))
+    executor = ThreadPoolExecutor(workers)
+
+    def run(batch):
+        indices, (input_ids, input_mask, _) = batch
+        lengths = input_mask.sum(1, dtype=np.int32)
+        output = encoder.forward_batch(*map(ctranslate2.StorageView.from_array, (input_ids, lengths)))
+        return indices, softmax(np.array(output.pooler_output) @ weight.T + bias)
+
+    def predict_window(texts):
+        answers = {}
+        batches = to_batches(encode(texts), cls_sep_ids, max_seq_length, BATCH_SIZE)
+        for indices, rows in executor.map(run, batches) if workers > 1 else map(run, batches):
+            answers.update(zip(indices, rows))
+        return np.array([answers[i] for i in range(len(texts))])
+
+    return lambda texts: np.concatenate([predict_window(window) for window in to_windows(texts)])
+
+
 def load_pipeline(model, args):
     """Returns predict() with transformers' pipeline; with the setting "sorted" it gets the longest texts first."""
     from transformers import BertTokenizerFast, pipeline
@@ -176,13 +207,16 @@ def load_pipeline(model, args):
     return predict
 
 
-def transformers(args):
+def transformers(args, dtype="float32", compiled=False):
     """Hugging Face transformers' pipeline on PyTorch."""
     import torch
     from transformers import BertForSequenceClassification
 
     torch.set_num_threads(args.threads)
-    return load_pipeline(BertForSequenceClassification.from_pretrained(args.model), args)
+    model = BertForSequenceClassification.from_pretrained(args.model, torch_dtype=getattr(torch, dtype))
+    if compiled:
+        model.forward = torch.compile(model.forward, dynamic=True)
+    return load_pipeline(model, args)
 
 
 def optimum(args):
@@ -199,12 +233,18 @@ LOADERS = {
     "guide": guide,
     "tensorflow": tensorflow,
     "openvino": openvino,
+    "openvino-bf16": partial(openvino, precision="bf16"),
     "openvino-int8": openvino,
+    "openvino-auto": partial(openvino, precision="auto"),
     "onnxruntime": onnxruntime,
     "onnxruntime-int8": onnxruntime,
     "transformers": transformers,
     "transformers-sorted": transformers,
+    "transformers-bf16": partial(transformers, dtype="bfloat16"),
+    "transformers-compiled": partial(transformers, compiled=True),
     "optimum": optimum,
     "optimum-sorted": optimum,
+    "ctranslate2": ctranslate2,
+    "ctranslate2-int8": ctranslate2,
 }
 TOKENIZERS = {"openvino": load_encode, "tensorflow": load_full_tokenizer, "transformers": load_fast_tokenizer}

@@ -1,7 +1,8 @@
 """Derives what else the peers read: python -m bench.peers huggingface classifier.onnx OUTPUT_DIR
 
 Runs in the bench environment. Of `make onnx`'s file, fused.onnx, from ONNX Runtime's optimizer for BERT, and both in
-dynamic INT8; of `make huggingface`'s folder, the IR openvino/ that Optimum exports itself, as its users would have it.
+dynamic INT8; of `make huggingface`'s folder, the IR openvino/ that Optimum exports itself, as its users would have it,
+and CTranslate2's ctranslate2/ and ctranslate2-int8/.
 """
 
 import argparse
@@ -16,6 +17,7 @@ os.environ |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error"}
 warnings.filterwarnings("ignore")
 logging.disable(logging.WARNING)
 
+from ctranslate2.converters import TransformersConverter  # noqa: E402
 from onnx import TensorProto  # noqa: E402
 from onnxruntime.quantization import QuantType, quantize_dynamic  # noqa: E402
 from onnxruntime.transformers.optimizer import optimize_model  # noqa: E402
@@ -56,6 +58,8 @@ def main():
     OVModelForSequenceClassification.from_pretrained(
         args.huggingface, export=True, compile=False, load_in_8bit=False
     ).save_pretrained(folder / "openvino")
+    for name, quantization in (("ctranslate2", None), ("ctranslate2-int8", "int8")):
+        TransformersConverter(str(args.huggingface)).convert(str(folder / name), quantization=quantization)
     shutil.rmtree(args.output_dir, ignore_errors=True)
     folder.rename(args.output_dir)
     print(f"{args.output_dir}: {', '.join(sorted(path.name for path in args.output_dir.iterdir()))}")

@@ -46,8 +46,9 @@ def plot_latency(axis, contenders):
 def plot_bench(results):
     """Returns the figure of bench.json's content."""
     contenders, scaling = results["contenders"], results["scaling"]
-    figure = Figure(figsize=(13, 8))
-    above, below = figure.subfigures(2, 1, height_ratios=(1.15, 1))
+    height = 0.45 * len(contenders)
+    figure = Figure(figsize=(13, height + 4))
+    above, below = figure.subfigures(2, 1, height_ratios=(height, 4))
     left, right = above.subplots(1, 2, sharey=True)
     plot_throughput(left, contenders)
     plot_latency(right, contenders)
