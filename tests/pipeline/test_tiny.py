@@ -9,7 +9,7 @@ import time
 
 import numpy as np
 import pytest
-from checkout import FP32, ROOT, clean_environment, copy_checkout, make, make_fails, start
+from checkout import FP32, ROOT, clean_environment, copy_checkout, make, make_fails, read_results, start
 
 from infer.guide import load_classifier
 from infer.text.tokenizer import load_tokenizer, read_vocab, to_features
@@ -36,10 +36,6 @@ def times(checkout):
 
 def remade(before, after):
     return {stage for stage in STAGES if before[stage] != after[stage]}
-
-
-def read_results(path):
-    return {key: float(value) for key, value in (line.split(" = ") for line in path.read_text().splitlines())}
 
 
 def test_predict_prints_four_lines_and_the_largest_difference(tiny):

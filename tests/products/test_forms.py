@@ -6,8 +6,7 @@ import subprocess
 import numpy as np
 import pytest
 import yaml
-from checkout import FP32, ROOT, answers, clean_environment, make
-from test_tiny import read_results
+from checkout import FP32, ROOT, answers, clean_environment, make, read_results
 
 from infer.text.tokenizer import load_tokenizer, read_vocab
 

@@ -76,6 +76,11 @@ def answers(build):
     return np.array([ast.literal_eval(numbers) for numbers in found])
 
 
+def read_results(path):
+    """Returns {metric: float} of an eval_results.txt."""
+    return {key: float(value) for key, value in (line.split(" = ") for line in path.read_text().splitlines())}
+
+
 @pytest.fixture(scope="session", autouse=True)
 def environments():
     """Make in a copy would rebuild an outdated environment for the copy's path, and the copy goes away."""
