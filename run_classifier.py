@@ -14,9 +14,9 @@ from tf1.flags import FLAGS, flags, run  # first, since it silences the others' 
 
 # isort: split
 import tensorflow as tf
+from bert import optimization, tokenization
 from bert import run_classifier as upstream  # defines upstream's flags
 from bert import run_classifier_with_tfhub as upstream_hub  # defines --bert_hub_module_handle
-from bert import tokenization
 from tqdm import tqdm
 
 from infer.text.bert_config import read_config_and_vocab
@@ -28,7 +28,6 @@ from tf1.checkpoint import HUB_SCOPE, read_checkpoint
 from tf1.encoder import modeling
 from tf1.hub import read_module
 from tf1.input_fn import feature_settings, input_fn_builder, read_features, read_label_names
-from tf1.optimizer import create_optimizer
 
 # Upstream's flags that have no effect here are rejected rather than ignored.
 for name in "task_name use_tpu tpu_name tpu_zone gcp_project master num_tpu_cores iterations_per_loop".split():
@@ -64,7 +63,11 @@ def model_fn_builder(bert_config, num_labels, init_checkpoint, learning_rate, nu
             return Spec(mode=mode, predictions={"probabilities": probabilities})
         if mode == tf.estimator.ModeKeys.EVAL:
             return Spec(mode=mode, loss=loss, eval_metrics=(metric_fn, [per_example_loss, label_ids, logits]))
-        train_op = create_optimizer(loss, learning_rate, num_train_steps, num_warmup_steps)
+        with workers.averaged_gradients():
+            train_op = optimization.create_optimizer(loss, learning_rate, num_train_steps, num_warmup_steps, False)
+        # Upstream leaves open whether a step is counted before or after its learning rate is computed. Here: after.
+        updates, increment = train_op.control_inputs
+        tf.contrib.graph_editor.add_control_inputs(increment, updates)
         correct = tf.equal(tf.argmax(logits, axis=-1, output_type=tf.int32), label_ids)
         train_accuracy = tf.reduce_mean(tf.cast(correct, tf.float32))
         # In one tensor with the loss, which every worker averages in every step: only worker 0 writes the summary.
