@@ -72,14 +72,15 @@ def combine(probabilities, first):
       first: int array (texts,), as of to_spans.
     Returns: float32 array (texts, labels).
     """
+    if len(first) == len(probabilities):
+        return probabilities
     counts = np.diff(np.append(first, len(probabilities)))
     combined, several = probabilities[first], counts > 1
-    if several.any():
-        # A float32 softmax can be 0, whose logarithm is infinite.
-        logs = np.log(np.maximum(probabilities, np.finfo(np.float32).tiny, dtype=np.float64))
-        means = (np.add.reduceat(logs, first) / counts[:, None])[several]
-        means = np.exp(means - means.max(axis=1, keepdims=True))
-        combined[several] = means / means.sum(axis=1, keepdims=True)
+    # A float32 softmax can be 0, whose logarithm is infinite.
+    logs = np.log(np.maximum(probabilities, np.finfo(np.float32).tiny, dtype=np.float64))
+    means = (np.add.reduceat(logs, first) / counts[:, None])[several]
+    means = np.exp(means - means.max(axis=1, keepdims=True))
+    combined[several] = means / means.sum(axis=1, keepdims=True)
     return combined
 
 

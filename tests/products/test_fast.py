@@ -3,6 +3,7 @@
 import csv
 import gzip
 import json
+from subprocess import STDOUT
 
 import pytest
 from checkout import make, make_fails
@@ -31,6 +32,25 @@ def test_score_reads_and_writes_the_users_own_files(tiny, tmp_path):
         rows = list(csv.DictReader(file, dialect="excel-tab"))
     assert f"scored {len(rows)} rows, 0 bad rows skipped" in relative
     assert "\n".join(row["review"] for row in rows) + "\n" == (tiny / "build/tiny/reviews/heldout.txt").read_text()
+
+
+def test_long_texts_are_read_as_long_says(tiny, tmp_path):
+    source = tmp_path / "in.jsonl"
+    rows = [{"review": "a film " * n, "label": n // 2 % 2} for n in range(1, 40, 2)]
+    source.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    printed, answers, accuracy = {}, {}, {}
+    for long in ("cut", "head_tail", "windows"):
+        output = tmp_path / f"{long}.txt"
+        printed[long] = make(tiny, "score", TINY, f"INPUT={source}", f"OUTPUT={output}", f"LONG={long}", stderr=STDOUT)
+        answers[long] = output.read_text()
+        accuracy[long] = make(tiny, "evaluate", TINY, f"INPUT={source}", f"LONG={long}")
+    assert "(make: LONG=windows) reads them, in 2.4 times as many rows" in printed["cut"]
+    assert "; read in windows, in 2.4 times as many rows\n" in printed["windows"]
+    assert "; read in windows, in 2.4 times as many rows\n" in accuracy["windows"]
+    assert "not read, between the first 7 and the last 23:" in printed["head_tail"]
+    make(tiny, "score", TINY, f"INPUT={source}", f"OUTPUT={tmp_path}/default.txt")
+    assert (tmp_path / "default.txt").read_text() == answers["cut"] != answers["windows"]
+    assert len({loss.partition("loss: ")[2].partition("\n")[0] for loss in accuracy.values()}) > 1
 
 
 def test_score_reads_several_files_in_the_way_that_is_given(tiny, tmp_path):
