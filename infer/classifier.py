@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from infer.compiled import close_cache, compile_queue, find_device, is_quantized, open_cache
+from infer.compiled import Compiled, close_cache, find_device, is_quantized, open_cache
 from infer.ir import broken, check_origin, check_seal, read_model, read_seal
 from infer.precision import PRECISIONS, TOLERANCE, check_machine, fastest, measure, read_probes
 from infer.text.long import LONG, combine, count, reach_of, to_spans
@@ -96,10 +96,10 @@ class Classifier:
         self._encode = load_tokenizer(vocab, do_lower_case, reach_of(self._room))
         self._frame = vocab["[CLS]"], vocab["[SEP]"]
         self._hint, self._device, self._threads = hint, device, threads
-        self._queues = {}  # {hint: ov.AsyncInferQueue}
+        self._compiled = {}  # {hint: Compiled}
         self._lock, self._waiting, self._process = threading.Lock(), deque(), os.getpid()
         if hint:
-            self._queue(hint)
+            self._compile(hint)
 
     def predict(self, texts):
         """Yields, for each of an iterable of str, float32 probabilities (labels,), in their order.
@@ -145,7 +145,7 @@ class Classifier:
         """Gives each of the calls its answer."""
         try:
             spans = [span for call in calls for span in call.spans]
-            probabilities = self._compute(spans, self._queue(self._hint or HINTS[len(spans) <= FEW]))
+            probabilities = self._compute(spans, self._compile(self._hint or HINTS[len(spans) <= FEW]))
             ends = np.cumsum([len(call.spans) for call in calls])
             for call, end in zip(calls, ends, strict=True):
                 call.probabilities = probabilities[end - len(call.spans) : end]
@@ -153,34 +153,23 @@ class Classifier:
             for call in calls:
                 call.error = error
 
-    def _compute(self, spans, queue):
+    def _compute(self, spans, compiled):
         """Returns float32 probabilities (spans, labels) of a list of lists of ids."""
         probabilities = np.empty((len(spans), len(self.labels)), np.float32)
-        answering = {}  # {request: indices of the spans that it was given}
-        for chosen, features in self._batches(spans):
-            # Answers are taken here and not by callbacks, each of which would have to wait for Python's lock.
-            i = queue.get_idle_request_id()
-            if i in answering:
-                probabilities[answering[i]] = queue[i].get_output_tensor(0).data
-            answering[i] = chosen
-            # Shared, not copied: so the request's userdata, which is features, has to keep them alive.
-            queue.start_async(features, features, share_inputs=True)
-        queue.wait_all()
-        for i, chosen in answering.items():
-            probabilities[chosen] = queue[i].get_output_tensor(0).data
+        compiled.predict(self._batches(spans), probabilities)
         return probabilities
 
-    def _queue(self, hint):
-        """Returns the ov.AsyncInferQueue for a hint, compiled when it is first asked for."""
-        if hint not in self._queues:
+    def _compile(self, hint):
+        """Returns the Compiled for a hint, made when it is first asked for."""
+        if hint not in self._compiled:
             cache = self._caches.get(hint)
-            queue = compile_queue(self._core, self._network, self._device, hint, self._threads, self.precision, cache)
-            if self.precision == "fp32" and not queue[0].get_compiled_model().get_property("LOADED_FROM_CACHE"):
-                check_machine(lambda texts: self._compute(self._encode(texts), queue), self._probes)
+            compiled = Compiled(self._core, self._network, self._device, hint, self._threads, self.precision, cache)
+            if self.precision == "fp32" and not compiled.model.get_property("LOADED_FROM_CACHE"):
+                check_machine(lambda texts: self._compute(self._encode(texts), compiled), self._probes)
             if cache:
                 close_cache(cache)  # what did not pass is not kept
-            self._queues[hint] = queue
-        return self._queues[hint]
+            self._compiled[hint] = compiled
+        return self._compiled[hint]
 
     def batches(self, texts):
         """Returns the batches that a list of str is predicted in: spans of about one length, so that little is padding.

@@ -139,13 +139,13 @@ def held(model, threads, calls):
     """Has the first of several threads' calls wait until all are there; returns ({i: answer or error}, batches)."""
     compute, sizes, here = model._compute, [], threading.Semaphore(0)
 
-    def watched(spans, queue):
+    def watched(spans, compiled):
         if not sizes:
             for _ in calls:
                 here.acquire()
             time.sleep(0.1)  # from here it is a few instructions until a call waits
         sizes.append(len(spans))
-        return compute(spans, queue)
+        return compute(spans, compiled)
 
     def ask(texts):
         here.release()
@@ -174,27 +174,27 @@ def test_what_threads_ask_for_at_the_same_time_is_answered_together(classifier):
 def test_an_error_is_that_of_all_who_were_to_be_answered_and_leaves_it_usable(classifier):
     model = Classifier(classifier)
     expected = model.predict_window(["good"])
-    queue = model._queue
-    model._queue = lambda hint: (_ for _ in ()).throw(RuntimeError("ours"))
+    compile = model._compile
+    model._compile = lambda hint: (_ for _ in ()).throw(RuntimeError("ours"))
     with ThreadPoolExecutor(4) as pool:
         for asked in [pool.submit(model.predict_window, ["good"]) for _ in range(8)]:
             with pytest.raises(RuntimeError, match="ours"):
                 asked.result(60)
-    model._queue = queue
+    model._compile = compile
     np.testing.assert_allclose(model.predict_window(["good"]), expected, atol=1e-6)
 
 
 def test_few_texts_are_answered_soon_and_many_fast_unless_a_hint_says_otherwise(classifier):
     model = Classifier(classifier)
     model.predict_window(random_texts(FEW))
-    assert [*model._queues] == ["latency"]
+    assert [*model._compiled] == ["latency"]
     model.predict_window(random_texts(FEW + 1))
-    assert [*model._queues] == ["latency", "throughput"]
+    assert [*model._compiled] == ["latency", "throughput"]
     for hint in HINTS:
         model = Classifier(classifier, hint=hint)
         for count in (1, FEW + 1):
             model.predict_window(random_texts(count))
-        assert [*model._queues] == [hint]
+        assert [*model._compiled] == [hint]
 
 
 def test_a_generator_given_up_and_texts_that_raise_leave_it_usable(classifier):
@@ -217,23 +217,26 @@ FORK = """
 import os, signal, sys
 from infer import Classifier
 model = Classifier(sys.argv[1])
-expected = model.predict_window(["good"])
-child = os.fork()
-if not child:
-    signal.alarm(60)
-    try:
-        model.predict_window(["good"])
-    except RuntimeError as error:
-        print(error, flush=True)
-    os._exit(int(abs(Classifier(sys.argv[1]).predict_window(["good"]) - expected).max() > 1e-6))
-sys.exit(os.waitpid(child, 0)[1])
+for _ in range(10):  # right after an answer, when OpenVINO's threads have not come to rest
+    expected = model.predict_window(["good"])
+    child = os.fork()
+    if not child:
+        signal.alarm(60)
+        try:
+            model.predict_window(["good"])
+        except RuntimeError as error:
+            print(error, flush=True)
+        os._exit(int(abs(Classifier(sys.argv[1]).predict_window(["good"]) - expected).max() > 1e-6))
+    if os.waitpid(child, 0)[1]:
+        sys.exit("the child got no answer, or another")
 """
 
 
 @pytest.mark.process
 def test_a_forked_process_is_told_to_make_its_own(classifier):
     done = run("-c", FORK, classifier)
-    assert (done.returncode, done.stdout) == (0, "a Classifier does not survive a fork: make one in each process\n")
+    said = "a Classifier does not survive a fork: make one in each process\n"
+    assert (done.returncode, done.stdout) == (0, 10 * said), done.stderr
 
 
 def test_padding_and_the_other_tokens_of_a_batch_change_nothing(classifier):
@@ -422,7 +425,7 @@ os.setuid(65534)
 for _ in range(2):
     classifier = Classifier(sys.argv[1], hint="latency")
 print(classifier.predict_window(["good"]))
-print(classifier._queues["latency"][0].get_compiled_model().get_property("LOADED_FROM_CACHE"))
+print(classifier._compiled["latency"].model.get_property("LOADED_FROM_CACHE"))
 """
 
 

@@ -152,8 +152,8 @@ def test_layers_are_chosen_in_fp32_and_by_training_reviews_alone(classifier, dat
 
     monkeypatch.setattr(module, "closeness", watched)
     assert fake_quantizers(module.quantize(classifier, data_dir, 0.1))
-    queue = Classifier(classifier, hint="latency")._queues["latency"]
-    precisions.append(queue[0].get_compiled_model().get_property("INFERENCE_PRECISION_HINT"))
+    compiled = Classifier(classifier, hint="latency")._compiled["latency"]
+    precisions.append(compiled.model.get_property("INFERENCE_PRECISION_HINT"))
     assert len(precisions) >= 3 and {*precisions} == {ov.Type.f32}
 
 
