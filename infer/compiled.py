@@ -18,8 +18,10 @@ PRECISION_HINTS = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}  # what is not 
 
 @functools.cache
 def rest_before_forks():
-    """Has this process wait before it forks: for some ms after an answer OpenVINO's threads hold a lock, and would leave
-    it closed to the child, whose own classifier then waits for ever."""
+    """Has this process wait before it forks.
+
+    For some ms after an answer OpenVINO's threads hold a lock. A child would find it closed, and wait for ever.
+    """
     os.register_at_fork(before=lambda: time.sleep(REST))
 
 
@@ -98,7 +100,7 @@ class Compiled:
             probabilities[rows] = self._queue[i].get_output_tensor(0).data
 
     def _predict_one(self, features):
-        """Returns the probabilities (batch, labels) of a batch that is alone: a tenth of a ms sooner than by a queue."""
+        """Returns the probabilities (batch, labels) of a batch that is alone, a tenth of a ms sooner than a queue."""
         for i, feature in enumerate(features):
             self._request.set_input_tensor(i, self._tensor(feature))
         self._request.start_async()
