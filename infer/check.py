@@ -9,7 +9,7 @@ import sys
 
 from infer.classifier import measure_each
 from infer.options import add_model, add_tolerance
-from infer.precision import PROBES, fastest
+from infer.precision import fastest
 from infer.text.script import run
 
 
@@ -35,7 +35,7 @@ def main(arguments=None):
         sys.exit(str(error))
     print("\n".join(to_table(costs)))
     best = fastest(costs, args.tolerance, None)
-    print(f"auto is {best}: of {PROBES} probes no label changes, and no probability by more than {args.tolerance:g}")
+    print(f"auto is {best}: no probe's label changes, and no probability by more than {args.tolerance:g}")
 
 
 if __name__ == "__main__":

@@ -1,12 +1,14 @@
 """What a classifier is computed in, and what each of them costs on this machine.
 
-A classifier has probes in its rt_info: a few dozen texts, and the probabilities that FP32 gave them when it was made.
-They are words of its own vocabulary, and the guide's reviews; none is of the training data. By them a machine that
-computes wrongly is found, and precision="auto" chooses.
+A classifier has probes in its rt_info: texts, and the probabilities that FP32 gave them when it was made. They are
+those of probes.txt and the guide's reviews, so no user's text travels with a classifier: sentences as people write
+them, as words drawn at random leave a classifier undecided, where any rounding changes the label. By them a machine
+that computes wrongly is found, and precision="auto" chooses.
 """
 
 import json
 import time
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -18,7 +20,8 @@ PRECISIONS = ("fp32", "bf16", "int8", "auto")
 EXACT = 1e-4  # in probability: what FP32 may differ by between machines, and OpenVINO from TensorFlow
 TOLERANCE = 0.05  # in probability: what the others may
 KEY = "probes"  # in rt_info, beside infer.ir's KEYS
-PROBES, FIRST = 48, 8  # how many texts; how many, short ones, a machine is tried on at its first start
+PROBES = Path(__file__).with_name("probes.txt")
+FIRST = 8  # of them, the shortest: what a machine is tried on at its first start
 REPEATS, CALLS = 3, 10  # all probes at once, and each time so often a single one
 
 
@@ -31,20 +34,6 @@ class Cost(NamedTuple):
     seconds: float  # for a short one, the median
 
 
-def probe_texts(vocab, max_seq_length):
-    """Returns PROBES texts: the guide's reviews, and words drawn from a vocabulary, the shortest first.
-
-    Args:
-      vocab: list of str, the tokens.
-      max_seq_length: int; the longest texts have so many words, the lengths grow by a constant factor.
-    """
-    random, texts = np.random.default_rng(0), read_lines(GUIDE_REVIEWS)
-    words = [token for token in vocab if token.isalpha()] or ["."]
-    for length in np.geomspace(1, max_seq_length, PROBES - len(texts)).astype(int):
-        texts.append(" ".join(random.choice(words, length)))
-    return sorted(texts, key=len)
-
-
 def write_probes(network, compute, info):
     """Writes the probes into the rt_info of an ov.Model.
 
@@ -55,7 +44,7 @@ def write_probes(network, compute, info):
     """
     vocab, _, do_lower_case, max_seq_length = info
     ids = {token: i for i, token in enumerate(vocab)}
-    texts = probe_texts(vocab, max_seq_length)
+    texts = sorted(read_lines(PROBES) + read_lines(GUIDE_REVIEWS), key=len)
     pieces, frame = load_tokenizer(ids, do_lower_case)(texts), (ids["[CLS]"], ids["[SEP]"])
     probabilities = {i: compute(row)[0][0] for (i,), row in to_batches(pieces, frame, max_seq_length, 1)}
     answers = [probabilities[i].tolist() for i in range(len(texts))]

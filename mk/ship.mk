@@ -29,7 +29,7 @@ classifier.command = $(CURRENT) -m infer.convert classifier $(FROZEN) $(OUT)/cla
 	--head_dir=$(OUT) --vocab_file=$(VOCAB_FILE)
 classifier.makes = $(CLASSIFIER)
 classifier.reads = $(CASING)
-$(CLASSIFIER) &: $(FROZEN) $(HEAD) $(VOCAB_FILE) FORCE | .tox/openvino-current.stamp
+$(CLASSIFIER) &: $(FROZEN) $(HEAD) $(VOCAB_FILE) infer/probes.txt infer/reviews.txt FORCE | .tox/openvino-current.stamp
 	$(call stage,classifier)
 
 int8: $(OUT)/int8/classifier.xml  ## the same quantised to INT8 with NNCF, and what that costs and gains on this CPU

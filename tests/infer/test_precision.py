@@ -7,14 +7,14 @@ import numpy as np
 import openvino as ov
 import pytest
 from modules import fails, run
-from small import LENGTH, VOCAB, random_texts
+from small import random_texts
 
 from infer import Classifier
 from infer import precision as module
 from infer.classifier import int8_of
 from infer.compiled import find_device
 from infer.ir import INFO, ORIGIN, read_seal, save_classifier
-from infer.precision import EXACT, PROBES, Cost, check_machine, fastest, probe_texts, read_probes
+from infer.precision import EXACT, Cost, check_machine, fastest, read_probes
 
 HAS_BFLOAT16 = find_device(ov.Core(), "CPU")[1]
 
@@ -54,19 +54,11 @@ def spoil_probes(model, change):
         other.with_suffix(suffix).replace(model.with_suffix(suffix))
 
 
-def test_probes_are_the_guides_reviews_and_words_of_the_vocabulary_of_all_lengths():
-    texts = probe_texts(VOCAB, LENGTH)
-    assert len(texts) == PROBES and "The film was creative and surprising" in texts
-    words = [text.split() for text in texts if set(text.split()) <= set(VOCAB)]
-    assert len(words) == PROBES - 4 and {1, LENGTH} <= {len(some) for some in words}
-    assert probe_texts(VOCAB, LENGTH) == texts, "the same for every machine"
-    assert set(probe_texts(["[PAD]", "[UNK]", "##s"], 8)) >= {"."}
-
-
 def test_probes_have_the_probabilities_of_fp32(classifier):
     model = Classifier(classifier)
     texts, probabilities = read_probes(ov.Core().read_model(classifier), 2)
     np.testing.assert_allclose(model.predict_window(texts), probabilities, atol=1e-6)
+    assert len(texts) == 48 and "The film was creative and surprising" in texts
     assert np.ptp(probabilities[:, 0]) > 0.2 and len({*probabilities.argmax(1)}) == 2, "a change would show"
 
 
@@ -199,7 +191,7 @@ def test_the_command_says_what_each_costs_and_what_auto_takes(copied):
     assert head.split() == "precision largest deviation labels changed texts/s one text, ms".split()
     assert [row.split()[0] for row in rows] == ["fp32", *["bf16"] * HAS_BFLOAT16, "int8"]
     assert float(rows[0].split()[1]) < 1e-6 and rows[-1].split()[1:3] == ["0.13", "0"]
-    assert last.endswith("of 48 probes no label changes, and no probability by more than 0.2")
+    assert last.endswith("no probe's label changes, and no probability by more than 0.2")
     strict = run("-m", "infer", "check", "-m", copied).stdout.splitlines()[-1]
     assert strict.startswith(("auto is fp32", "auto is bf16"))
     spoil_probes(copied, lambda probabilities: probabilities[:, ::-1])
