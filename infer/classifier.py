@@ -36,6 +36,8 @@ class Classifier:
         if hint not in HINTS:
             raise ValueError(f"hint {hint!r}: choose one of {', '.join(HINTS)}")
         core = ov.Core()
+        # Mapped, files that are written over while it lives would change its answers, or end the process.
+        core.set_property({"ENABLE_MMAP": False})
         network, (vocab, self.labels, do_lower_case, self.max_seq_length) = read_model(core, model)
         vocab = {token: i for i, token in enumerate(vocab)}
         self._encode = load_tokenizer(vocab, do_lower_case, self.max_seq_length - 2)

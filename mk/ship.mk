@@ -70,7 +70,7 @@ wheel: $(WHEEL)  ## infer/ as a wheel, for pip install: from infer import Classi
 	@echo $<
 wheel.command = env SOURCE_DATE_EPOCH=315532800 .tox/wheel/bin/python -m flit_core.wheel --outdir $(BUILD)/wheel.part
 wheel.record = $(BUILD)/wheel.record.json
-$(WHEEL): pyproject.toml LICENSE $(sort $(wildcard infer/*.py infer/*.txt infer/*/*.py)) FORCE | .tox/wheel.stamp
+$(WHEEL): pyproject.toml LICENSE $(sort $(wildcard infer/*.py infer/*.txt infer/*/*.py infer/*/*.html)) FORCE | .tox/wheel.stamp
 	@mkdir -p $(@D)
 	$(call stage,wheel)
 
