@@ -94,8 +94,10 @@ class Guard:
         if self.admits(scope):
             await self.app(scope, receive, noted)
         else:
-            headers = {"WWW-Authenticate": 'Bearer, Basic realm="the token is the password"'}
-            await refuse(401, "the token is missing or wrong", headers)(scope, receive, noted)
+            answer = refuse(401, "the token is missing or wrong", {"WWW-Authenticate": "Bearer"})
+            # A header of its own, as browsers don't look for it behind the other.
+            answer.headers.append("WWW-Authenticate", 'Basic realm="the token is the password"')
+            await answer(scope, receive, noted)
         path = scope["route"].path if "route" in scope else "none"
         self.metrics.requests.labels(path, status).inc()
         self.metrics.seconds.labels(path).observe(time.perf_counter() - start)
@@ -131,7 +133,8 @@ def page_of(path):
     }
     policy = f"default-src 'none'; script-src {hashes['script']}; style-src {hashes['style']}; connect-src 'self'; "
     headers = {
-        "Content-Security-Policy": policy + "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        "Content-Security-Policy": policy
+        + "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
         "Referrer-Policy": "no-referrer",
         "X-Content-Type-Options": "nosniff",
         "Cache-Control": "no-cache",

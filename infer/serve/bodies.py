@@ -1,6 +1,6 @@
 """The bodies of requests and answers, of which the OpenAPI document is made too; KServe's are in kserve.py."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta, Struct
@@ -66,13 +66,10 @@ def request_types(limits, precisions):
     """Returns the types of the bodies of /predict and /explain."""
     Text = Annotated[str, Meta(max_length=limits.characters)]
     One = Annotated[list[Text], Meta(min_length=1, max_length=1)]
-    Precision = Annotated[str, Meta(pattern="^(" + "|".join(precisions) + ")$")]
+    Precision = Literal[*precisions]
 
     class PredictRequest(Struct):
-        """One text, or several: text-embeddings-inference's batch, [["a text"], ["another"]], or ["a text", "another"].
-
-        What is longer than the model reads is cut, as in training, if `truncate` is not false.
-        """
+        """One text, or several, each by itself or in a list; with truncate false, none that would be cut."""
 
         inputs: Text | Annotated[list[Text | One], Meta(min_length=1, max_length=limits.texts)]
         truncate: bool | None = None

@@ -28,6 +28,10 @@ def browser():
         found.close()
 
 
+def is_wrong(message):
+    return message.type in ("error", "warning") and not re.search("responded with a status of (401|422)", message.text)
+
+
 @pytest.fixture
 def open_page(browser):
     """A function that opens a page of a server; what the page does wrong, or asks of others, fails the test."""
@@ -39,7 +43,7 @@ def open_page(browser):
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on("console", lambda message: wrong.append(message.text) if message.type in ("error", "warning") else None)
+        page.on("console", lambda message: wrong.append(message.text) if is_wrong(message) else None)
         page.on(
             "request", lambda request: None if request.url.startswith((url, "blob:")) else wrong.append(request.url)
         )

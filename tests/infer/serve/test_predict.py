@@ -93,7 +93,7 @@ def test_any_labels_are_answered(tmp_path):
         (b'{"inputs": []}', 422, "length >= 1"),
         (b'{"inputs": ["good", 5]}', 422, "at `$.inputs[1]`"),
         (b'{"inputs": [["a text", "and its pair"]]}', 422, "length <= 1"),
-        (b'{"inputs": "good", "precision": "fp64"}', 422, "at `$.precision`"),
+        (b'{"inputs": "good", "precision": "fp64"}', 422, "Invalid enum value 'fp64' - at `$.precision`"),
         (json.dumps({"inputs": ["good"] * 1025}).encode(), 422, "length <= 1024"),
         (json.dumps({"inputs": "a" * 100_001}).encode(), 422, "length <= 100000"),
         (json.dumps({"inputs": "good " * LENGTH, "truncate": False}).encode(), 422, "truncate is false"),
