@@ -15,8 +15,8 @@ INSECURE =
 serve:  ## serve the classifier over HTTP, with a page, at HOST:PORT
 	+@$(MAKE) --no-print-directory --silent serve-needs
 	@exec .tox/serve/bin/python -m infer serve -m $(OUT)/classifier.xml -d $(call in-shell,$(DEVICE)) \
-	  --host=$(HOST) --port=$(PORT) $(strip $(PRECISION:%=--precision=%) $(if $(filter-out 0,$(INSECURE)),--insecure) \
-	  $(if $(TOKEN_FILE),--token_file=$(call in-shell,$(TOKEN_FILE))))
+	  --host=$(HOST) --port=$(PORT) $(PRECISION:%=--precision=%) $(if $(filter-out 0,$(INSECURE)),--insecure) \
+	  $(if $(TOKEN_FILE),--token_file=$(call in-shell,$(TOKEN_FILE)))
 serve-needs: $(CLASSIFIER) | .tox/serve.stamp
 
 .PHONY: serve serve-needs
