@@ -3,7 +3,8 @@
 Two ways lead from a review to its label, and __main__.py takes either; in both, text/tokenizer.py turns it into ids.
   The guide's, one review at a time: guide.py runs the encoder, head.py what follows it, in NumPy.
   The fast one: convert.py makes one IR of all that is needed, with bert.py's graph; ir.py writes and reads it,
-  classifier.py predicts with it, quantize.py makes it INT8, score/ scores a file of any size.
+  classifier.py predicts with it, quantize.py makes it INT8, score/ scores a file of any size,
+  serve/ answers over HTTP.
 Besides, evaluate.py predicts the test reviews, graph.py reads the frozen graph and ports.py names its ends. text/ is
 what every environment reads: texts, labels, vocabulary and configuration.
 """
