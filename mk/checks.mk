@@ -14,7 +14,7 @@ $(if $(UNKNOWN),$(error $(UNKNOWN)=: there is no such variable: $(or $(patsubst 
 	$(call nearest,$(UNKNOWN))),`make help` lists them)))
 
 COUNTS = TRAIN_SIZE TEST_SIZE MAX_SEQ_LENGTH TRAIN_BATCH_SIZE SAVE_CHECKPOINTS_STEPS \
-	BENCH_REVIEWS BENCH_REPEATS BENCH_LENGTH WORKERS
+	BENCH_REVIEWS BENCH_REPEATS BENCH_LENGTH BENCH_SOAK WORKERS
 NUMBERS = EPOCHS EPOCHS2 LEARNING_RATE LEARNING_RATE2 MAX_DROP
 # $(call wrong,NAMES,PATTERN) is NAME=VALUE of the first that is not both such and positive.
 wrong = $(shell printf '%s\n' $(foreach name,$(1),'$(name)=$($(name))') \
@@ -79,7 +79,7 @@ $(foreach module,$(filter-out $(BUILD)/$(PROFILE)/hub-module,$(HUB_MODULE)),\
 	$(if $(findstring ://,$(call named,$(module))),,$(if $(call there,$(module),/.),,\
 	$(error $(call named,$(module)): no such folder: give the folder of a TF Hub module, or its URL))))
 $(if $(PB),$(if $(CHECKPOINT),,$(foreach goal,\
-	$(filter fc predict heldout classifier int8 huggingface onnx score evaluate bench serve,$(MAKECMDGOALS)),\
+	$(filter fc predict heldout classifier int8 huggingface onnx score evaluate bench bench-serve serve,$(MAKECMDGOALS)),\
 	$(error make $(goal): a .pb holds no classifier head: add CHECKPOINT=))))
 $(if $(CHECKPOINT)$(PB),$(foreach goal,$(filter result1 result2 ablation compare tensorboard,$(MAKECMDGOALS)),\
 	$(error make $(goal) is about the phases of a run of one's own: leave out CHECKPOINT= and PB=)))
