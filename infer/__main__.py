@@ -6,7 +6,7 @@ otherwise (of a model from a TF Hub module it is in module/): the guide's way, o
 
 `python -m infer score` scores a file, .csv, .tsv, .json, .jsonl, .parquet or .txt: see `python -m infer score --help`.
 `python -m infer evaluate` measures the classifier on such a file with labels, `python -m infer check` what bfloat16 and
-INT8 cost and gain on this machine.
+INT8 cost and gain on this machine. `python -m infer serve` serves it over HTTP.
 """
 
 import argparse
@@ -26,7 +26,13 @@ from infer.text.long import ADVICE, count, say
 from infer.text.script import run
 from infer.text.tokenizer import load_tokenizer, read_casing, read_vocab, to_features
 
-COMMANDS = {"score": "infer.score.__main__", "evaluate": "infer.score.evaluate", "check": "infer.check"}
+# Each with its module, the environment that it is for, and the package's extra that brings what it needs.
+COMMANDS = {
+    "score": ("infer.score.__main__", "openvino-current", "score"),
+    "evaluate": ("infer.score.evaluate", "openvino-current", "score"),
+    "check": ("infer.check", "openvino-current", "score"),
+    "serve": ("infer.serve.__main__", "serve", "serve"),
+}
 
 
 def compare(probabilities, reference):
@@ -74,12 +80,13 @@ def predict_fast(args, reviews):
 
 def main():
     if (command := "".join(sys.argv[1:2])) in COMMANDS:
+        name, environment, extra = COMMANDS[command]
         try:
-            module = importlib.import_module(COMMANDS[command])
+            module = importlib.import_module(name)
         except ModuleNotFoundError as error:
             sys.exit(
-                f"{error.name} is not in this environment: {command} with .tox/openvino-current/bin/python, or install "
-                "pyarrow and tqdm"
+                f"{error.name} is not in this environment: {command} with .tox/{environment}/bin/python, or install "
+                f"the extra {extra}"
             )
         return module.main(sys.argv[2:])
     parser = argparse.ArgumentParser(

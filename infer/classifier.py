@@ -77,6 +77,8 @@ class Classifier:
 
             sealed.result()
             self._core = ov.Core()
+            # Mapped, files that are written over while it lives would change its answers, or end the process.
+            self._core.set_property({"ENABLE_MMAP": False})
             self._network, info = read_model(self._core, path)
             self._caches = {name: folders[name] for name, usable in opened.items() if usable.result()}
         if precision == "int8":

@@ -43,4 +43,18 @@ $(OUT)/bench/bench.json: $(CLASSIFIER) $(BENCH_INT8) $(PEERS)/fused.onnx $(HUGGI
 		| $(GUIDE) .tox/report.stamp
 	$(call stage,bench)
 
-.PHONY: bench
+## BENCH_SOAK: of make bench-serve: seconds that it serves at the end, to see whether its memory grows
+BENCH_SOAK = 600
+
+bench-serve: $(OUT)/bench/serve.json  ## how fast make serve is, beside the Classifier itself and a tutorial's server
+	@cat $(OUT)/bench/serve.md
+bench-serve.command = $(REPORT) -m bench.serve $(OUT) --output_dir=$(OUT)/bench/serve.part --repeats=$(BENCH_REPEATS) \
+	--soak=$(BENCH_SOAK) --servers infer $(if $(BENCH_INT8),infer-int8) tutorial
+bench-serve.makes = $(addprefix $(OUT)/bench/serve.,json md)
+bench-serve.record = $(OUT)/bench/serve.record.json
+$(OUT)/bench/serve.json: $(CLASSIFIER) $(BENCH_INT8) $(HUGGINGFACE) $(OUT)/reviews/test.jsonl FORCE \
+		| .tox/serve.stamp .tox/bench.stamp .tox/report.stamp
+	@mkdir -p $(@D)
+	$(call stage,bench-serve)
+
+.PHONY: bench bench-serve

@@ -14,7 +14,7 @@ $(if $(UNKNOWN),$(error $(UNKNOWN)=: there is no such variable: $(or $(patsubst 
 	$(call nearest,$(UNKNOWN))),`make help` lists them)))
 
 COUNTS = TRAIN_SIZE TEST_SIZE MAX_SEQ_LENGTH TRAIN_BATCH_SIZE SAVE_CHECKPOINTS_STEPS \
-	BENCH_REVIEWS BENCH_REPEATS BENCH_LENGTH WORKERS
+	BENCH_REVIEWS BENCH_REPEATS BENCH_LENGTH BENCH_SOAK WORKERS
 NUMBERS = EPOCHS EPOCHS2 LEARNING_RATE LEARNING_RATE2 MAX_DROP
 # $(call wrong,NAMES,PATTERN) is NAME=VALUE of the first that is not both such and positive.
 wrong = $(shell printf '%s\n' $(foreach name,$(1),'$(name)=$($(name))') \
@@ -28,7 +28,7 @@ $(if $(shell [ $$(($(TRAIN_BATCH_SIZE) % $(WORKERS))) = 0 ] && echo fits),,\
 $(if $(HOSTS),$(if $(filter-out 1,$(WORKERS)),,$(error HOSTS=$(HOSTS): add WORKERS=, the number of processes in all)))
 $(foreach seed,$(shell printf '%s\n' $(foreach seed,$(or $(RANDOM_SEED),none) $(SEEDS),'$(seed)') \
 	| awk '!/^[0-9]+$$/ { print; exit }'),$(error seed '$(seed)': must be a whole number))
-$(foreach name,BUILD REVIEWS DEVICE,$(if $($(name)),,$(error $(name)= is empty: leave it out for the default)))
+$(foreach name,BUILD REVIEWS DEVICE HOST,$(if $($(name)),,$(error $(name)= is empty: leave it out for the default)))
 $(if $(filter mo frontend,$(CONVERTER)),,$(error CONVERTER='$(CONVERTER)': choose mo or frontend))
 OWN_BERT = $(filter VOCAB_FILE BERT_CONFIG_FILE,$(COMMAND_LINE))
 $(if $(and $(HUB_MODULE),$(OWN_BERT)),\
@@ -38,7 +38,7 @@ $(if $(and $(FOLDER),$(HUB_MODULE)$(OWN_BERT)),\
 $(if $(filter-out 0 1,$(DO_LOWER_CASE)),$(error DO_LOWER_CASE='$(DO_LOWER_CASE)': choose 1 or 0))
 $(if $(and $(DO_LOWER_CASE),$(HUB_MODULE)),$(error DO_LOWER_CASE=$(DO_LOWER_CASE): \
 	HUB_MODULE=$(call named,$(HUB_MODULE)) has its own casing: add HUB_MODULE=))
-READ = DATA_DIR TRAIN TEST REVIEWS CHECKPOINT META_GRAPH PB CHECKSUMS $(OWN_BERT)
+READ = DATA_DIR TRAIN TEST REVIEWS CHECKPOINT META_GRAPH PB CHECKSUMS TOKEN_FILE $(OWN_BERT)
 $(foreach name,$(patsubst VOCAB_FILE,VOCABULARY,$(filter-out CHECKPOINT,$(READ))),\
 	$(foreach path,$($(name)),$(if $(call there,$(path)),,\
 	$(error $(call named,$(path)): no such file or folder))))
@@ -79,7 +79,7 @@ $(foreach module,$(filter-out $(BUILD)/$(PROFILE)/hub-module,$(HUB_MODULE)),\
 	$(if $(findstring ://,$(call named,$(module))),,$(if $(call there,$(module),/.),,\
 	$(error $(call named,$(module)): no such folder: give the folder of a TF Hub module, or its URL))))
 $(if $(PB),$(if $(CHECKPOINT),,$(foreach goal,\
-	$(filter fc predict heldout classifier int8 huggingface onnx score evaluate bench,$(MAKECMDGOALS)),\
+	$(filter fc predict heldout classifier int8 huggingface onnx score evaluate bench bench-serve serve,$(MAKECMDGOALS)),\
 	$(error make $(goal): a .pb holds no classifier head: add CHECKPOINT=))))
 $(if $(CHECKPOINT)$(PB),$(foreach goal,$(filter result1 result2 ablation compare tensorboard,$(MAKECMDGOALS)),\
 	$(error make $(goal) is about the phases of a run of one's own: leave out CHECKPOINT= and PB=)))
@@ -107,7 +107,8 @@ $(foreach goal,$(filter score,$(MAKECMDGOALS)),$(foreach name,INPUT OUTPUT,$(if 
 $(if $(filter-out comma semicolon tab pipe,$(DELIMITER)),\
 	$(error DELIMITER='$(DELIMITER)': choose comma, semicolon, tab or pipe))
 $(if $(filter-out doubled backslash none,$(QUOTES)),$(error QUOTES='$(QUOTES)': choose doubled, backslash or none))
-$(if $(filter-out fp32 bf16 int8 auto,$(PRECISION)),$(error PRECISION='$(PRECISION)': choose fp32, bf16, int8 or auto))
+$(if $(filter-out fp32 bf16 int8 auto,$(if $(filter serve,$(MAKECMDGOALS)),$(subst $(comma), ,$(PRECISION)),$(PRECISION))),\
+	$(error PRECISION='$(PRECISION)': choose fp32, bf16, int8 or auto))
 $(if $(filter-out cut head_tail windows,$(LONG)),$(error LONG='$(LONG)': choose cut, head_tail or windows))
 $(if $(LONG),$(foreach goal,$(filter predict heldout,$(MAKECMDGOALS)),\
 	$(error make $(goal) predicts as the guide does$(comma) which cuts: leave out LONG=$(comma) or make score or evaluate)))
@@ -118,5 +119,9 @@ $(if $(RAY_ADDRESS),$(if $(filter ray,$(ENGINE)),,$(error RAY_ADDRESS=$(RAY_ADDR
 $(if $(filter ray,$(ENGINE)),$(foreach name,INPUT OUTPUT,$(if $(call misnamed,$(name),(jsonl|ndjson|parquet)),\
 	$(error $(name)=$(call misnamed,$(name),(jsonl|ndjson|parquet)): ENGINE=ray takes .jsonl and .parquet: leave it out, \
 	or convert the file))))
+$(if $(shell printf '%s' '$(PORT)' | grep -xE '[0-9]+'),,$(error PORT='$(PORT)': must be a whole number, such as 8080))
+$(if $(filter serve,$(MAKECMDGOALS)),$(if $(TOKEN_FILE)$(filter-out 0,$(INSECURE)),,\
+	$(if $(filter-out 127.% localhost ::1,$(HOST)),$(error HOST=$(HOST): others can reach it: add TOKEN_FILE=, or \
+	INSECURE=1 if they may all use it))))
 $(if $(filter bench,$(MAKECMDGOALS)),$(if $(shell [ $(MAX_SEQ_LENGTH) -le $(BENCH_LENGTH) ] && echo fits),,\
 	$(error BENCH_LENGTH=$(BENCH_LENGTH): must not be less than MAX_SEQ_LENGTH=$(MAX_SEQ_LENGTH))))

@@ -14,7 +14,7 @@ DELIMITER =
 QUOTES =
 ## NO_HEADER: of INPUT, TRAIN and TEST: 1 if the first line of a .csv or .tsv is a row
 NO_HEADER =
-## PRECISION: of make score and evaluate: fp32, bf16, int8, or auto for the fastest whose probes differ little here
+## PRECISION: of make score, evaluate and serve: fp32, bf16, int8, or auto; serve takes several, with commas
 PRECISION =
 ## ENGINE: of make score: what scores, local or ray
 ENGINE =
@@ -74,7 +74,7 @@ wheel: $(WHEEL)  ## infer/ as a wheel, for pip install: from infer import Classi
 	@echo $<
 wheel.command = env SOURCE_DATE_EPOCH=315532800 .tox/wheel/bin/python -m flit_core.wheel --outdir $(BUILD)/wheel.part
 wheel.record = $(BUILD)/wheel.record.json
-$(WHEEL): pyproject.toml LICENSE $(sort $(wildcard infer/*.py infer/*.txt infer/*/*.py)) FORCE | .tox/wheel.stamp
+$(WHEEL): pyproject.toml LICENSE $(sort $(wildcard infer/*.py infer/*.txt infer/*/*.py infer/*/*.html)) FORCE | .tox/wheel.stamp
 	@mkdir -p $(@D)
 	$(call stage,wheel)
 

@@ -5,11 +5,12 @@ T =
 JOBS = 2
 ARCHIVES_OF_TESTS = $(DOWNLOADS)/$(WEIGHTS_ARCHIVE) $(DOWNLOADS)/$(REVIEWS_ARCHIVE)
 GXX := $(shell command -v g++)
-check.jobs = lint tf1 report openvino-current openvino audit
+CHROMIUM := $(shell command -v chromium)
+check.jobs = lint tf1 report openvino-current openvino serve audit
 check.marks = not process and not more and not faults
-test.jobs = lint pipeline products tf1 openvino-current openvino report audit
+test.jobs = lint pipeline products tf1 openvino-current openvino serve report audit
 test.marks = not more and not faults
-test-all.jobs = pipeline products $(if $(GXX),tf1-horovod) ray openvino openvino-current audit
+test-all.jobs = pipeline products $(if $(GXX),tf1-horovod) ray openvino openvino-current serve audit
 test-all.marks = more
 test-faults.jobs = pipeline openvino
 test-faults.marks = faults
@@ -18,7 +19,7 @@ pipeline.tests = tests/pipeline tests/faults $(if $(GXX),,--ignore=tests/pipelin
 products.tests = tests/products
 # What a job's tests call beside their own environment.
 products.needs = $(pipeline.needs)
-pipeline.needs = tools tf1 openvino openvino-current report huggingface wheel \
+pipeline.needs = tools tf1 openvino openvino-current serve report huggingface wheel \
 	$(if $(filter test-all test-faults,$(LOOP)),audit ray $(if $(GXX),tf1-horovod))
 needs = $(or $($(1).needs),$(1))
 
@@ -27,19 +28,21 @@ check:  ## lint and all tests that need no training and no other process: two mi
 test: LOOP = test
 test:  ## run the tests: all that a user relies on, each path for real
 test-all: LOOP = test-all
-test-all:  ## what make test leaves out: Ray, Horovod, several hosts, fuzzing, what takes long
+test-all:  ## what make test leaves out: Ray, Horovod, several hosts, the page, fuzzing, what takes long
 test-faults: LOOP = test-faults
 test-faults:  ## kill every stage, fill the disk, spoil downloads, and make again
 check test test-all test-faults:
 	@$(if $(GXX),,$(if $(filter test-all,$@),echo "test-all: Horovod's tests are skipped: there is no g++"))
+	@$(if $(CHROMIUM),,$(if $(filter test-all,$@),echo "test-all: the page's tests are skipped: there is no chromium"))
 	+@$(MAKE) --no-print-directory --silent LOOP=$@ $(sort $(foreach job,$($@.jobs),$(addprefix .tox/,$(addsuffix .stamp,\
 	  $(call needs,$(job)))))) $(ARCHIVES_OF_TESTS)
 	+@$(MAKE) --no-print-directory --jobs=$(JOBS) --keep-going LOOP=$@ $($@.jobs:%=tested-%)
 LOOP =
+serve.left-out = $(if $(CHROMIUM),,--ignore=tests/infer/serve/test_page.py)
 NAMED = sed --unbuffered 's/^/$(@:tested-%=%): /'
 PICKED = -m "$($(LOOP).marks)" $(if $(T),-k $(call in-shell,$(T)))
 tested-%:
-	@$(TOOLS) -m tox run --quiet --quiet -e $* -- $(PICKED) 2>&1 | $(NAMED)
+	@$(TOOLS) -m tox run --quiet --quiet -e $* -- $(PICKED) $($*.left-out) 2>&1 | $(NAMED)
 tested-pipeline tested-products:
 	@$(OPENVINO) -m pytest $(PICKED) $($(@:tested-%=%).tests) 2>&1 | $(NAMED)
 

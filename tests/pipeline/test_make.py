@@ -95,17 +95,18 @@ def test_without_python_3_7_make_stops_early_and_says_how_to_get_it(bare, tmp_pa
     assert not (bare / ".tox" / "tf1").exists() and not (bare / "build" / "downloads").exists()
 
 
-def test_without_a_compiler_the_loops_leave_out_what_is_built_and_say_so(bare, tmp_path):
+def test_without_a_compiler_or_a_browser_the_loops_leave_out_what_needs_it_and_say_so(bare, tmp_path):
     (tmp_path / "bin").mkdir()
     for folder in os.environ["PATH"].split(":"):
         for command in Path(folder).glob("*"):
-            if command.name != "g++" and not (tmp_path / "bin" / command.name).exists():
+            if command.name not in ("g++", "chromium") and not (tmp_path / "bin" / command.name).exists():
                 (tmp_path / "bin" / command.name).symlink_to(command)
     hidden = clean_environment(PATH=f"{tmp_path}/bin")
     assert "horovod" not in make(bare, "-n", "check", env=hidden) + make(bare, "-n", "test", env=hidden)
     plan = make(bare, "-n", "test-all", env=hidden)
     assert "Horovod's tests are skipped: there is no g++" in plan and "tf1-horovod" not in plan
     assert "--ignore=tests/pipeline/test_hosts.py" in plan
+    assert "the page's tests are skipped: there is no chromium" in plan
 
 
 @pytest.fixture

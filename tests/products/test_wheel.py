@@ -92,7 +92,7 @@ def test_score_says_what_it_lacks_and_scores_with_it(outside, wheel):
     score = "-m", "infer", "score", "-m", "classifier.xml", "reviews.csv", "scored.csv"
     done = python(outside, *score)
     assert done.returncode == 1 and not (outside / "scored.csv").exists()
-    said = "is not in this environment: score with .tox/openvino-current/bin/python, or install pyarrow and tqdm\n"
+    said = "is not in this environment: score with .tox/openvino-current/bin/python, or install the extra score\n"
     assert done.stderr.endswith(said) and done.stderr.count("\n") == 1
     install(outside, f"{wheel}[score]")
     done = python(outside, *score)

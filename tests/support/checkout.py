@@ -89,6 +89,7 @@ def environments():
         ".tox/tf1.stamp",
         ".tox/openvino.stamp",
         ".tox/openvino-current.stamp",
+        ".tox/serve.stamp",
         ".tox/report.stamp",
         ".tox/huggingface.stamp",
         ".tox/wheel.stamp",

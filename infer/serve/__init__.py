@@ -1,0 +1,2 @@
+"""A classifier.xml behind HTTP: python -m infer serve -m classifier.xml. server.py holds the connections, app.py and
+kserve.py the protocols, batcher.py the batches across requests; page.html is the page at /."""
