@@ -1,6 +1,7 @@
 """A classifier of two small layers and random weights, and what runs the modules of the repository on it."""
 
 import contextlib
+import json
 import shutil
 import subprocess
 
@@ -78,6 +79,22 @@ def save(path, bias, labels=("Negative", "Positive")):
     weight = np.random.default_rng(1).normal(size=(len(labels), HIDDEN)).astype(np.float32)
     biases = np.array([0] * (len(labels) - 1) + [bias], np.float32)
     save_network(build_classifier(random_weights(), HEADS, (weight, biases)), path, labels)
+
+
+def save_broken(path):
+    """Writes a classifier.xml which computes NaN wherever it reads "dull", and has no such probe."""
+    import openvino as ov
+
+    from infer.bert import build_classifier
+    from infer.ir import save_classifier
+
+    weights = random_weights()
+    weights["embeddings/word_embeddings"][VOCAB.index("dull")] = np.nan
+    head = np.ones((2, HIDDEN), np.float32), np.zeros(2, np.float32)
+    save_network(build_classifier(weights, HEADS, head), path)
+    network = ov.Core().read_model(path)
+    network.set_rt_info(json.dumps({"texts": ["good"], "probabilities": [[0.5, 0.5]]}), ["classifier", "probes"])
+    save_classifier(network, path)
 
 
 @pytest.fixture(scope="session")
