@@ -272,7 +272,7 @@ def test_killed_it_starts_again_on_the_same_port(classifier):
 
 @pytest.mark.more
 def test_memory_stays_flat(classifier):
-    """A minute of what clients do; `make bench-serve` has ten."""
+    """A minute of what clients do, after one to warm up; `make bench-serve` has ten."""
     with serving(classifier) as served, ThreadPoolExecutor(16) as pool:
 
         def ask(i):
@@ -286,5 +286,5 @@ def test_memory_stays_flat(classifier):
                 assert set(pool.map(ask, range(500))) <= {200, 503}
             return served.memory()
 
-        warm = minute(20)
+        warm = minute(60)  # OpenVINO keeps what it has prepared for each shape of a batch
         assert minute(60) - warm < 20 * MIB
