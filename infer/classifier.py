@@ -25,8 +25,8 @@ class Classifier:
       hint: "throughput" for many texts, "latency" for the answer to a few.
       threads: int, how many of the CPU's to use, beside other processes that do so; None for all.
       long: of a text that is longer than the model reads, "cut" for its beginning, as in training, "head_tail" for a
-        quarter of that and the rest of its end, "windows" for all of it, in at most MAX_WINDOWS windows that overlap by
-        half, whose log-probabilities are averaged: see infer/text/long.py.
+        quarter of that and the rest of its end, "windows" for all of it, in at most MAX_WINDOWS windows, whose
+        log-probabilities are averaged: see infer/text/long.py.
     The compiled model is kept in classifier.cache/ beside the IR, if that folder can be written to, for the next start;
     not with `threads`, as processes beside each other, on several machines too, would write it at once.
     Threads may share one; processes may not, each makes its own.

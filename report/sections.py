@@ -278,7 +278,7 @@ def write_by_length(run):
         f"{longer.sum()} of {len(lengths)} test reviews are longer than the {room} WordPieces that the model reads. "
         "Training, TensorFlow and the guide's way read their beginning. What `make score LONG=` makes of them, without "
         f"anything trained again: `cut` the same, `head_tail` their first {room // 4} and their last "
-        f"{room - room // 4}, `windows` all of them, in windows that overlap by half. Accuracy by the number of "
+        f"{room - room // 4}, `windows` all of them, in as few windows as hold them. Accuracy by the number of "
         "WordPieces:\n\n"
         + table(["WordPieces", "reviews", "TensorFlow's eval_results.txt", "the guide's way", *answers], rows, "lr")
         + f"\nOf them `windows` gets {gained} right that `cut` gets wrong, and {lost} wrong that `cut` gets right.\n"
