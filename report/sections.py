@@ -266,7 +266,7 @@ def write_by_length(run):
     every = np.ones(len(lengths), bool)
     rows.append(["all", len(lengths), f"{results['eval_accuracy']:.4f}", *(accuracy_of(way, every) for way in ways)])
     losses = [f"{measure(*way)['loss']:.4f}" for way in ways]
-    rows.append(["loss of all", "", f"{results['eval_loss']:.4f}", *losses])
+    rows.append(["all: loss", "", f"{results['eval_loss']:.4f}", *losses])
     unread = {long: counted["beyond" if long == "windows" else "cut"] for long in answers}
     read = {long: f"{1 - pieces / counted['pieces']:.1%}" for long, pieces in unread.items()}
     rows.append(["WordPieces read", "", read["cut"], read["cut"], *read.values()])

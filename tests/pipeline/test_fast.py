@@ -36,7 +36,8 @@ def test_score_reads_and_writes_the_users_own_files(tiny, tmp_path):
 
 def test_long_texts_are_read_as_long_says(tiny, tmp_path):
     source = tmp_path / "in.jsonl"
-    rows = [{"review": "a film " * n, "label": n // 2 % 2} for n in range(1, 40, 2)]
+    words = "a bad film of good plot not dull great bad it".split() * 8  # 11: no two windows of 30 are the same
+    rows = [{"review": " ".join(words[: 2 * n]), "label": n // 2 % 2} for n in range(1, 40, 2)]
     source.write_text("".join(json.dumps(row) + "\n" for row in rows))
     printed, answers, accuracy = {}, {}, {}
     for long in ("cut", "head_tail", "windows"):
