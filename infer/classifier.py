@@ -44,8 +44,8 @@ class Classifier:
         `tolerance` on this machine.
       tolerance: of "auto": no label of a probe may change, and none of their probabilities by more than this.
       long: of a text that is longer than the model reads, "cut" for its beginning, as in training, "head_tail" for a
-        quarter of that and the rest of its end, "windows" for all of it, in at most MAX_WINDOWS windows that overlap by
-        half, whose log-probabilities are averaged: see infer/text/long.py.
+        quarter of that and the rest of its end, "windows" for all of it, in at most MAX_WINDOWS windows, whose
+        log-probabilities are averaged: see infer/text/long.py.
     Compiled models are kept in classifier.cache/ beside the IR, if that folder can be written to, for the next start;
     not with `threads`, as processes beside each other, on several machines too, would write it at once.
     Threads may share one: what they ask for at the same time is answered together. Processes may not, each makes its

@@ -266,7 +266,7 @@ def write_by_length(run):
     every = np.ones(len(lengths), bool)
     rows.append(["all", len(lengths), f"{results['eval_accuracy']:.4f}", *(accuracy_of(way, every) for way in ways)])
     losses = [f"{measure(*way)['loss']:.4f}" for way in ways]
-    rows.append(["loss of all", "", f"{results['eval_loss']:.4f}", *losses])
+    rows.append(["all: loss", "", f"{results['eval_loss']:.4f}", *losses])
     unread = {long: counted["beyond" if long == "windows" else "cut"] for long in answers}
     read = {long: f"{1 - pieces / counted['pieces']:.1%}" for long, pieces in unread.items()}
     rows.append(["WordPieces read", "", read["cut"], read["cut"], *read.values()])
@@ -278,7 +278,7 @@ def write_by_length(run):
         f"{longer.sum()} of {len(lengths)} test reviews are longer than the {room} WordPieces that the model reads. "
         "Training, TensorFlow and the guide's way read their beginning. What `make score LONG=` makes of them, without "
         f"anything trained again: `cut` the same, `head_tail` their first {room // 4} and their last "
-        f"{room - room // 4}, `windows` all of them, in windows that overlap by half. Accuracy by the number of "
+        f"{room - room // 4}, `windows` all of them, in as few windows as hold them. Accuracy by the number of "
         "WordPieces:\n\n"
         + table(["WordPieces", "reviews", "TensorFlow's eval_results.txt", "the guide's way", *answers], rows, "lr")
         + f"\nOf them `windows` gets {gained} right that `cut` gets wrong, and {lost} wrong that `cut` gets right.\n"

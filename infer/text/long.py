@@ -2,8 +2,8 @@
 
 Of three ways two are from Sun et al., "How to Fine-Tune BERT for Text Classification?", 2019: "head_tail", where of 510
 WordPieces 128 are a text's first and 382 its last; and "windows", all of a text in pieces, each of which is predicted.
-There they do not overlap, and their [CLS] vectors are pooled; here they do, and their probabilities are, so that the
-model is what it was trained as. "cut" is upstream's, bert.run_classifier's. NumPy alone, on Python 3.7 as well.
+There their [CLS] vectors are pooled; here their probabilities are, so that the model is what it was trained as. "cut"
+is upstream's, bert.run_classifier's. NumPy alone, on Python 3.7 as well.
 """
 
 import sys
@@ -18,25 +18,21 @@ ADVICE_TOO = f"{ADVICE} (make: LONG=windows)"
 MAX_WINDOWS = 64  # of a text; what is beyond is cut
 
 
-def stride_of(room):
-    """Returns how far the windows of `room` WordPieces are apart at most, so that they overlap by half."""
-    return room - room // 2
-
-
 def reach_of(room):
-    """Returns how many WordPieces of a text are read in MAX_WINDOWS windows."""
-    return room + (MAX_WINDOWS - 1) * stride_of(room)
+    """Returns how many WordPieces of a text are read in MAX_WINDOWS windows of `room`."""
+    return MAX_WINDOWS * room
 
 
 def count_windows(lengths, room):
-    """Returns how many windows texts of so many WordPieces, int array, are read in, int array."""
-    return np.clip(1 - (room - lengths) // stride_of(room), 1, MAX_WINDOWS)
+    """Returns how many windows texts of so many WordPieces, int array, are read in, int array: as few as hold them."""
+    return np.clip(-(-lengths // room), 1, MAX_WINDOWS)
 
 
 def spans_of(ids, room, long):
     """Returns what is read of a text: a list of lists of at most `room` of its ids, one if it is not longer.
 
-    All windows are of `room` ids and about equally far apart, the last ends where the text does: none is short.
+    All windows are of `room` ids and about equally far apart, and the last ends where the text does: they overlap by no
+    more than that takes, and none is short, as a last one of a few words would be, whose answer would count as much.
 
     Args:
       ids: list of int, without [CLS] and [SEP].

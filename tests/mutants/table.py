@@ -51,7 +51,7 @@ MUTANTS = [
            "yield np.sort(chosen), to_batch", *BATCHES),
     # Long texts.
     Mutant("the last window lost", LONG, "for i in range(gaps + 1))]", "for i in range(gaps))]", *LONGER),
-    Mutant("windows that do not overlap", LONG, "return room - room // 2", "return room", *LONGER),
+    Mutant("a window too few", LONG, "-(-lengths // room)", "lengths // room", *LONGER),
     Mutant("windows summed, not averaged", LONG, "np.add.reduceat(logs, first) / counts[:, None]",
            "np.add.reduceat(logs, first)", *LONGER),
     Mutant("the tail forgotten", LONG, "ids[:head] + ids[head - room :]", "ids[:room]", *LONGER),

@@ -70,6 +70,12 @@ def test_the_page_holds_this_runs_numbers_and_is_made_once(compared):
     (row,) = [line for line in page.splitlines() if line.startswith("| loss ")]
     assert f"| {float(results['loss']):.4f} |" in row and "| 0.5187 |" in row
     assert "![" in page and "data:image/svg+xml" in (build / "compare/compare.html").read_text()
+    results = dict(line.split(" = ") for line in (build / "result2/eval_results.txt").read_text().splitlines())
+    (row,) = [line for line in page.splitlines() if line.startswith("| all | 48 |")]
+    accuracy = f" {float(results['eval_accuracy']):.4f} |"
+    assert row.startswith("| all | 48 |" + 3 * accuracy), "TensorFlow's, the guide's way's and cut's"
+    (row,) = [line for line in page.splitlines() if line.startswith("| rows a review |")]
+    assert row.startswith("| rows a review |  | 1 | 1 | 1 | 1 | 1.") and "| up to 30 |" in page
     table = json.loads((build / "ablation/results.json").read_text())
     assert {(row["seed"], row["variant"]) for row in table["rows"]} == {
         (seed, variant) for seed in ("0", "1") for variant in ("no-dropout", "second-phase", "with-dropout")
