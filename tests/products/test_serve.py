@@ -40,7 +40,7 @@ def test_serve_answers_what_the_classifier_does_and_holds_no_lock(tiny, tmp_path
         (["HOST="], "HOST= is empty"),
         (["HOST=0.0.0.0"], "HOST=0.0.0.0: others can reach it: add TOKEN_FILE=, or INSECURE=1"),
         (["HOST=0.0.0.0", "INSECURE=0"], "HOST=0.0.0.0: others can reach it: add TOKEN_FILE=, or INSECURE=1"),
-        (["PRECISION=fp32,fp64"], "PRECISION='fp64': choose of fp32, bf16, int8 and auto"),
+        (["PRECISION=fp32,fp64"], "PRECISION='fp32,fp64': choose fp32, bf16, int8 or auto"),
         (["TOKEN_FILE=no such file"], "no such file: no such file or folder"),
         (["PB=film.pb"], "a .pb holds no classifier head: add CHECKPOINT="),
     ],
