@@ -107,7 +107,7 @@ $(foreach goal,$(filter score,$(MAKECMDGOALS)),$(foreach name,INPUT OUTPUT,$(if 
 $(if $(filter-out comma semicolon tab pipe,$(DELIMITER)),\
 	$(error DELIMITER='$(DELIMITER)': choose comma, semicolon, tab or pipe))
 $(if $(filter-out doubled backslash none,$(QUOTES)),$(error QUOTES='$(QUOTES)': choose doubled, backslash or none))
-$(if $(filter-out fp32 bf16 int8 auto,$(if $(filter serve,$(MAKECMDGOALS)),$(subst $(comma), ,$(PRECISION)),$(PRECISION))),\
+$(if $(filter-out fp32 bf16 int8 auto,$(if $(filter score evaluate,$(MAKECMDGOALS)),$(PRECISION),$(subst $(comma), ,$(PRECISION)))),\
 	$(error PRECISION='$(PRECISION)': choose fp32, bf16, int8 or auto))
 $(if $(filter-out cut head_tail windows,$(LONG)),$(error LONG='$(LONG)': choose cut, head_tail or windows))
 $(if $(LONG),$(foreach goal,$(filter predict heldout,$(MAKECMDGOALS)),\
