@@ -119,7 +119,8 @@ $(if $(RAY_ADDRESS),$(if $(filter ray,$(ENGINE)),,$(error RAY_ADDRESS=$(RAY_ADDR
 $(if $(filter ray,$(ENGINE)),$(foreach name,INPUT OUTPUT,$(if $(call misnamed,$(name),(jsonl|ndjson|parquet)),\
 	$(error $(name)=$(call misnamed,$(name),(jsonl|ndjson|parquet)): ENGINE=ray takes .jsonl and .parquet: leave it out, \
 	or convert the file))))
-$(if $(shell printf '%s' '$(PORT)' | grep -xE '[0-9]+'),,$(error PORT='$(PORT)': must be a whole number, such as 8080))
+$(if $(filter PORT,$(COMMAND_LINE)),$(if $(shell printf '%s' '$(PORT)' | grep -xE '[0-9]+'),,\
+	$(error PORT='$(PORT)': must be a whole number, such as 8080)))
 $(if $(filter serve,$(MAKECMDGOALS)),$(if $(TOKEN_FILE)$(filter-out 0,$(INSECURE)),,\
 	$(if $(filter-out 127.% localhost ::1,$(HOST)),$(error HOST=$(HOST): others can reach it: add TOKEN_FILE=, or \
 	INSECURE=1 if they may all use it))))
