@@ -272,10 +272,13 @@ def make_estimator(bert_config, num_labels, num_train_steps=None):
 
 
 def forget_unfinished_checkpoints():
-    """Removes checkpoints without a .meta from output_dir's list: TensorFlow was killed before it could write it."""
+    """Removes checkpoints that are not whole from output_dir's list.
+
+    TensorFlow was killed before it could write the .meta, or Make was, and deleted the .index as a target of its own.
+    """
     state = tf.train.get_checkpoint_state(FLAGS.output_dir)
     listed = state.all_model_checkpoint_paths if state else []
-    complete = [path for path in listed if os.path.exists(path + ".meta")]
+    complete = [path for path in listed if all(os.path.exists(path + end) for end in (".meta", ".index"))]
     if complete:
         tf.compat.v1.train.update_checkpoint_state(FLAGS.output_dir, complete[-1], complete)
     elif listed:

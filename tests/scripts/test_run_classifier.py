@@ -28,12 +28,13 @@ def test_checkpoint_is_named_by_examples_batch_and_epochs(trained):
     assert os.path.basename(tf.train.latest_checkpoint(trained)) == "model.ckpt-3"
 
 
-def test_a_checkpoint_that_was_killed_before_its_meta_graph_is_made_again(trained, tiny, data_dir, tmp_path):
-    """TensorFlow lists a checkpoint before it writes its .meta, without which it can't be frozen."""
+def test_a_checkpoint_that_is_not_whole_is_made_again(trained, tiny, data_dir, tmp_path):
+    """TensorFlow lists one before it writes its .meta; a make that is killed deletes the .index, its target."""
     output_dir = shutil.copytree(trained, str(tmp_path / "trained"))
-    for lost, resumed in ((3,), "at step 0 of 3"), ((0, 3), None):
+    at_first = "at step 0 of 3"
+    for lost, end, resumed in ((3,), "meta", at_first), ((3,), "index", at_first), ((0, 3), "meta", None):
         for step in lost:
-            os.remove(f"{output_dir}/model.ckpt-{step}.meta")
+            os.remove(f"{output_dir}/model.ckpt-{step}.{end}")
         done = run("run_classifier.py", "--do_train=true", *flags(tiny, data_dir, output_dir, num_train_epochs=1.5))
         assert done.returncode == 0, done.stderr
         assert (resumed in done.stdout) if resumed else ("resuming" not in done.stdout)
