@@ -10,8 +10,9 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
+import numpy as np
 import pytest
-from serving import error_of, message_of, read_answer, serving
+from serving import FP32, error_of, message_of, read_answer, serving
 from small import random_texts
 from waiting import LONG, until
 
@@ -260,14 +261,21 @@ def test_a_signal_leaves_no_more_than_its_time(classifier):
         ends(slow)
 
 
+def positive(served):
+    """Returns the probability of Positive of each of TEXTS, which rounding moves where batches are others."""
+    answers = served.predict(TEXTS)
+    return [score for answer in answers for label, score in map(dict.values, answer) if label == "Positive"]
+
+
 def test_killed_it_starts_again_on_the_same_port(classifier):
     with serving(classifier) as served:
-        expected = served.predict(TEXTS)
+        expected = positive(served)
         served.connect().sendall(GOOD[:20])
         served.process.kill()
         served.process.wait()
         with serving(classifier, "--port", served.port) as again:
-            assert again.port == served.port and again.predict(TEXTS) == expected
+            assert again.port == served.port
+            np.testing.assert_allclose(positive(again), expected, atol=FP32)
 
 
 @pytest.mark.more
