@@ -121,7 +121,8 @@ model, address, pairs = json.loads(sys.argv[1])
 with on_ray.connected(address):
     for source, output in pairs:
         paths = {"input": find_files([pathlib.Path(source)]), "output": pathlib.Path(output), "model": model}
-        options = {"device": "CPU", "hint": "throughput", "long": "cut", "strict": False, **Options()._asdict()}
+        options = {"device": "CPU", "hint": "throughput", "long": "cut", "precision": "fp32", "tolerance": 0}
+        options |= {"strict": False, **Options()._asdict()}
         run.score(argparse.Namespace(**paths, **options), on_ray.score_windows)
 """
 
