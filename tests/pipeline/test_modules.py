@@ -23,11 +23,11 @@ ENTRIES = {
 
 
 def closure(name):
-    """Returns a module's name and those of all that it imports as it starts, packages included."""
-    found, todo = set(), {name}
+    """Returns an entry's name, what it imports, inside functions too, and what those import as they start."""
+    found, todo = {name}, imports(MODULES[name])
     while todo:
         found |= todo
-        parents = {name.rsplit(".", 1)[0] for name in todo if "." in name}
+        parents = {name.rsplit(".", 1)[0] for name in found if "." in name}
         todo = (parents | {other for name in todo for other in imports(MODULES[name], nested=False)}) - found
     return found
 
