@@ -32,8 +32,6 @@ def main():
         sys.exit(f"{FLAGS.init_checkpoint}: no output_weights: not a fine-tuned checkpoint")
     labels = read_labels(os.path.dirname(FLAGS.init_checkpoint), len(variables["output_weights"]))
     reviews = read_lines(FLAGS.predict_file)
-    if not reviews:
-        sys.exit(f"{FLAGS.predict_file}: no reviews in it")
     os.makedirs(FLAGS.output_dir, exist_ok=True)
     room, ids = FLAGS.max_seq_length - 2, load_tokenizer(read_vocab(vocab_file), do_lower_case)(reviews)
     say(FLAGS.predict_file, count([len(review) for review in ids], room), room, advice="")

@@ -119,8 +119,6 @@ def main():
         parser.error("give the reviews as arguments or with -f, not both")
 
     reviews = args.reviews or read_lines(GUIDE_REVIEWS if args.file is None else args.file)
-    if not reviews:
-        sys.exit(f"{args.file}: no reviews in it")
     if is_classifier(args.model):
         if foreign := [name for name in ("cpu_extension", "vocab_file", "cased") if getattr(args, name)]:
             parser.error(f"--{foreign[0]} is not for {args.model}, which holds all it needs")

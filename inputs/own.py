@@ -18,6 +18,7 @@ from infer.score.dialect import MARKS
 from infer.score.files import find_files
 from infer.score.labelled import POLARITIES, exit_if_too_bad, find_measurement, open_labelled
 from infer.score.reading import add_dialect, find_encoding, options_of
+from infer.text.encoding import to_text
 from infer.text.files import sha256_of
 from infer.text.labels import MAX_LABELS, check_labels
 from infer.text.script import run
@@ -76,10 +77,10 @@ def read_folder(folder):
                 sys.exit(f"{path}: more than {MAX_REVIEW} bytes: not a text to classify")
             try:
                 source = f"{folder.name}/{name}/{path.name}".encode(errors="backslashreplace").decode()
-                rows.append((path.read_bytes().decode("utf-8"), name, source))
-            except UnicodeDecodeError:
+                rows.append((to_text(path.read_bytes()), name, source))
+            except ValueError as error:
                 bad += 1
-                print(f"{path}: not UTF-8: skipped", file=sys.stderr)
+                print(f"{path}: {error}: skipped", file=sys.stderr)
     exit_if_too_bad(folder, bad, len(rows))
     return rows
 

@@ -44,8 +44,11 @@ $(foreach name,$(patsubst VOCAB_FILE,VOCABULARY,$(filter-out CHECKPOINT,$(READ))
 	$(error $(call named,$(path)): no such file or folder))))
 missing = $(shell $(inputs); for path; do [ -e "$$path" ] || { printf '%s' "$$path"; exit; }; done)
 $(if $(INPUT),$(if $(missing),$(error $(missing): no such file or folder)))
-$(if $(filter %.csv %.tsv %.json %.jsonl %.ndjson %.parquet %.gz %.bz2 %.zst,$(lastword $(call named,$(REVIEWS)))),\
-	$(error REVIEWS=$(call named,$(REVIEWS)): not a text file of one review a line: `make score` reads it))
+# As predict reads them, which is after all the rest. Where there is no python3, that finds it out.
+READ_LINES = import sys; from infer.text.examples import read_lines; read_lines(sys.argv[1])
+UNREADABLE := $(if $(filter REVIEWS,$(COMMAND_LINE)),$(shell command -v python3 > /dev/null && \
+	python3 -B -c '$(READ_LINES)' $(call in-shell,$(REVIEWS)) 2>&1))
+$(if $(UNREADABLE),$(error REVIEWS=$(UNREADABLE)))
 $(foreach name,CHECKPOINT HUB_MODULE,$(foreach character,* ? [ \,$(if $(findstring ://,$(call named,$($(name)))),,\
 	$(if $(findstring $(character),$(call named,$($(name)))),\
 	$(error $(name)=$(call named,$($(name))): TensorFlow takes $(character) for a pattern: copy it to another name)))))

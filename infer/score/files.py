@@ -5,17 +5,16 @@ import contextlib
 import io
 import itertools
 import os
-import re
 import sys
 
 import pyarrow as pa
 
+from infer.text.encoding import HEAD, SAMPLE, find_wide, guess_narrow
+
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet", ".txt")
 CODECS = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd"}  # pyarrow's names, by the suffix after the format's
 KNOWN = f"choose one of {', '.join(SUFFIXES)}, or any but .parquet with {' or '.join(CODECS)} after it"
-SAMPLE = 2**22  # bytes of text, to tell which encoding it is in
 BOM = codecs.BOM_UTF8
-BOMS_OF_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def format_of(path):
@@ -80,7 +79,7 @@ def open_text(path, encoding=None, offset=0):
       path: Path.
       encoding: as Python calls it; None is UTF-8, and what is not is found where it is decoded.
       offset: bytes to leave out, of a file that is neither packed nor recoded.
-    Raises: SystemExit if it cannot be unpacked, is not in this encoding, or is UTF-16 without it.
+    Raises: SystemExit if it cannot be unpacked, is not in this encoding, or is UTF-16 or UTF-32 without it.
     """
     codec = codec_of(path)
     with contextlib.ExitStack() as stack:
@@ -93,36 +92,22 @@ def open_text(path, encoding=None, offset=0):
             stream = pa.CompressedInputStream(stream, codec) if codec else stream
             stream = pa.transcoding_input_stream(stream, encoding, "utf-8") if encoding else stream
             file = stack.enter_context(io.BufferedReader(stream, 2**16))
-        if not offset and file.peek(1)[:2] in BOMS_OF_UTF_16:
-            sys.exit(f"{path}: is UTF-16: add --encoding utf-16 (make: ENCODING=utf-16)")
+        wide = None if offset or encoding else find_wide(file.peek(HEAD))
+        if wide:
+            sys.exit(f"{path}: is {wide.upper()}: add --encoding {wide} (make: ENCODING={wide})")
         if not offset and file.peek(len(BOM))[: len(BOM)] == BOM:
             file.read(len(BOM))
         yield file
 
 
 def guess_encoding(path):
-    """Returns advice on a file with lines that are not UTF-8, to go behind that, or "" if its SAMPLE is no help.
-
-    Told is the frequent case alone, Windows' and Latin-1 for Western languages, where what is not ASCII stands alone.
-    (For such text charset-normalizer answers cp1250 or cp1257.)
-    """
+    """Returns advice on a file with lines that are not UTF-8, to go behind that, or "" if its SAMPLE is no help."""
     with open_text(path) as file:
-        foreign = [line for line in file.read(SAMPLE).split(b"\n") if not line.isascii()]
-    if not foreign or any(is_utf8(line) for line in foreign):
+        name = guess_narrow(file.read(SAMPLE))
+    if name is None:
         return ""
-    sample = b"".join(foreign)
-    words = re.findall(rb"[\x80-\xff]{3,}", sample)
-    western = 2 * sum(map(len, words)) < len(re.findall(rb"[\x80-\xff]", sample))
-    name, likely = ("cp1252", "likely cp1252") if western else ("NAME", "nor in a Western encoding")
-    return f", {likely}: read it with --encoding {name} (make: ENCODING={name})"
-
-
-def is_utf8(line):
-    try:
-        line.decode("utf-8")
-        return True
-    except UnicodeDecodeError:
-        return False
+    likely = f"likely {name}" if name else "nor in a Western encoding"
+    return f", {likely}: read it with --encoding {name or 'NAME'} (make: ENCODING={name or 'NAME'})"
 
 
 @contextlib.contextmanager

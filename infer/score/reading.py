@@ -33,6 +33,7 @@ from infer.score.rows import (
 from infer.text.tokenizer import WINDOW
 
 TEXT_COLUMNS = ("review", "text", "sentence")  # the first that is there, however it is capitalised
+NO_HEADER = "--no_header (make: NO_HEADER=1)"
 FLAG = "--text_column (make: TEXT_COLUMN=)"  # names another, for a message
 MAX_WINDOW = 2**24  # bytes of input that are predicted together
 SLICE = 64  # rows of a .parquet that are decoded at once: however small they are in it, they may be long
@@ -223,7 +224,7 @@ def read_parquet(path, column, report, start=BEGINNING):
                 yield table, [texts[i] for i in good], begin
 
 
-def choose(path, columns, asked, hint=""):
+def choose(path, columns, asked, hint="", doubt=""):
     """Returns the text column: the one asked for, one of TEXT_COLUMNS, or the only one; exits if there is none such."""
     if twice := [name for name, count in Counter(columns).items() if count > 1]:
         sys.exit(f"{path}: {hint}two columns are named {twice[0]!r}: rename one")
@@ -232,7 +233,7 @@ def choose(path, columns, asked, hint=""):
     if not found:
         there = ", ".join(map(shown, columns[:LISTED])) + ", …" * (len(columns) > LISTED)
         wanted = repr(asked or TEXT_COLUMNS[0])
-        sys.exit(f"{path}: {hint}no column {wanted}: name the text with {FLAG}: there are {there}")
+        sys.exit(f"{path}: {hint}no column {wanted}: name the text with {FLAG}: there are {there}{doubt}")
     return found[0]
 
 
@@ -331,12 +332,12 @@ def open_csv(path, suffix, options):
         sys.exit(
             f"{path}: line {number}: {columns}{guess or f': a {suffix} begins with a row of column names, in UTF-8'}"
         )
-    hint = ""
+    hint, doubt = "", "" if options.no_header else f"; if line 1 is a row, add {NO_HEADER}"
     if options.no_header:
         columns = [f"column_{i}" for i, _ in enumerate(columns, 1)]
     elif not options.text_column and not known_among(columns) and is_row(columns):
-        hint = "line 1 looks like a row: --no_header (make: NO_HEADER=1) if it is; if not, "
-    column = choose(path, columns, options.text_column, hint)
+        hint, doubt = f"line 1 looks like a row: {NO_HEADER} if it is; if not, ", ""
+    column = choose(path, columns, options.text_column, hint, doubt)
     if not options.text_column and len(columns) == 1 and (marks := marks_in(column)):
         sys.exit(
             f"{path}: one column, {column!r}: are there {marks[0]!r} for {dialect.delimiter!r}? "

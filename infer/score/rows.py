@@ -145,7 +145,7 @@ def read_array(file):
 
     Raises: Broken if a value has no end, so that it cannot be told where the next one begins.
     """
-    read, reader = json_reader(), io.TextIOWrapper(file, "utf-8", newline="")
+    read, reader = json_reader(), io.TextIOWrapper(file, "utf-8", "surrogateescape", newline="")
     text, at, number, why = "", 0, 0, ""
     try:
         while piece := reader.read(max(BLOCK, len(text) - at)):
@@ -159,14 +159,12 @@ def read_array(file):
                 if end == len(text):  # it may be a number, and go on
                     break
                 number, why = number + 1, ""
-                yield number, row, end - at
+                yield number, row if is_text(text[at:end]) else NOT_UTF_8, end - at
                 at = end
             if len(text) - at > MAX_LINE:
                 raise Broken(f"longer than {MAX_LINE} characters")
         if not AFTER_VALUES[number > 0].fullmatch(text, at):
             raise Broken(why or "broken JSON: neither a comma nor the end of the array")
-    except UnicodeDecodeError as error:
-        raise Broken(f"row {number + 1}: {NOT_UTF_8}") from error
     except RecursionError as error:
         raise Broken(f"row {number + 1}: {TOO_DEEP}") from error
     except ValueError as error:

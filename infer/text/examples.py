@@ -6,6 +6,7 @@ import os
 import sys
 from pathlib import Path
 
+from infer.text.encoding import find_wide, guess_narrow
 from infer.text.labels import read_labels
 
 TABLES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet", ".gz", ".bz2", ".zst")  # what `make score` reads
@@ -15,11 +16,16 @@ MAX_REVIEWS = 1 << 30  # bytes of a file of reviews to predict, which is read as
 
 def decode(data, name):
     """Returns the text of a file's bytes; exits, naming the file `name`, if they are not UTF-8."""
+    wide = find_wide(data)
+    if wide:
+        sys.exit(f"{name}: is {wide.upper()}: convert it: iconv -f {wide} -t utf-8")
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
-        sys.exit(f"{name}: line {line} is not UTF-8: convert the file, e.g. with iconv")
+        likely = guess_narrow(data)
+        guess = f", likely {likely}" if likely else ""
+        sys.exit(f"{name}: line {line} is not UTF-8{guess}: convert it: iconv -f {likely or 'NAME'} -t utf-8")
 
 
 def read_lines(path):
@@ -27,8 +33,8 @@ def read_lines(path):
 
     As `make score` reads a .txt: less a byte order mark, and with Windows' line ends too.
     Returns: list of str.
-    Raises: SystemExit if the file can't be read, is a table by its name, is larger than MAX_REVIEWS bytes, or is not
-      UTF-8.
+    Raises: SystemExit if the file can't be read, is a table by its name, is larger than MAX_REVIEWS bytes, is not
+      UTF-8, or has no lines.
     """
     if str(path).lower().endswith(TABLES):
         sys.exit(f"{path}: not a text file of one review a line: `make score` reads it")
@@ -44,7 +50,10 @@ def read_lines(path):
     # Only \n ends a line: str.splitlines would also split at a form feed or U+2028 inside a review.
     text = decode(data, path)
     lines = text[text.startswith("\ufeff") :].split("\n")
-    return [line[:-1] if line.endswith("\r") else line for line in (lines if lines[-1] else lines[:-1])]
+    lines = lines if lines[-1] else lines[:-1]
+    if not lines:
+        sys.exit(f"{path}: no reviews in it")
+    return [line[:-1] if line.endswith("\r") else line for line in lines]
 
 
 def read_examples(path):

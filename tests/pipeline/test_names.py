@@ -77,6 +77,22 @@ def test_every_variable_that_takes_a_path_takes_any(goal, given, read, bare):
     assert not list(bare.glob("build/*/*"))
 
 
+@pytest.mark.parametrize(
+    "data, message",
+    [
+        ("good\nça\n".encode("latin-1"), "line 2 is not UTF-8, likely cp1252: convert it: iconv -f cp1252 -t utf-8"),
+        ("good\n".encode("utf-16-le"), "is UTF-16-LE: convert it: iconv -f utf-16-le -t utf-8"),
+        (b"", "no reviews in it"),
+        (None, "cannot read the reviews: Is a directory"),
+    ],
+)
+def test_reviews_that_cannot_be_read_are_refused_before_anything_is_made(data, message, bare):
+    for name in ("mine.txt", "it's $(shell touch ran).txt"):
+        (bare / name).mkdir() if data is None else (bare / name).write_bytes(data)
+        assert f"REVIEWS={name}: {message}." in make_fails(bare, "predict", f"REVIEWS={name}")
+    assert not (bare / "ran").exists() and not list(bare.glob("build/*/*"))
+
+
 def test_what_has_no_name_or_no_place_is_one_clear_line(bare):
     (bare / "a,b.pb").touch()
     for given, message in (

@@ -1,9 +1,9 @@
 """What fuzz tests share: whatever the bytes are, our parsers answer or end with one line."""
 
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-__all__ = ["BYTES", "JSON", "answer_or_line", "example", "given", "settings", "st"]
+__all__ = ["BYTES", "JSON", "answer_or_line", "assume", "example", "given", "settings", "st"]
 
 settings.register_profile("ours", deadline=None, derandomize=True)
 settings.load_profile("ours")

@@ -110,6 +110,10 @@ def test_a_file_without_a_header(classifier, tmp_path, capsys):
         *("A joy, from start to end, for all of us", "Not my cup of tea")
     ]
     assert capsys.readouterr().err == f"{tmp_path}/one.csv: the text is in column 'column_1'\n"
+    # Few words may be names as well as a row.
+    (tmp_path / "few.csv").write_text("Great film,positive\nA bore,negative\n")
+    line = refused(classifier, tmp_path / "few.csv", tmp_path / "out.csv")
+    assert line.endswith("there are Great film, positive; if line 1 is a row, add --no_header (make: NO_HEADER=1)")
     # Named, it is a header, whatever it looks like.
     name = "A joy, from start to end, for all of us"
     score(classifier, tmp_path / "one.csv", tmp_path / "out.csv", "--text_column", name)

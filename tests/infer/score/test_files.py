@@ -141,7 +141,7 @@ def test_a_json_array_is_read_as_rows(classifier, name, tmp_path, capsys):
         ('[{"review": "good"}]\n{"review": "bad"}', "row 2: broken JSON: neither"),
         ('[{"review": "good"}, ' + "[" * 100_000, "row 2: nested deeper than 100"),
         ('[{"review": "good"}, {"review": "' + "a" * 2**26 + '"}]', "row 2: longer than 33554432 characters"),
-        ('[{"review": "good"}, {"review": "\udcff"}]', "row 1: not UTF-8"),
+        ('[{"review": "good"}, \udcff]', "row 2: broken JSON: Expecting value"),
     ],
 )
 def test_a_json_array_that_is_broken_is_one_line(classifier, content, message, tmp_path):
@@ -187,21 +187,36 @@ def test_latin_1_is_named_and_read(classifier, encoding, tmp_path, capsys):
     assert "in.csv: line 2: not UTF-8, likely cp1252: read it with" in line and "or leave out --strict" in line
 
 
-@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-16-le"])
-@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".txt", ".csv.gz"])
-def test_utf_16_is_named_and_read(classifier, suffix, encoding, tmp_path, capsys):
+@pytest.mark.parametrize("mark", ["\ufeff", ""])
+@pytest.mark.parametrize("encoding", ["utf-16-be", "utf-16-le", "utf-32-be", "utf-32-le"])
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".json", ".txt", ".csv.gz"])
+def test_utf_16_is_named_and_read(classifier, suffix, encoding, mark, tmp_path, capsys):
     rows = [{"id": str(i), "review": text} for i, text in enumerate(["ça", "这 \U0001f600", "good", "bad\u2028"])]
     source = write(tmp_path / f"in{suffix}", rows)
     opened = gzip.open if suffix.endswith("gz") else open
     with opened(source, "rb") as file:
         text = file.read().decode()
     with opened(source, "wb") as file:
-        file.write(text.encode(encoding) if encoding == "utf-16" else f"\ufeff{text}".encode(encoding))
+        file.write(f"{mark}{text}".encode(encoding))
     line = refused(classifier, source, tmp_path / "out.jsonl")
-    assert line == f"{source}: is UTF-16: add --encoding utf-16 (make: ENCODING=utf-16)"
-    score(classifier, source, tmp_path / "out.jsonl", "--encoding", encoding)
+    name = encoding[:6] if mark else encoding
+    assert line == f"{source}: is {name.upper()}: add --encoding {name} (make: ENCODING={name})"
+    score(classifier, source, tmp_path / "out.jsonl", "--encoding", name)
     assert capsys.readouterr().err == ""
     assert [row["review"] for row in read(tmp_path / "out.jsonl")] == [row["review"] for row in rows]
+
+
+def test_what_is_not_utf_8_in_an_array_is_its_row(classifier, tmp_path, capsys):
+    source, output = tmp_path / "in.json", tmp_path / "out.json"
+    source.write_text('[{"review": "good"},\n{"review": "ça"},\n{"review": "bad"}]', encoding="latin-1")
+    score(classifier, source, output)
+    assert capsys.readouterr().err.splitlines() == [
+        f"{source}: row 2: not UTF-8: skipped",
+        f"{source}: not UTF-8, likely cp1252: read it with --encoding cp1252 (make: ENCODING=cp1252)",
+    ]
+    assert [row["review"] for row in read(output)] == ["good", "bad"]
+    score(classifier, source, output, "--encoding=cp1252")
+    assert [row["review"] for row in read(output)] == ["good", "ça", "bad"]
 
 
 def test_an_encoding_that_it_is_not_is_one_line(classifier, tmp_path):

@@ -26,6 +26,24 @@ def test_a_table_is_no_file_of_reviews(name, tmp_path):
         read_lines(tmp_path / name)
 
 
+@pytest.mark.parametrize(
+    "data, message",
+    [
+        ("good\nça\n".encode("latin-1"), "line 2 is not UTF-8, likely cp1252: convert it: iconv -f cp1252 -t utf-8"),
+        ("хорошо\n".encode("cp1251"), "line 1 is not UTF-8: convert it: iconv -f NAME -t utf-8"),
+        ("good\n".encode("utf-16"), "is UTF-16: convert it: iconv -f utf-16 -t utf-8"),
+        ("good\n".encode("utf-16-be"), "is UTF-16-BE: convert it: iconv -f utf-16-be -t utf-8"),
+        (b"", "no reviews in it"),
+        ("\ufeff".encode(), "no reviews in it"),
+    ],
+)
+def test_what_is_no_file_of_reviews_is_one_clear_line(data, message, tmp_path):
+    (tmp_path / "reviews.txt").write_bytes(data)
+    with pytest.raises(SystemExit) as ended:
+        read_lines(tmp_path / "reviews.txt")
+    assert ended.value.code == f"{tmp_path}/reviews.txt: {message}"
+
+
 @pytest.mark.usefixtures("memory")
 def test_a_file_of_reviews_without_an_end_is_one_clear_line(monkeypatch):
     monkeypatch.setattr("infer.text.examples.MAX_REVIEWS", 1 << 20)
