@@ -12,7 +12,7 @@ from scoring import KILLER, MANY, command, read, refused, score
 from small import mounted
 
 import infer.score.run
-from infer.score.parts import locked, save
+from infer.score.parts import claim, locked, remove, save
 from infer.text.tokenizer import WINDOW
 
 
@@ -116,3 +116,40 @@ def test_a_full_disk_is_one_line_and_room_lets_it_go_on(classifier, many, to, sh
         score(classifier, many[0], output)
         assert "going on after" in capsys.readouterr().err
         assert [row["n"] for row in read(output)] == [str(i) for i in range(MANY)]
+
+
+def test_a_folder_that_cannot_be_removed_keeps_its_manifest(tmp_path):
+    for name in ("manifest.txt", "0-0-0.jsonl", "z"):
+        (tmp_path / name).touch()
+    (tmp_path / "m").mkdir()  # which unlink does not remove
+    with pytest.raises(OSError):
+        remove(tmp_path)
+    assert (tmp_path / "manifest.txt").exists()
+    (tmp_path / "m").rmdir()
+    remove(tmp_path)
+    assert not tmp_path.exists()
+
+
+def test_a_manifest_that_was_cut_is_begun_again_and_one_of_nobody_is_not(tmp_path):
+    (tmp_path / "manifest.txt.part").write_text("cut")
+    claim(tmp_path, {"input": "a"})
+    assert (tmp_path / "manifest.txt").read_text() == "input: a\n"
+    claim(tmp_path, {"input": "a"})
+    with pytest.raises(SystemExit, match="begun with another input: give the same again"):
+        claim(tmp_path, {"input": "b"})
+    (tmp_path / "manifest.txt").rename(tmp_path / "mine.txt")
+    with pytest.raises(SystemExit, match="not begun by this command, yet not empty: move it away"):
+        claim(tmp_path, {"input": "a"})
+
+
+def test_what_cannot_be_saved_is_one_clear_line(tmp_path):
+    with pytest.raises(SystemExit, match="nowhere/1: No such file or directory: mend that"):
+        save(tmp_path / "nowhere/1", lambda file: None)
+
+    def fill(file):
+        with open("/dev/full", "wb", buffering=0) as full:
+            full.write(b"x")
+
+    with pytest.raises(SystemExit, match="1: No space left on device: mend that, e.g. make room"):
+        save(tmp_path / "1", fill)
+    assert not any(tmp_path.iterdir())
