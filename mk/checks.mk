@@ -46,7 +46,7 @@ missing = $(shell $(inputs); for path; do [ -e "$$path" ] || { printf '%s' "$$pa
 $(if $(INPUT),$(if $(missing),$(error $(missing): no such file or folder)))
 # As predict reads them, which is after all the rest. Where there is no python3, that finds it out.
 READ_LINES = import sys; from infer.text.examples import read_lines; read_lines(sys.argv[1])
-UNREADABLE := $(if $(filter REVIEWS,$(COMMAND_LINE)),$(shell command -v python3 > /dev/null && \
+UNREADABLE := $(if $(filter-out infer/reviews.txt $(OUT)/reviews/heldout.txt,$(REVIEWS)),$(shell command -v python3 > /dev/null && \
 	python3 -B -c '$(READ_LINES)' $(call in-shell,$(REVIEWS)) 2>&1))
 $(if $(UNREADABLE),$(error REVIEWS=$(UNREADABLE)))
 $(foreach name,CHECKPOINT HUB_MODULE,$(foreach character,* ? [ \,$(if $(findstring ://,$(call named,$($(name)))),,\
