@@ -156,6 +156,7 @@ def test_the_guides_profile_end_to_end_against_a_local_server(server, bare, tmp_
     assert own.read_text() == sample
 
 
+@pytest.mark.more
 def test_the_notebooks_profile_end_to_end_from_its_module(server, bare, tmp_path):
     served = [f"HUB_MODULE={server}/bert_uncased_L-12_H-768_A-12/1", f"REVIEWS_FROM={server}/aclImdb_v1.tar.gz"]
     served += [f"CHECKSUMS={tmp_path}/checksums.txt", "PROFILE=uncased", *SMALL]

@@ -47,6 +47,7 @@ def read(path):
     return np.loadtxt(path)
 
 
+@pytest.mark.more
 def test_the_ablation_is_of_the_weights_it_says(compared):
     build = compared / "build/tiny"
     for folder in (build, build / "seeds/1"):
@@ -63,6 +64,7 @@ def test_the_ablation_is_of_the_weights_it_says(compared):
     assert first.read_text() != second.read_text()
 
 
+@pytest.mark.more
 def test_the_page_holds_this_runs_numbers_and_is_made_once(compared):
     build = compared / "build/tiny"
     page = (build / "compare/compare.md").read_text()

@@ -55,6 +55,7 @@ def test_masks_follow_from_seed_worker_place_and_step_and_from_nothing_else():
     assert np.abs(together).max() < 0.5
 
 
+@pytest.mark.more
 @pytest.mark.process
 def test_a_modules_masks_too(tiny, tmp_path):
     module = export_with_head(tiny, tmp_path)
@@ -67,7 +68,7 @@ def test_a_modules_masks_too(tiny, tmp_path):
 
 
 @pytest.mark.process
-@pytest.mark.parametrize("way", ["checkpoint", "module"])
+@pytest.mark.parametrize("way", ["checkpoint", pytest.param("module", marks=pytest.mark.more)])
 def test_a_resumed_run_is_the_undisturbed_one_to_the_bit(way, tiny, data_dir, tmp_path):
     """Eight steps in a row, and the last four again, from the checkpoint that a killed run leaves."""
     given = flags(

@@ -58,6 +58,7 @@ def test_a_killed_scoring_of_packed_parts_goes_on_to_the_same_bytes(classifier, 
     assert [row["n"] for row in read(output)] == [str(i) for i in range(MANY)]
 
 
+@pytest.mark.more
 @pytest.mark.process
 def test_memory_does_not_grow_with_what_a_packed_array_holds(classifier, tmp_path):
     row = json.dumps({"review": "a good film", "n": 1})

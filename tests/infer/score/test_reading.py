@@ -62,6 +62,7 @@ def test_a_review_of_ten_million_characters(classifier, suffix, tmp_path):
     np.testing.assert_allclose(got, expected, atol=1e-6)
 
 
+@pytest.mark.more
 @pytest.mark.process
 def test_texts_that_are_small_only_in_the_file_fill_no_memory(classifier, tmp_path):
     """A row group that says its rows are short: 1500 times one long text, kept once, among many short ones."""

@@ -98,6 +98,7 @@ def test_an_input_that_changes_meanwhile_is_no_right_answer(classifier, many, tm
     assert [path.name for path in tmp_path.iterdir()] == ["in.csv"]
 
 
+@pytest.mark.more
 @pytest.mark.process
 def test_memory_does_not_grow_with_the_rows(classifier, tmp_path):
     source, output = tmp_path / "in.jsonl", tmp_path / "out.csv"

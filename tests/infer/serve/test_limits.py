@@ -38,7 +38,9 @@ def ends(connection):
             pass
 
 
-@pytest.mark.parametrize("start", [b"", b"P", GOOD[:40], GOOD[:-5]])
+@pytest.mark.parametrize(
+    "start", [b"", *(pytest.param(start, marks=pytest.mark.more) for start in (b"P", GOOD[:40], GOOD[:-5]))]
+)
 def test_a_client_that_sends_a_byte_a_second_is_told_and_cut_off(classifier, start):
     with serving(classifier, "--seconds", 3) as served, served.connect() as slow:
         slow.sendall(start)
@@ -138,6 +140,7 @@ def test_a_body_that_is_too_long_is_refused_before_it_has_come(served, path):
     assert served.predict("good")
 
 
+@pytest.mark.more
 def test_a_text_of_ten_million_characters(served, classifier):
     body = json.dumps({"inputs": "good film " * MIB}).encode()
     answer = served.client.post("/predict", content=body)
