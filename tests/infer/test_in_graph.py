@@ -2,7 +2,6 @@
 
 import json
 import random
-import subprocess
 import sys
 import unicodedata
 
@@ -10,7 +9,7 @@ import numpy as np
 import openvino as ov
 import pytest
 from modules import fails, run
-from small import HEADS, HIDDEN, LENGTH, VOCAB, random_weights, save_network
+from small import HEADS, HIDDEN, LENGTH, VOCAB, mounted, random_weights, save_network
 
 from infer import Classifier
 from infer import in_graph as module
@@ -230,8 +229,8 @@ def test_what_is_written_has_labels_and_length(classifier, tmp_path, monkeypatch
 @pytest.mark.parametrize(
     "name, value, line",
     [
-        ("final_sigma", lambda: "(?!)", "for .* of .* texts, such as '.*': use the classifier without TOKENIZER=1"),
-        ("MAX_INPUT_CHARS_PER_WORD", 199, "for .* of .* texts, such as '.*': use the classifier without TOKENIZER=1"),
+        ("final_sigma", lambda: "(?!)", r"ids than FullTokenizer for 66 .*, first of '\\u0391\\u03a3': use the"),
+        ("MAX_INPUT_CHARS_PER_WORD", 199, "ids than FullTokenizer for 67 of .* texts, first of 'a{100}': use the"),
         ("TOLERANCE", -1, "with the tokenizer in the graph, probabilities differ by "),
     ],
 )
@@ -252,32 +251,26 @@ def test_a_graph_that_is_not_the_same_is_refused_and_nothing_left(
     assert not [*tmp_path.glob("string.*")]
 
 
-def test_without_the_extension_it_says_what_to_install(monkeypatch):
+def test_without_the_extension_for_this_openvino_it_says_so(tmp_path, monkeypatch):
     monkeypatch.setattr(module.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(SystemExit, match="^openvino-tokenizers is not installed: install the version of it"):
         module.extension.__wrapped__()
-
-
-# A client that knows nothing of this repository.
-CLIENT = """
-import json, sys
-import openvino, openvino_tokenizers
-
-compiled = openvino.Core().compile_model(sys.argv[1], "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-print(json.dumps(compiled({"texts": json.load(sys.stdin)})["probabilities"].tolist()))
-"""
+    (tmp_path / "lib").mkdir()
+    library = tmp_path / "lib/libopenvino_tokenizers.so"
+    library.write_bytes(b"of another OpenVINO")
+    spec = module.importlib.util.spec_from_file_location("openvino_tokenizers", tmp_path / "__init__.py")
+    monkeypatch.setattr(module.importlib.util, "find_spec", lambda name: spec)
+    with pytest.raises(SystemExit, match=f"^{library}: not for OpenVINO {ov.__version__}: .+") as end:
+        module.extension.__wrapped__()
+    assert "\n" not in end.value.code
 
 
 @pytest.mark.process
-def test_any_client_with_the_extension_gets_the_same(classifier, tmp_path):
-    done = run("-m", "infer.in_graph", classifier, tmp_path / "string.xml")
-    assert done.returncode == 0, done.stderr
-    texts = ["", "Good film!", "a DULL plot", "good " * 99, "Ça ΟΔΟΣ 影"]
-    words = [sys.executable, "-I", "-c", CLIENT, tmp_path / "string.xml"]
-    done = subprocess.run(words, cwd=tmp_path, input=json.dumps(texts), capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    wanted = Classifier(classifier).predict_window(texts)
-    np.testing.assert_allclose(json.loads(done.stdout), wanted, atol=5e-6, rtol=0)
+def test_a_full_disk_is_one_clear_line_and_nothing_left(classifier, tmp_path, monkeypatch, quick):
+    with mounted(tmp_path / "disk", "-o", "size=100k") as disk:
+        with pytest.raises(OSError, match="cannot write the IR .*: is there room for it"):
+            convert(monkeypatch, classifier, disk / "string.xml")
+        assert not [*disk.iterdir()]
 
 
 @pytest.mark.process
