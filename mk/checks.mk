@@ -112,6 +112,7 @@ $(if $(filter-out comma semicolon tab pipe,$(DELIMITER)),\
 $(if $(filter-out doubled backslash none,$(QUOTES)),$(error QUOTES='$(QUOTES)': choose doubled, backslash or none))
 $(if $(filter-out fp32 bf16 int8 auto,$(if $(filter score evaluate,$(MAKECMDGOALS)),$(PRECISION),$(subst $(comma), ,$(PRECISION)))),\
 	$(error PRECISION='$(PRECISION)': choose fp32, bf16, int8 or auto))
+$(if $(filter-out 0 1,$(TOKENIZER)),$(error TOKENIZER='$(TOKENIZER)': choose 1 or 0))
 $(if $(filter-out cut head_tail windows,$(LONG)),$(error LONG='$(LONG)': choose cut, head_tail or windows))
 $(if $(LONG),$(foreach goal,$(filter predict heldout,$(MAKECMDGOALS)),\
 	$(error make $(goal) predicts as the guide does$(comma) which cuts: leave out LONG=$(comma) or make score or evaluate)))

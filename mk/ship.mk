@@ -22,15 +22,25 @@ ENGINE =
 LONG =
 ## RAY_ADDRESS: of make score ENGINE=ray: a Ray cluster, host:port, instead of a Ray of its own on this machine
 RAY_ADDRESS =
+## TOKENIZER: of make classifier: 1 for one that takes texts as well, in string/, for those with openvino-tokenizers
+TOKENIZER =
 
 CLASSIFIER = $(OUT)/classifier.xml $(OUT)/classifier.bin
-classifier: $(CLASSIFIER)  ## one IR of any batch and length: encoder, head, vocabulary, labels
+STRING = $(addprefix $(OUT)/string/,classifier.xml classifier.bin)
+classifier: $(CLASSIFIER) $(if $(filter-out 0,$(TOKENIZER)),$(STRING))  ## one IR: encoder, head, vocabulary, labels
 classifier.command = $(CURRENT) -m infer.convert classifier $(FROZEN) $(OUT)/classifier.part/classifier.xml \
 	--head_dir=$(OUT) --vocab_file=$(VOCAB_FILE)
 classifier.makes = $(CLASSIFIER)
 classifier.reads = $(CASING)
 $(CLASSIFIER) &: $(FROZEN) $(HEAD) $(VOCAB_FILE) infer/probes.txt infer/reviews.txt FORCE | .tox/openvino-current.stamp
 	$(call stage,classifier)
+
+string.command = $(CURRENT) -m infer.in_graph $(OUT)/classifier.xml $(OUT)/string.part/classifier.xml
+string.makes = $(STRING)
+string.goal = 'classifier TOKENIZER=1'
+$(STRING) &: $(CLASSIFIER) FORCE | .tox/openvino-current.stamp
+	@mkdir -p $(OUT)/string
+	$(call stage,string)
 
 int8: $(OUT)/int8/classifier.xml  ## the same quantised to INT8 with NNCF, and what that costs and gains on this CPU
 	@cat $(OUT)/int8/results.txt

@@ -16,7 +16,7 @@ test-faults.jobs = pipeline openvino
 test-faults.marks = faults
 # Two jobs call Make in copies of the checkout, for what leads to a trained model, and for what is made of it.
 pipeline.tests = tests/pipeline tests/faults $(if $(GXX),,--ignore=tests/pipeline/test_hosts.py)
-products.tests = tests/products
+products.tests = tests/products $(if $(GXX),,--ignore=tests/products/test_cplusplus.py)
 # What a job's tests call beside their own environment.
 products.needs = $(pipeline.needs)
 pipeline.needs = tools tf1 openvino openvino-current serve report huggingface wheel \
@@ -32,7 +32,7 @@ test-all:  ## what make test leaves out: Ray, Horovod, several hosts, the page, 
 test-faults: LOOP = test-faults
 test-faults:  ## kill every stage, fill the disk, spoil downloads, and make again
 check test test-all test-faults:
-	@$(if $(GXX),,$(if $(filter test-all,$@),echo "test-all: Horovod's tests are skipped: there is no g++"))
+	@$(if $(GXX),,$(if $(filter test-all,$@),echo "test-all: Horovod's tests and those in C++ are skipped: there is no g++"))
 	@$(if $(CHROMIUM),,$(if $(filter test-all,$@),echo "test-all: the page's tests are skipped: there is no chromium"))
 	+@$(MAKE) --no-print-directory --silent LOOP=$@ $(sort $(foreach job,$($@.jobs),$(addprefix .tox/,$(addsuffix .stamp,\
 	  $(call needs,$(job)))))) $(ARCHIVES_OF_TESTS)

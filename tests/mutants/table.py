@@ -13,6 +13,7 @@ class Mutant(NamedTuple):
     loop: str = "check"  # "test" if no test of make check can see it
 
 
+IN_GRAPH, STRING = "infer/in_graph.py", ("openvino-current", "tests/infer/test_in_graph.py")
 TOKENIZER, BERT = "infer/text/tokenizer.py", "infer/bert.py"
 IDS, GRAPH = ("tf1", "tests/tf1/test_upstream.py"), ("openvino-current", "tests/infer/test_bert.py")
 LONG, LONGER = "infer/text/long.py", ("openvino-current", "tests/infer/text/test_long.py")
@@ -49,6 +50,17 @@ MUTANTS = [
     Mutant("batches: mask ignored", TOKENIZER, "mask[: length + 2] = 1", "mask[:] = 1", *BATCHES),
     Mutant("batches: answers mixed up", TOKENIZER, "yield chosen, to_batch",
            "yield np.sort(chosen), to_batch", *BATCHES),
+    # The same in the graph.
+    Mutant("in the graph: no final sigma", IN_GRAPH, 'replace(strings, final_sigma(), "ς")', "strings", *STRING),
+    Mutant("in the graph: 200 characters too many", IN_GRAPH, "MAX_INPUT_CHARS_PER_WORD + 1},",
+           "MAX_INPUT_CHARS_PER_WORD},", *STRING),
+    Mutant("in the graph: rows without a character lost", IN_GRAPH,
+           r'replace(strings, r"\A", " ", everywhere=False)', "strings", *STRING),
+    Mutant("in the graph: a mask of ones", IN_GRAPH, 'op.convert(mask, "i32").output(0)],',
+           'op.add(op.multiply(input_ids, constant(0)), constant(1)).output(0)],', *STRING),
+    Mutant("in the graph: other ids let through", IN_GRAPH, "        if different:", "        if False:", *STRING),
+    Mutant("in the graph: a charsmap whose branches meet", "infer/charsmap.py", "if base not in taken and all(",
+           "if all(", "openvino-current", "tests/infer/test_charsmap.py"),
     # Long texts.
     Mutant("the last window lost", LONG, "for i in range(gaps + 1))]", "for i in range(gaps))]", *LONGER),
     Mutant("a window too few", LONG, "-(-lengths // room)", "lengths // room", *LONGER),

@@ -12,7 +12,9 @@ import pytest
 from modules import ROOT
 
 NOT_COPIED = shutil.ignore_patterns(".git", ".tox", "build", "__pycache__", ".*_cache")
-LEFT = shutil.ignore_patterns("earlier", "seeds", "ablation", "compare*", "bench", "heldout", "*.part", "*.cache")
+LEFT = shutil.ignore_patterns(
+    "earlier", "seeds", "ablation", "compare*", "bench", "heldout", "string*", "*.part", "*.cache"
+)
 BUILT = ("predict", "classifier", "int8", "huggingface", "onnx", "PROFILE=tiny")
 # In probability: what FP32 implementations of tiny's model differ by is below it, what a mistake changes far above.
 FP32 = 5e-6
