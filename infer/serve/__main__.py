@@ -7,8 +7,10 @@ requests are predicted together. SIGTERM ends it once it has answered what it ha
 
 import argparse
 import asyncio
+import contextlib
 import importlib.metadata
 import ipaddress
+import os
 import re
 import resource
 import socket
@@ -93,6 +95,12 @@ def check_limits(limits, max_seq_length):
         resource.setrlimit(resource.RLIMIT_NOFILE, (limits.connections + SPARE_FILES, hard))
 
 
+def say(line, descriptor):
+    """Writes a line to standard output, 1, or standard error, 2; where the disk behind it is full, none."""
+    with contextlib.suppress(OSError):
+        os.write(descriptor, f"{line}\n".encode())
+
+
 def version():
     try:
         return importlib.metadata.version("bert-openvino-classifier")
@@ -128,7 +136,7 @@ async def start(args, listener, classifiers, token):
     host, port = listener.getsockname()[:2]
     where = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     try:
-        await serve(app, listener, args, lambda: print(f"serving {args.model} at {where}", flush=True))
+        await serve(app, listener, args, lambda: say(f"serving {args.model} at {where}", 1))
     finally:
         app.state.close()
 
@@ -150,6 +158,8 @@ def main(arguments=None):
         for classifier in classifiers.values():
             for few_or_many in ([""], [""] * (FEW + 1)):  # compiled before the first request comes
                 classifier.predict_window(few_or_many)
+            if not classifier.is_kept():
+                say(f"{classifier.path}: what was compiled cannot be kept beside it: the next start takes as long", 2)
     except (OSError, ValueError, FloatingPointError) as error:
         sys.exit(str(error))
     check_limits(args, next(iter(classifiers.values())).max_seq_length)
