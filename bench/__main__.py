@@ -3,19 +3,16 @@
 Runs in the report environment, and each contender in its own. The folder is a build with what `make bench` depends on.
 """
 
-import argparse
 import importlib.metadata
-import json
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
 
+from bench.command import build_parser, run_json, write_results
 from bench.contender import CALLS, SHORT
 from bench.contenders import read_tokenizer
 from bench.plots import plot_bench
@@ -92,24 +89,19 @@ def measure(folder, name, task, count, setting="", cores=CORES, output=None):
       cores: int.
     Raises: SystemExit, with the last line of its stderr, if it fails.
     """
-    python = f".tox/{CONTENDERS[name]['environment']}/bin/python"
-    command = [python, "-m", "bench.contender", name, task, f"--model={folder / CONTENDERS[name]['model']}"]
+    command = ["bench.contender", name, task, f"--model={folder / CONTENDERS[name]['model']}"]
     command += [f"--tokenizer={folder / 'huggingface'}", f"--reviews={folder / 'reviews/test.jsonl'}"]
     command += [f"--count={count}", f"--setting={setting}", *([f"--output={output}"] if output else [])]
     variables = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error", "TF_CPP_MIN_LOG_LEVEL": "3"}
     allowed = sorted(os.sched_getaffinity(0))[:cores]
     started = time.monotonic()
-    done = subprocess.run(
-        command,
+    found = run_json(
+        f"{name}, {task}",
+        CONTENDERS[name]["environment"],
+        *command,
         env=os.environ | variables | {"OMP_NUM_THREADS": str(cores)},
-        capture_output=True,
-        text=True,
         preexec_fn=lambda: os.sched_setaffinity(0, allowed),
     )
-    if done.returncode:
-        message = (done.stderr.strip() or f"exit code {done.returncode}").splitlines()[-1]
-        sys.exit(f"bench: {name}, {task}: {message}")
-    found = json.loads(done.stdout.splitlines()[-1])
     if "answered" in found:
         found["seconds"] = found.pop("answered") - started
     return found
@@ -231,13 +223,8 @@ def summarize_tokenizers(tokens):
 
 
 def main():
-    parser = argparse.ArgumentParser(
-        prog="python -m bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("folder", type=Path, help="the build")
-    parser.add_argument("--output_dir", type=Path, required=True, help="where to write")
+    parser = build_parser("python -m bench", __doc__)
     parser.add_argument("--reviews", type=int, required=True, help="how many of the test reviews")
-    parser.add_argument("--repeats", type=int, required=True, help="how often to measure each contender")
     parser.add_argument("--padded_length", type=int, required=True, help="the length to which (a) and (b) pad")
     parser.add_argument("--without_int8", action="store_true", help="leave out (d)")
     args = parser.parse_args()
@@ -262,11 +249,9 @@ def main():
     }
     figure = plot_bench(results)
     # Everything is computed before anything is written.
-    args.output_dir.mkdir(parents=True, exist_ok=True)
+    write_results(args.output_dir, "bench", to_markdown(results), results)
     for suffix in ("svg", "png"):
         write(args.output_dir / f"bench.{suffix}", render(figure, suffix))
-    write(args.output_dir / "bench.md", to_markdown(results))
-    write(args.output_dir / "bench.json", json.dumps(results, indent=2) + "\n")
 
 
 if __name__ == "__main__":

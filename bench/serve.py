@@ -4,36 +4,54 @@ Each is asked by 1, 8 and 64 clients on this machine, which share its cores; bes
 a server. At the end the first serves for a while longer, and its memory is noted.
 """
 
-import argparse
 import contextlib
 import json
+import operator
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
-from pathlib import Path
 
+from bench.command import build_parser, run_json, write_results
 from bench.summary import medians
 from infer.text.script import run
-from report.page import table, write
+from report.page import table
 
 CLIENTS = (1, 8, 64)
-STARTED = 120  # seconds until a server has to answer
+STARTED = 180  # seconds until a server has to answer
+ENDED = 30  # seconds until it has to end
+ASKED = 64  # reviews whose labels are compared
 SERVE = [".tox/serve/bin/python", "-m", "infer", "serve"]
-TUTORIAL = [".tox/bench/bin/python", "-m", "uvicorn", "bench.tutorial:app", "--log-level=error"]
+RAY = [".tox/ray/bin/python", "-m", "infer", "serve", "--engine=ray"]
+TUTORIALS = [".tox/bench/bin/python", "-m"]
 SERVERS = {  # of each its title, command and model, below the build
     "infer": ("infer serve", [*SERVE, "-m"], "classifier.xml"),
     "infer-int8": ("the same, INT8", [*SERVE, "-m"], "int8/classifier.xml"),
-    "tutorial": ("FastAPI, transformers' pipeline", TUTORIAL, "huggingface"),
+    "infer-ray": ("the same on Ray, FP32", [*RAY, "-m"], "classifier.xml"),
+    "tutorial": ("FastAPI, transformers' pipeline", [*TUTORIALS, "uvicorn", "bench.tutorial:app"], "huggingface"),
+    "ray": ("Ray Serve, the same pipeline", [*TUTORIALS, "bench.tutorial_ray"], "huggingface"),
+    "litserve": ("LitServe, the same pipeline", [*TUTORIALS, "bench.tutorial_litserve"], "huggingface"),
 }
 
 
 def free_port():
     with socket.create_server(("127.0.0.1", 0)) as server:
         return server.getsockname()[1]
+
+
+def ask(port, text):
+    """Returns the most probable label; raises OSError if there is no answer."""
+    body = json.dumps({"inputs": text}).encode()
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/predict", body, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=STARTED) as answer:
+        found = json.load(answer)
+    found = found[0] if isinstance(found[0], list) else found
+    return max(found, key=lambda prediction: prediction["score"])["label"]
 
 
 @contextlib.contextmanager
@@ -43,30 +61,33 @@ def serving(folder, name):
     port = free_port()
     command = [*command, *([str(folder / model)] if command[-1] == "-m" else []), f"--port={port}"]
     environment = os.environ | {"MODEL": str(folder / model), "HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error"}
-    with subprocess.Popen(
-        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    ) as process:
+    with tempfile.TemporaryFile("w+") as log:
+        process = subprocess.Popen(
+            command, env=environment, stdout=subprocess.DEVNULL, stderr=log, start_new_session=True
+        )
         try:
             deadline = time.monotonic() + STARTED
             while True:
                 with contextlib.suppress(OSError):
-                    socket.create_connection(("127.0.0.1", port)).close()
+                    ask(port, "")
                     break
                 if process.poll() is not None or time.monotonic() > deadline:
-                    process.kill()
-                    sys.exit(f"bench: {name}: {(process.stderr.read().strip() or 'does not answer').splitlines()[-1]}")
+                    log.seek(0)
+                    sys.exit(f"bench: {name}: {(log.read().strip() or 'does not answer').splitlines()[-1]}")
                 time.sleep(0.05)
             yield port
         finally:
             process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(ENDED)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # LitServe's processes stay
+            process.wait()
 
 
 def measure(*command):
     """Returns the dict that a module of the serve environment prints; raises SystemExit if it fails."""
-    done = subprocess.run([".tox/serve/bin/python", "-m", *map(str, command)], capture_output=True, text=True)
-    if done.returncode:
-        sys.exit(f"bench: {command[0]}: {(done.stderr.strip() or str(done.returncode)).splitlines()[-1]}")
-    return json.loads(done.stdout)
+    return run_json(command[0], "serve", *command)
 
 
 def load(port, reviews, clients, seconds):
@@ -89,20 +110,27 @@ def soak(folder, reviews, seconds):
 
 
 def run_all(folder, names, reviews, repeats, seconds):
-    """Returns {"direct", "direct-int8" and each server: {clients, or "direct": list of runs}}."""
-    found = {}
+    """Measures servers in turns.
+
+    Returns: ({"direct", "direct-int8" and each server: {clients, or "direct": medians}}, {server: on how many of
+      ASKED reviews its label is another than the first one's}).
+    """
+    found, labels = {}, {}
+    texts = [json.loads(line)["review"] for line in reviews.read_text(encoding="utf-8").splitlines()[:ASKED]]
     for repeat in range(repeats):
         for name in names:
             title, _, model = SERVERS[name]
-            if name.startswith("infer"):
+            if name in ("infer", "infer-int8"):
                 one = measure("bench.direct", folder / model, "--reviews", reviews, "--seconds", seconds)
                 found.setdefault(name.replace("infer", "direct"), {}).setdefault("direct", []).append(one)
             with serving(folder, name) as port:
+                labels[name] = [ask(port, text) for text in texts]
                 for clients in CLIENTS:
                     one = load(port, reviews, clients, seconds)
                     found.setdefault(name, {}).setdefault(str(clients), []).append(one)
                     print(f"{repeat + 1}/{repeats} {title}, {clients}: {one['requests_per_second']:.0f}/s", flush=True)
-    return {name: {clients: medians(runs) for clients, runs in rows.items()} for name, rows in found.items()}
+    speeds = {name: {clients: medians(runs) for clients, runs in rows.items()} for name, rows in found.items()}
+    return speeds, {name: sum(map(operator.ne, labels[name], labels[names[0]])) for name in names}
 
 
 def to_markdown(results):
@@ -129,6 +157,9 @@ def to_markdown(results):
     if tutorial := results["servers"].get("tutorial"):
         times = ours["64"]["requests_per_second"] / tutorial["64"]["requests_per_second"]
         text += f"With 64 clients it does {times:.1f} times as many requests as the tutorial's.\n"
+    for name, count in results["labels_that_differ"].items():
+        if count:
+            text += f"{titles[name]}: the labels of {count} of {ASKED} reviews are others than those of infer serve.\n"
     start, end = (results["soak"][key] / (1 << 20) for key in ("start", "end"))
     return (
         text
@@ -137,22 +168,16 @@ def to_markdown(results):
 
 
 def main():
-    parser = argparse.ArgumentParser(
-        prog="python -m bench.serve", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("folder", type=Path, help="the build")
-    parser.add_argument("--output_dir", type=Path, required=True, help="where to write")
-    parser.add_argument("--repeats", type=int, required=True, help="how often to measure each server")
+    parser = build_parser("python -m bench.serve", __doc__)
     parser.add_argument("--seconds", type=float, default=10, help="of each measurement (default: 10)")
     parser.add_argument("--soak", type=float, required=True, help="seconds that the first serves at the end")
     parser.add_argument("--servers", nargs="+", choices=SERVERS, default=list(SERVERS), help="which (default: all)")
     args = parser.parse_args()
     reviews = args.folder / "reviews/test.jsonl"
-    results = {"servers": run_all(args.folder, args.servers, reviews, args.repeats, args.seconds)}
+    speeds, different = run_all(args.folder, args.servers, reviews, args.repeats, args.seconds)
+    results = {"servers": speeds, "labels_that_differ": different}
     results |= {"soak": soak(args.folder, reviews, args.soak), "soak_seconds": args.soak}
-    args.output_dir.mkdir(parents=True, exist_ok=True)
-    write(args.output_dir / "serve.md", to_markdown(results))
-    write(args.output_dir / "serve.json", json.dumps(results, indent=2) + "\n")
+    write_results(args.output_dir, "serve", to_markdown(results), results)
 
 
 if __name__ == "__main__":

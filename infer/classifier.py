@@ -173,6 +173,10 @@ class Classifier:
             self._compiled[hint] = compiled
         return self._compiled[hint]
 
+    def is_kept(self):
+        """Tells whether what it has compiled is there for the next start."""
+        return all(hint in self._caches and [*self._caches[hint].glob("*.sha256")] for hint in self._compiled)
+
     def batches(self, texts):
         """Returns the batches that a list of str is predicted in: spans of about one length, so that little is padding.
 

@@ -8,6 +8,8 @@ from infer.ir import is_classifier
 from infer.precision import PRECISIONS, TOLERANCE
 from infer.text.long import LONG, LONG_HELP
 
+ENGINES = ("local", "ray")
+
 
 def add_model(parser):
     """Adds to an ArgumentParser which classifier, and on what."""
@@ -38,6 +40,12 @@ def add_tolerance(parser):
 
 def add_hint(parser):
     parser.add_argument("--hint", choices=HINTS, default=HINTS[0], help=f"what to tune for (default: {HINTS[0]})")
+
+
+def add_engine(parser, what):
+    """Adds to an ArgumentParser whether Ray does it, and which; `what` tells what that is."""
+    parser.add_argument("--engine", choices=ENGINES, default=ENGINES[0], help=f"{what} (default: {ENGINES[0]})")
+    parser.add_argument("--ray_address", help="of a Ray cluster, HOST:PORT (default: a Ray of its own, here)")
 
 
 def add_long(parser):

@@ -49,11 +49,11 @@ BENCH_SOAK = 600
 bench-serve: $(OUT)/bench/serve.json  ## how fast make serve is, beside the Classifier itself and a tutorial's server
 	@cat $(OUT)/bench/serve.md
 bench-serve.command = $(REPORT) -m bench.serve $(OUT) --output_dir=$(OUT)/bench/serve.part --repeats=$(BENCH_REPEATS) \
-	--soak=$(BENCH_SOAK) --servers infer $(if $(BENCH_INT8),infer-int8) tutorial
+	--soak=$(BENCH_SOAK) --servers infer $(if $(BENCH_INT8),infer-int8) infer-ray tutorial ray litserve
 bench-serve.makes = $(addprefix $(OUT)/bench/serve.,json md)
 bench-serve.record = $(OUT)/bench/serve.record.json
 $(OUT)/bench/serve.json: $(CLASSIFIER) $(BENCH_INT8) $(HUGGINGFACE) $(OUT)/reviews/test.jsonl FORCE \
-		| .tox/serve.stamp .tox/bench.stamp .tox/report.stamp
+		| .tox/serve.stamp .tox/ray.stamp .tox/bench.stamp .tox/report.stamp
 	@mkdir -p $(@D)
 	$(call stage,bench-serve)
 

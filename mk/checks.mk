@@ -14,7 +14,7 @@ $(if $(UNKNOWN),$(error $(UNKNOWN)=: there is no such variable: $(or $(patsubst 
 	$(call nearest,$(UNKNOWN))),`make help` lists them)))
 
 COUNTS = TRAIN_SIZE TEST_SIZE MAX_SEQ_LENGTH TRAIN_BATCH_SIZE SAVE_CHECKPOINTS_STEPS \
-	BENCH_REVIEWS BENCH_REPEATS BENCH_LENGTH BENCH_SOAK WORKERS
+	BENCH_REVIEWS BENCH_REPEATS BENCH_LENGTH BENCH_SOAK WORKERS $(if $(REPLICAS),REPLICAS)
 NUMBERS = EPOCHS EPOCHS2 LEARNING_RATE LEARNING_RATE2 MAX_DROP
 # $(call wrong,NAMES,PATTERN) is NAME=VALUE of the first that is not both such and positive.
 wrong = $(shell printf '%s\n' $(foreach name,$(1),'$(name)=$($(name))') \
@@ -123,6 +123,7 @@ $(if $(RAY_ADDRESS),$(if $(filter ray,$(ENGINE)),,$(error RAY_ADDRESS=$(RAY_ADDR
 $(if $(filter ray,$(ENGINE)),$(foreach name,INPUT OUTPUT,$(if $(call misnamed,$(name),(jsonl|ndjson|parquet)),\
 	$(error $(name)=$(call misnamed,$(name),(jsonl|ndjson|parquet)): ENGINE=ray takes .jsonl and .parquet: leave it out, \
 	or convert the file))))
+$(if $(REPLICAS),$(if $(filter ray,$(ENGINE)),,$(error REPLICAS=$(REPLICAS): add ENGINE=ray, or leave it out)))
 $(if $(filter PORT,$(COMMAND_LINE)),$(if $(shell printf '%s' '$(PORT)' | grep -xE '[0-9]+'),,\
 	$(error PORT='$(PORT)': must be a whole number, such as 8080)))
 $(if $(filter serve,$(MAKECMDGOALS)),$(if $(TOKEN_FILE)$(filter-out 0,$(INSECURE)),,\

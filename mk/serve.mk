@@ -9,12 +9,16 @@ PORT = 8080
 TOKEN_FILE =
 ## INSECURE: of make serve: 1 to let others in without a token
 INSECURE =
+## REPLICAS: of make serve ENGINE=ray: how many classifiers share the CPUs of Ray that are free; empty for one on each
+REPLICAS =
 
+SERVER = $(if $(filter ray,$(ENGINE)),ray,serve)
 serve:  ## serve the classifier over HTTP, with a page, at HOST:PORT
 	+@$(MAKE) --no-print-directory --silent serve-needs
-	@exec .tox/serve/bin/python -m infer serve -m $(OUT)/classifier.xml -d $(call in-shell,$(DEVICE)) \
+	@exec .tox/$(SERVER)/bin/python -m infer serve -m $(OUT)/classifier.xml -d $(call in-shell,$(DEVICE)) \
 	  --host=$(HOST) --port=$(PORT) $(PRECISION:%=--precision=%) $(if $(filter-out 0,$(INSECURE)),--insecure) \
-	  $(if $(TOKEN_FILE),--token_file=$(call in-shell,$(TOKEN_FILE)))
-serve-needs: $(CLASSIFIER) $(if $(findstring int8,$(PRECISION)),$(INT8)) | .tox/serve.stamp
+	  $(if $(TOKEN_FILE),--token_file=$(call in-shell,$(TOKEN_FILE))) \
+	  $(ENGINE:%=--engine=%) $(RAY_ADDRESS:%=--ray_address=%) $(REPLICAS:%=--replicas=%)
+serve-needs: $(CLASSIFIER) $(if $(findstring int8,$(PRECISION)),$(INT8)) | .tox/$(SERVER).stamp
 
 .PHONY: serve serve-needs

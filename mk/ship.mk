@@ -16,11 +16,11 @@ QUOTES =
 NO_HEADER =
 ## PRECISION: of make score, evaluate and serve: fp32, bf16, int8, or auto; serve takes several, with commas
 PRECISION =
-## ENGINE: of make score: what scores, local or ray
+## ENGINE: of make score and serve: what computes, local or ray
 ENGINE =
 ## LONG: of make score and evaluate: of texts longer than the model reads, cut, head_tail, or windows for all of them
 LONG =
-## RAY_ADDRESS: of make score ENGINE=ray: a Ray cluster, host:port, instead of a Ray of its own on this machine
+## RAY_ADDRESS: of ENGINE=ray: a Ray cluster, host:port, instead of a Ray of its own on this machine
 RAY_ADDRESS =
 ## TOKENIZER: of make classifier: 1 for one that takes texts as well, in string/, for those with openvino-tokenizers
 TOKENIZER =

@@ -17,7 +17,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from infer.options import add_hint, add_long, add_model, add_precision
+from infer.options import add_engine, add_hint, add_long, add_model, add_precision
 from infer.score.dialect import MARKS
 from infer.score.files import find_files, format_of
 from infer.score.parts import list_of_errors
@@ -25,8 +25,6 @@ from infer.score.reading import add_dialect, find_encoding
 from infer.score.rows import DELIMITERS
 from infer.score.run import say_interrupted, score
 from infer.text.script import run
-
-ENGINES = ("local", "ray")
 
 
 def interrupt(number, frame):
@@ -71,8 +69,7 @@ def build_parser():
     add_long(parser)
     add_dialect(parser)
     parser.add_argument("--strict", action="store_true", help="stop at the first bad row, instead of skipping it")
-    parser.add_argument("--engine", choices=ENGINES, default=ENGINES[0], help=f"what scores (default: {ENGINES[0]})")
-    parser.add_argument("--ray_address", help="of a Ray cluster, HOST:PORT (default: a Ray of its own, here)")
+    add_engine(parser, "what scores")
     parser.add_argument(
         "input",
         type=Path,

@@ -3,12 +3,16 @@
 POST /predict takes {"inputs": "a text"}, or a list of texts, as text-embeddings-inference does; /v2/ is KServe's
 protocol, as Triton has it; /metrics is for Prometheus, /docs lists all, and / is a page to try it. Texts of several
 requests are predicted together. SIGTERM ends it once it has answered what it has.
+
+With --engine ray the batches are predicted by processes of Ray Serve, on this machine or a cluster of them.
 """
 
 import argparse
 import asyncio
+import contextlib
 import importlib.metadata
 import ipaddress
+import os
 import re
 import resource
 import socket
@@ -17,10 +21,10 @@ from pathlib import Path
 
 import uvloop
 
-from infer.classifier import FEW, Classifier
-from infer.options import add_model
+from infer.classifier import Classifier
+from infer.options import add_engine, add_model
 from infer.precision import PRECISIONS
-from infer.serve.app import build_app
+from infer.serve.app import build_app, warm_up
 from infer.serve.server import serve
 from infer.text.script import run
 
@@ -93,6 +97,12 @@ def check_limits(limits, max_seq_length):
         resource.setrlimit(resource.RLIMIT_NOFILE, (limits.connections + SPARE_FILES, hard))
 
 
+def say(line, descriptor):
+    """Writes a line to standard output, 1, or standard error, 2; where the disk behind it is full, none."""
+    with contextlib.suppress(OSError):
+        os.write(descriptor, f"{line}\n".encode())
+
+
 def version():
     try:
         return importlib.metadata.version("bert-openvino-classifier")
@@ -112,6 +122,8 @@ def build_parser():
         help=f"what to compute in, {', '.join(PRECISIONS)}; several with commas: the first is for who names none "
         f"(default: {PRECISIONS[0]})",
     )
+    add_engine(parser, "what predicts")
+    parser.add_argument("--replicas", type=limit(int), help="of Ray's: how many share its CPUs (default: one on each)")
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: 127.0.0.1)")
     parser.add_argument("--port", type=int, default=8080, help="the port; 0 for one that is free (default: 8080)")
     parser.add_argument("--name", help="the model's, in KServe's paths (default: the file's, without .xml)")
@@ -122,13 +134,24 @@ def build_parser():
     return parser
 
 
-async def start(args, listener, classifiers, token):
-    """Serves, until it is to end."""
-    app = build_app(classifiers, args.name or Path(args.model).stem, args, token)
-    host, port = listener.getsockname()[:2]
-    where = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+def engine_of(args, classifiers):
+    """Returns a context of what predicts, the last arguments of build_app."""
+    if args.engine == "local":
+        return contextlib.nullcontext(())
     try:
-        await serve(app, listener, args, lambda: print(f"serving {args.model} at {where}", flush=True))
+        from infer.serve.on_ray import replicated
+    except ModuleNotFoundError as error:
+        sys.exit(f"{error.name} is not in this environment: serve on Ray with .tox/ray/bin/python")
+    return replicated(classifiers, args)
+
+
+async def start(args, listener, classifiers, token, *engine):
+    """Serves, until it is to end."""
+    app = build_app(classifiers, args.name or Path(args.model).stem, args, token, *engine)
+    host = listener.getsockname()[0]
+    where = f"http://{f'[{host}]' if ':' in host else host}:{args.port}"
+    try:
+        await serve(app, listener, args, lambda: say(f"serving {args.model} at {where}", 1))
     finally:
         app.state.close()
 
@@ -139,22 +162,29 @@ def main(arguments=None):
     Args:
       arguments: list of str, or None for those of the process.
     """
-    args = build_parser().parse_args(arguments)
+    parser = build_parser()
+    args = parser.parse_args(arguments)
+    if args.engine != "ray" and (args.ray_address or args.replicas):
+        parser.error("--ray_address and --replicas are for --engine ray")
+    if args.engine == "ray" and args.device != "CPU":
+        sys.exit(f"device {args.device}: Ray serves on the CPU: leave out the engine or the device")
     args.version = version()
     token = args.token_file and read_token(args.token_file)
     listener = listen(args.host, args.port, token or args.insecure)
+    args.port = listener.getsockname()[1]
     try:
         classifiers = {
             precision: Classifier(args.model, args.device, precision=precision) for precision in args.precision
         }
-        for classifier in classifiers.values():
-            for few_or_many in ([""], [""] * (FEW + 1)):  # compiled before the first request comes
-                classifier.predict_window(few_or_many)
+        for classifier in classifiers.values() if args.engine == "local" else ():
+            warm_up(classifier)
+            if not classifier.is_kept():
+                say(f"{classifier.path}: what was compiled cannot be kept beside it: the next start takes as long", 2)
     except (OSError, ValueError, FloatingPointError) as error:
         sys.exit(str(error))
     check_limits(args, next(iter(classifiers.values())).max_seq_length)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(start(args, listener, classifiers, token))
+    with engine_of(args, classifiers) as engine, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(start(args, listener, classifiers, token, *engine))
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import functools
 import hashlib
 import hmac
 import re
@@ -18,6 +19,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import Route
 
+from infer.classifier import FEW
 from infer.serve import kserve
 from infer.serve.batcher import Batcher, Full
 from infer.serve.bodies import Explanation, Info, Live, Prediction, Ready, ServerMetadata, Word, refusal, request_types
@@ -177,6 +179,8 @@ async def answer(request, batcher, texts):
         probabilities, waited = future.result()
     except FloatingPointError as error:
         raise HTTPException(424, str(error)) from error
+    except TimeoutError:
+        raise HTTPException(503, "no replica has answered: try again", {"Retry-After": "1"}) from None
     finally:
         gone.cancel()
         future.cancel()
@@ -189,7 +193,13 @@ def rank(labels, row):
     return [Prediction(labels[i], score) for i, score in sorted(enumerate(row), key=lambda pair: -pair[1])]
 
 
-def build_app(classifiers, name, limits, token=None):
+def warm_up(classifier):
+    """Compiles a Classifier before the first request comes; raises as its predict_window."""
+    for few_or_many in ([""], [""] * (FEW + 1)):
+        classifier.predict_window(few_or_many)
+
+
+def build_app(classifiers, name, limits, token=None, predict=None, engines=1):
     """Returns the ASGI application; to be called where its event loop runs.
 
     Args:
@@ -197,6 +207,8 @@ def build_app(classifiers, name, limits, token=None):
       name: str, the model's, of KServe's protocol.
       limits: of __main__.LIMITS, by attributes.
       token: str, which all but health asks for; or None.
+      predict: function of (precision, list of str) that returns an array (texts, labels), instead of the classifiers'.
+      engines: int, batches that it computes at once.
     """
     metrics = Metrics()
     first = next(iter(classifiers.values()))
@@ -208,7 +220,8 @@ def build_app(classifiers, name, limits, token=None):
 
     batchers = {
         precision: Batcher(
-            classifier.predict_window,
+            functools.partial(predict, precision) if predict else classifier.predict_window,
+            engines=engines,
             texts=limits.batch_texts,
             tokens=limits.batch_tokens,
             tokens_of=tokens_of,
@@ -230,7 +243,7 @@ def build_app(classifiers, name, limits, token=None):
 
     predict_decoder, explain_decoder = map(msgspec.json.Decoder, (PredictRequest, ExplainRequest))
 
-    async def predict(request):
+    async def predict_texts(request):
         asked = decode(await read_body(request, limits.body), predict_decoder)
         inputs = asked.inputs
         texts = [inputs] if isinstance(inputs, str) else [text if isinstance(text, str) else text[0] for text in inputs]
@@ -323,7 +336,7 @@ def build_app(classifiers, name, limits, token=None):
 
     document = ENCODER.encode(describe_api(PredictRequest, ExplainRequest, name, limits, token is not None))
     routes = [
-        Route("/predict", predict, methods=["POST"]),
+        Route("/predict", predict_texts, methods=["POST"]),
         Route("/explain", explain, methods=["POST"]),
         Route("/v2/models/{name}/infer", model_infer, methods=["POST"]),
         Route("/v2/models/{name}/ready", model_ready),

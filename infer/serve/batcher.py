@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-WORKERS = 2  # while one batch is computed, the next is read into ids, and the answers of the last are sent
+WORKERS = 2  # of an engine: while one batch is computed, the next is read into ids, and the last's answers are sent
 SHARE = 32  # texts of one request in a batch, while others wait: a long request does not hold up a short one
 
 
@@ -32,11 +32,12 @@ class Request:
 class Batcher:
     """Gives what waits to `predict`, as much at once as its limits allow.
 
-    Nothing waits while nothing is computed. While a batch is under way, the next one is filled for at most `wait`
+    Nothing waits while an engine has nothing to do. While each has a batch, the next one is filled for at most `wait`
     seconds. Requests take turns, each with up to SHARE texts.
 
     Args:
       predict: function of a list of str, which returns an array (texts, labels); called by several threads.
+      engines: int, batches that it computes at once.
       texts: int, of a batch, at most.
       tokens: int, of a batch, at most, by tokens_of; a single text may have more.
       tokens_of: function of a str that returns about how many tokens it has.
@@ -46,11 +47,14 @@ class Batcher:
     It belongs to the event loop that runs when it is made, and all but `predict` is called there.
     """
 
-    def __init__(self, predict, *, texts, tokens, tokens_of, queue, wait, observe=lambda texts, seconds: None):
+    def __init__(
+        self, predict, *, engines=1, texts, tokens, tokens_of, queue, wait, observe=lambda texts, seconds: None
+    ):
         self._predict, self._observe, self._tokens_of = predict, observe, tokens_of
         self._texts, self._tokens, self._queue, self._wait = texts, tokens, queue, wait
         self._loop = asyncio.get_running_loop()
-        self._threads = ThreadPoolExecutor(WORKERS, "predict")
+        self._engines, self._workers = engines, WORKERS * engines
+        self._threads = ThreadPoolExecutor(self._workers, "predict")
         self._requests = deque()
         self._running, self._timer = 0, None
         self.waiting = 0
@@ -81,8 +85,8 @@ class Batcher:
         request.taken = len(request.texts)
 
     def _go_on(self):
-        if self._running < WORKERS and self.waiting:
-            if not self._running or self.waiting >= self._texts:
+        if self._running < self._workers and self.waiting:
+            if self._running < self._engines or self.waiting >= self._texts:
                 self._start()
             elif self._timer is None:
                 self._timer = self._loop.call_later(self._wait, self._start)
@@ -92,7 +96,7 @@ class Batcher:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._running == WORKERS or not (parts := self._take()):
+        if self._running == self._workers or not (parts := self._take()):
             return
         self._running += 1
         texts = [text for request, first, end in parts for text in request.texts[first:end]]

@@ -13,8 +13,18 @@ def test_the_table_and_its_ratios_are_of_the_measurements():
         "infer": {"1": times(200, 0.0045), "8": times(300, 0.02), "64": times(350, 0.2)},
         "tutorial": {"1": times(50, 0.02), "8": times(50, 0.2), "64": times(50, 1)},
     }
-    page = to_markdown({"servers": servers, "soak": {"start": 100 << 20, "end": 101 << 20}, "soak_seconds": 600.0})
+    different = {"infer": 0, "tutorial": 3}
+    page = to_markdown(
+        {
+            "servers": servers,
+            "labels_that_differ": different,
+            "soak": {"start": 100 << 20, "end": 101 << 20},
+            "soak_seconds": 600.0,
+        }
+    )
     assert "| infer serve | 64 | 350 | 200.00 | 400.00 |" in page
     assert "does 88% of what the Classifier does" in page and "0.50 ms more than a direct call" in page
     assert "7.0 times as many requests as the tutorial's" in page
+    assert "FastAPI, transformers' pipeline: the labels of 3 of 64 reviews are others than those of infer serve" in page
+    assert page.count("labels") == 1
     assert "In 600 seconds of 64 clients its memory went from 100 to 101 MiB" in page

@@ -28,6 +28,7 @@ INPUT = "tf1", "tests/tf1/test_input_fn.py"
 PRECISION = "openvino-current", "tests/infer/test_precision.py"
 ONNX, HUB, CARD = (("openvino-current", f"tests/export/test_{name}.py") for name in ("onnx", "huggingface", "card"))
 FOLDERS, FREEZE = ("tf1", "tests/tf1/test_hugging_face.py"), ("tf1", "tests/scripts/test_ckpt_to_pb.py")
+SHARED = "serve", "tests/infer/serve/test_batcher.py"
 PIPELINE = "pipeline", "tests/pipeline/test_tiny.py::test_what_each_stage_leaves", "test"
 
 MUTANTS = [
@@ -153,6 +154,20 @@ MUTANTS = [
     Mutant("labels that differ in case share a column", "infer/score/window.py",
            "names = lower if len(set(lower)) == len(labels) else labels", "names = lower",
            "openvino-current", "tests/infer/score/test_window.py"),
+    # Serving.
+    Mutant("served: another's answers", "infer/serve/batcher.py", "answers[row : row + end - first]",
+           "answers[: end - first]", *SHARED),
+    Mutant("served: a queue without end", "infer/serve/batcher.py", "            raise Full", "            pass",
+           *SHARED),
+    Mutant("served: what was given up, too", "infer/serve/batcher.py", "        request.taken = len(request.texts)\n",
+           "", *SHARED),
+    Mutant("served: long requests first", "infer/serve/batcher.py", "first + SHARE, ", "", *SHARED),
+    Mutant("served: the token's beginning will do", "infer/serve/app.py",
+           "hmac.compare_digest(credentials.strip(), self.token)", "self.token.startswith(credentials.strip())",
+           "serve", "tests/infer/serve/test_predict.py::test_the_token_guards_all_but_health", "test"),
+    Mutant("served: no time is too long", "infer/serve/server.py", "call_later(seconds, self.on_alarm)",
+           "call_later(1000 * seconds, self.on_alarm)",
+           "serve", "tests/infer/serve/test_limits.py::test_an_answer_that_takes_too_long_is_told", "test"),
     # Labels.
     Mutant("the head's labels forgotten", "infer/head.py", "read_labels(folder, len(bias))",
            'read_labels(folder / "nowhere", len(bias))', "openvino-current", "tests/infer/test_head.py"),

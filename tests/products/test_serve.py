@@ -11,9 +11,10 @@ from checkout import FP32, make, make_fails, start
 from test_classifier import REVIEWS, TINY, infer
 
 
-def test_serve_answers_what_the_classifier_does_and_holds_no_lock(tiny, tmp_path):
+@pytest.mark.parametrize("engine", [(), pytest.param(("ENGINE=ray", "REPLICAS=1"), marks=pytest.mark.more)])
+def test_serve_answers_what_the_classifier_does_and_holds_no_lock(tiny, tmp_path, engine):
     (tmp_path / "a token").write_text("0123456789abcdef\n")
-    process = start(tiny, "serve", TINY, "PORT=0", f"TOKEN_FILE={tmp_path}/a token")
+    process = start(tiny, "serve", TINY, "PORT=0", f"TOKEN_FILE={tmp_path}/a token", *engine)
     try:
         line = next(line for line in process.stdout if line.startswith("serving build/tiny/classifier.xml at "))
         request = urllib.request.Request(
@@ -42,6 +43,9 @@ def test_serve_answers_what_the_classifier_does_and_holds_no_lock(tiny, tmp_path
         (["HOST=0.0.0.0", "INSECURE=0"], "HOST=0.0.0.0: others can reach it: add TOKEN_FILE=, or INSECURE=1"),
         (["PRECISION=fp32,fp64"], "PRECISION='fp32,fp64': choose fp32, bf16, int8 or auto"),
         (["TOKEN_FILE=no such file"], "no such file: no such file or folder"),
+        (["ENGINE=spark"], "ENGINE='spark': choose local or ray"),
+        (["REPLICAS=2"], "REPLICAS=2: add ENGINE=ray, or leave it out"),
+        (["ENGINE=ray", "REPLICAS=0"], "REPLICAS=0: must be a positive whole number"),
         (["PB=film.pb"], "a .pb holds no classifier head: add CHECKPOINT="),
     ],
 )

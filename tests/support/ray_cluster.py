@@ -4,11 +4,15 @@ import atexit
 import os
 import secrets
 import shutil
+import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+
+import pytest
 
 RAY = Path(sys.executable).with_name("ray")
 # One secret for all that is started here; a machine that dies is missed within a second or two, not half a minute;
@@ -55,3 +59,37 @@ def start_ray(start, address, head, cpus, before=""):
                 return process
             time.sleep(0.1)
     raise AssertionError(log.read_text())
+
+
+def here(*command, **options):
+    """Starts a command on this machine; returns its Popen, which heads a process group of its own."""
+    return subprocess.Popen(command, start_new_session=True, **options)
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """The address of a Ray of two CPUs, and the Popen of its `ray start`."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    process = start_ray(here, "127.0.0.1", address, 2)
+    yield address, process
+    for pid in [process.pid, *below(process)]:  # it would take half a minute to end them itself
+        os.kill(pid, signal.SIGKILL)
+    process.wait()
+
+
+def below(process):
+    """Returns {pid: command} of the processes that a Popen has started, and these in turn."""
+    found, pids = {}, [process.pid]
+    while pids:
+        listed = subprocess.run(["ps", "-wwo", "pid=,args=", "--ppid", ",".join(map(str, pids))], capture_output=True)
+        commands = dict(line.split(maxsplit=1) for line in listed.stdout.decode().splitlines())
+        found |= {int(pid): command for pid, command in commands.items()}
+        pids = list(commands)
+    return found
+
+
+def left(pids):
+    """Returns what `ps` lists of the processes with these pids, but for those that wait to be waited for."""
+    listed = subprocess.run(["ps", "-o", "pid=,args=", "-p", ",".join(map(str, pids))], capture_output=True, text=True)
+    return [line for line in listed.stdout.splitlines() if "<defunct>" not in line]

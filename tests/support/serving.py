@@ -50,13 +50,19 @@ class Served:
         return self.metric("process_resident_memory_bytes")
 
 
+def command(classifier, *flags):
+    """Returns the command of a server, as a list of str."""
+    return [sys.executable, "-m", "infer", "serve", "-m", str(classifier), "--port", "0", *map(str, flags)]
+
+
 @contextlib.contextmanager
 def serving(classifier, *flags, token=None):
     """A Served; it must end well when it is told to, and have said nothing to stderr."""
-    command = [sys.executable, "-m", "infer", "serve", "-m", str(classifier), "--port", "0", *map(str, flags)]
     with (
         tempfile.TemporaryFile("w+") as log,
-        subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=log, text=True) as process,
+        subprocess.Popen(
+            command(classifier, *flags), cwd=ROOT, stdout=subprocess.PIPE, stderr=log, text=True
+        ) as process,
     ):
         try:
             served = Served(process, log, token)

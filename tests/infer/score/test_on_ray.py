@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 from hosts import make_hosts
 from modules import ROOT, fails, run
-from ray_cluster import start_ray
+from ray_cluster import below, cluster, here, left, start_ray
 from small import WORDS, random_texts
 from waiting import until
 
@@ -23,6 +23,7 @@ from infer.score import on_ray
 from infer.score.__main__ import main
 from infer.text.tokenizer import WINDOW
 
+__all__ = ["cluster"]
 pytestmark = pytest.mark.more
 MANY = 12 * WINDOW + 500
 
@@ -30,16 +31,6 @@ MANY = 12 * WINDOW + 500
 def command(classifier, *arguments):
     command = [sys.executable, "-m", "infer", "score", "-m", classifier, "--engine", "ray", *arguments]
     return [str(argument) for argument in command]
-
-
-@pytest.fixture(scope="module")
-def head():
-    """The address of a Ray of two CPUs, and the Popen of its `ray start`."""
-    process = start_ray(here, "127.0.0.1", "127.0.0.1:6399", 2)
-    yield "127.0.0.1:6399", process
-    for pid in [process.pid, *below(process)]:  # it would take half a minute to end them itself
-        os.kill(pid, signal.SIGKILL)
-    process.wait()
 
 
 @pytest.fixture(scope="module")
@@ -88,17 +79,6 @@ def same(output, expected):
     assert not output.with_name(output.name + ".parts").exists()
 
 
-def below(process):
-    """Returns {pid: command} of the processes that a Popen has started, and these in turn."""
-    found, pids = {}, [process.pid]
-    while pids:
-        listed = subprocess.run(["ps", "-wwo", "pid=,args=", "--ppid", ",".join(map(str, pids))], capture_output=True)
-        commands = dict(line.split(maxsplit=1) for line in listed.stdout.decode().splitlines())
-        found |= {int(pid): command for pid, command in commands.items()}
-        pids = list(commands)
-    return found
-
-
 def actors(process):
     """Returns the pids of the actors on a machine whose `ray start --block` is `process`."""
     return [pid for pid, command in below(process).items() if "MapWorker" in command]
@@ -127,10 +107,10 @@ with on_ray.connected(address):
 """
 
 
-def test_the_bytes_are_those_of_one_machine(classifier, head, sources, expected, tmp_path):
+def test_the_bytes_are_those_of_one_machine(classifier, cluster, sources, expected, tmp_path):
     outputs = [tmp_path / f"{i}{suffix}" for i, (_, suffix) in enumerate(PAIRS)]
     pairs = [(str(sources / name), str(output)) for (name, _), output in zip(PAIRS, outputs, strict=True)]
-    done = run("-c", SCRIPT, json.dumps([str(classifier), head[0], pairs]))
+    done = run("-c", SCRIPT, json.dumps([str(classifier), cluster[0], pairs]))
     assert done.returncode == 0, done.stderr
     for (name, suffix), output in zip(PAIRS, outputs, strict=True):
         same(output, expected(name, suffix))
@@ -138,8 +118,8 @@ def test_the_bytes_are_those_of_one_machine(classifier, head, sources, expected,
     assert len(lines) == 2 * 12 + 3 * 6 and all(line.endswith(": skipped") for line in lines), "nothing of Ray's own"
 
 
-def test_long_texts_are_read_there_as_on_one_machine(classifier, head, tmp_path):
-    source, ray = tmp_path / "in.jsonl", ("--engine", "ray", "--ray_address", head[0])
+def test_long_texts_are_read_there_as_on_one_machine(classifier, cluster, tmp_path):
+    source, ray = tmp_path / "in.jsonl", ("--engine", "ray", "--ray_address", cluster[0])
     source.write_text("".join(json.dumps({"review": text}) + "\n" for text in random_texts(300)))
     written = {}
     for name, options in (("cut", ()), ("local", ("--long=windows",)), ("ray", ("--long=windows", *ray))):
@@ -165,12 +145,8 @@ def scoring(start, output, *command, **options):
         process.wait()
 
 
-def here(*command, **options):
-    return subprocess.Popen(command, start_new_session=True, **options)
-
-
-def test_an_actor_and_then_the_driver_killed(classifier, head, sources, expected, tmp_path):
-    address, process = head
+def test_an_actor_and_then_the_driver_killed(classifier, cluster, sources, expected, tmp_path):
+    address, process = cluster
     output = tmp_path / "out.jsonl"
     given = command(classifier, "--ray_address", address, sources / "in.jsonl", output)
     with scoring(here, output, *given) as driver:
@@ -188,12 +164,6 @@ def test_an_actor_and_then_the_driver_killed(classifier, head, sources, expected
     done = run(*given[1:])
     assert done.returncode == 0 and "going on after " in done.stderr, done.stderr
     same(output, expected("in.jsonl", ".jsonl"))
-
-
-def left(pids):
-    """Returns what `ps` lists of the processes with these pids, but for those that wait to be waited for."""
-    listed = subprocess.run(["ps", "-o", "pid=,args=", "-p", ",".join(map(str, pids))], capture_output=True, text=True)
-    return [line for line in listed.stdout.splitlines() if "<defunct>" not in line]
 
 
 def test_a_ray_of_its_own_is_gone_after_an_interrupt_and_a_kill(classifier, sources, expected, tmp_path):
@@ -216,7 +186,7 @@ def test_a_ray_of_its_own_is_gone_after_an_interrupt_and_a_kill(classifier, sour
     done = run(*given[1:])
     assert done.returncode == 0 and "going on after " in done.stderr, done.stderr
     same(output, expected("in.parquet", ".parquet"))
-    (folder,) = set(re.findall("/tmp/score-[^/ ]*", " ".join(started.values())))
+    (folder,) = set(re.findall("/tmp/infer-[^/ ]*", " ".join(started.values())))
     shutil.rmtree(folder)  # as nobody is left to do
 
 
@@ -250,8 +220,8 @@ def test_a_machine_cut_off(classifier, sources, expected, tmp_path):
         same(output, expected("long.jsonl", ".jsonl"))
 
 
-def test_what_cannot_be_done_is_one_clear_line(classifier, head, sources, tmp_path):
-    address, output = head[0], tmp_path / "out.jsonl"
+def test_what_cannot_be_done_is_one_clear_line(classifier, cluster, sources, tmp_path):
+    address, output = cluster[0], tmp_path / "out.jsonl"
     source, engine = sources / "in.jsonl", ("-m", "infer", "score", "-m", classifier, "--engine", "ray")
 
     def line(*arguments, **options):

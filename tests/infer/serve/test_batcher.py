@@ -82,6 +82,19 @@ def test_what_comes_meanwhile_goes_together_and_each_gets_its_own():
     run(test)
 
 
+def test_each_engine_gets_its_batch_at_once_and_a_next_one():
+    async def test(batcher, gate):
+        futures = [batcher.submit([str(i)]) for i in range(3)]
+        await until(lambda: len(gate.batches) == 3)
+        futures += [batcher.submit(["next"] * 8) for _ in range(4)]
+        await until(lambda: len(gate.batches) == 3 * WORKERS)
+        assert batcher.waiting == 8
+        gate.let.release(1000)
+        await asyncio.gather(*futures)
+
+    run(test, engines=3, wait=10 * LONG)
+
+
 def test_a_batch_is_filled_for_a_while_when_another_is_computed():
     async def test(batcher, gate):
         batcher.submit(["one"])

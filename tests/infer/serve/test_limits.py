@@ -3,8 +3,10 @@
 import contextlib
 import json
 import resource
+import shutil
 import signal
 import socket
+import subprocess
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -12,8 +14,9 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import numpy as np
 import pytest
-from serving import FP32, error_of, message_of, read_answer, serving
-from small import random_texts
+from modules import ROOT
+from serving import FP32, command, error_of, message_of, read_answer, serving
+from small import mounted, random_texts
 from waiting import LONG, until
 
 pytestmark = pytest.mark.process
@@ -279,6 +282,38 @@ def test_killed_it_starts_again_on_the_same_port(classifier):
         with serving(classifier, "--port", served.port) as again:
             assert again.port == served.port
             np.testing.assert_allclose(positive(again), expected, atol=FP32)
+
+
+def test_where_nothing_can_be_kept_it_says_so_and_serves(classifier, tmp_path):
+    files = classifier, classifier.with_suffix(".bin")
+    room = sum(file.stat().st_size for file in files) // 1024 + 24  # for folders, and no compiled model
+    with mounted(tmp_path / "disk", "-o", f"size={room}k") as disk:
+        for file in files:
+            shutil.copy(file, disk)
+        for _ in range(2):
+            with serving(disk / classifier.name) as served:
+                assert served.predict("good") and served.metric("infer_texts_total") == 1
+                said = f"{disk / classifier.name}: what was compiled cannot be kept beside it"
+                assert served.errors().startswith(said) and served.errors().count("\n") == 1
+                served.log.truncate(0)
+
+
+def test_a_log_on_a_full_disk_costs_no_answer(classifier):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    words = *command(classifier), "--port", str(port)
+    with open("/dev/full", "w") as full, subprocess.Popen(words, cwd=ROOT, stdout=full, stderr=full) as process:
+        try:
+
+            def answers():
+                with contextlib.suppress(httpx.ConnectError):
+                    return httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False).status_code == 200
+
+            until(answers, process)
+            process.terminate()
+            assert process.wait(LONG) == 0
+        finally:
+            process.kill()
 
 
 @pytest.mark.more

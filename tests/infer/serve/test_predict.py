@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import numpy as np
 import pytest
-from modules import fails
+from modules import fails, run
 from serving import FP32, error_of, serving
 from small import LENGTH, random_texts, save, save_broken
 from waiting import LONG
@@ -172,7 +172,7 @@ def test_the_token_guards_all_but_health(classifier, tmp_path):
             wrong = [
                 {},
                 {"Authorization": token},
-                {"Authorization": "Bearer 0123456789abcdeF"},
+                *({"Authorization": f"Bearer {other}"} for other in ("0", token[:-1], token + "0", "0123456789abcdeF")),
                 {"Authorization": "Basic %"},
             ]
             for headers in wrong:
@@ -209,6 +209,8 @@ def test_where_it_cannot_listen_is_told(served, classifier, tmp_path):
     assert "cannot listen there" in fails(*COMMAND, classifier, "--host", "no.such.host.invalid")
     assert "--port 70000: must be less than 65536" in fails(*COMMAND, classifier, "--port", 70_000)
     assert "no such file" in fails(*COMMAND, tmp_path / "classifier.xml", "--port", 0)
+    assert "ray is not in this environment" in fails(*COMMAND, classifier, "--port", 0, "--engine", "ray")
+    assert "are for --engine ray" in run(*COMMAND, classifier, "--replicas", 2).stderr
     assert "--queue 10: must be at least" in fails(*COMMAND, classifier, "--port", 0, "--queue", 10)
     assert "may open" in fails(*COMMAND, classifier, "--port", 0, "--connections", 100_000_000)
 
