@@ -112,7 +112,11 @@ def test_a_fresh_clone_predicts_what_the_build_beside_it_has(tiny, tmp_path):
     assert printed[-5:] == (tiny / "build/tiny/predict/openvino.txt").read_text().splitlines()
     for name in ("features/features.json", "bert-finetune.pb", "weight.npy", "bert-finetune.bin"):
         assert (checkout / "build/tiny" / name).read_bytes() == (tiny / "build/tiny" / name).read_bytes()
-    assert f"$ make verify {TINY}\n{make(checkout, 'verify', TINY)}" in (ROOT / "docs/provenance.md").read_text()
+    shown = (ROOT / "docs/provenance.md").read_text()
+    assert f"$ make verify {TINY}\n{make(checkout, 'verify', TINY)}" in shown
+    results = checkout / "build/tiny/result2/eval_results.txt"
+    results.write_text(results.read_text().replace("eval_accuracy = 0.4", "eval_accuracy = 0.9"))
+    assert make_fails(checkout, "verify", TINY).split("make: ")[0] in shown
 
 
 def test_a_second_predict_remakes_nothing(tiny):
