@@ -231,6 +231,7 @@ def test_times_remake_nothing(when, tiny):
     touch_all(tiny, time.time())  # Make itself warns of files of the future
 
 
+@pytest.mark.more
 def test_a_changed_patch_remakes_result2_and_what_follows_if_it_makes_another_script(built, tmp_path):
     checkout = copy_checkout(tmp_path / "checkout", build=built)
     patch = checkout / "patches/disable-dropout.patch"
@@ -451,11 +452,12 @@ def test_a_bad_parameter_is_one_clear_line_and_costs_nothing(given, message, tin
     assert times(tiny) == before
 
 
+@pytest.mark.more
 @pytest.mark.parametrize(
     "way",
     [
         pytest.param([], id="checkpoint"),
-        pytest.param(["HUB_MODULE=build/tiny/hub-module"], id="module", marks=pytest.mark.more),
+        pytest.param(["HUB_MODULE=build/tiny/hub-module"], id="module"),
     ],
 )
 def test_deterministic_training_is_the_same_to_the_last_bit(way, tmp_path):

@@ -107,6 +107,7 @@ def flags(pretrained, data_dir, output_dir):
     return ["--do_train=true", f"--data_dir={data_dir}", f"--output_dir={output_dir}", *files, *numbers]
 
 
+@pytest.mark.more
 def test_the_graph_does_not_grow_with_the_reviews(tiny, data_dir, tmp_path):
     write_examples(tmp_path, train=400 * REVIEWS, test=REVIEWS)
     sizes = []

@@ -63,6 +63,7 @@ def encode(checkpoint, folder, *flags):
         return session.run(pooled, dict(zip(PORTS, (INPUT_IDS, mask, np.zeros_like(mask)))))
 
 
+@pytest.mark.more
 @pytest.mark.process
 def test_fine_tuning_from_the_module_equals_fine_tuning_from_the_checkpoint(module, tiny, data_dir, tmp_path):
     """Three steps without dropout from the same head; the encoder must agree before and after."""
