@@ -104,6 +104,7 @@ def test_what_has_no_name_or_no_place_is_one_clear_line(bare):
         ("REVIEWS=a\nb", "must be without newlines"),
         ("EPOCHS=1'; touch ran; '", "EPOCHS='1'; touch ran; '': must be without '"),
         ("BUILD=$(shell touch ran)", "BUILD='$(shell touch ran)': must be without $"),
+        ("BUILD=a:b", "BUILD='a:b': must be without :"),
         ("PROFILE=`touch ran`", "must be without `"),
     ):
         assert message in make_fails(bare, "ir", given)
