@@ -72,7 +72,11 @@ class Classifier:
         folders = {name: path.parent / f"{path.stem}.cache" / f"{precision}-{name}" for name in hints}
         with ThreadPoolExecutor(1) as beside:  # OpenVINO's import takes as long as hashing the files
             sealed = beside.submit(check_seal, path)
-            opened = {name: beside.submit(open_cache, folder) for name, folder in folders.items() if not threads}
+
+            def open_sealed(folder):  # what is refused leaves no cache
+                return not sealed.exception() and open_cache(folder)
+
+            opened = {name: beside.submit(open_sealed, folder) for name, folder in folders.items() if not threads}
             import openvino as ov
 
             sealed.result()

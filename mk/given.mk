@@ -27,6 +27,7 @@ $(foreach name,$(COMMAND_LINE) $(FROM_SHELL),$(foreach character,$(if $(filter $
 	$(filter newlines,$(call special,,$(value $(name)))),$(call special,,$(value $(name)))),\
 	$(error $(name)='$(value $(name))': must be without $(character))))
 $(foreach name,BUILD PROFILE HOSTS,$(if $(word 2,$($(name))),$(error $(name)='$($(name))': must be without spaces)))
+$(if $(findstring :,$(BUILD)),$(error BUILD='$(BUILD)': must be without :))
 $(foreach character,$(call special,: =,$(MAKECMDGOALS)),$(error make '$(MAKECMDGOALS)': there is no such goal))
 
 # A path ends without a slash, and begins neither as an option does nor as `> file`.

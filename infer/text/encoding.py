@@ -35,8 +35,15 @@ def find_wide(data):
         return None
     texts = {name: decode_head(data, name) for name in WITHOUT_MARK}
     found = [name for name, text in texts.items() if text and count_strange(text) <= RARE * len(text)]
-    # Latin letters of one byte order are rare Chinese ones in the other.
-    return max(found, key=lambda name: len(re.findall("[ -~\n]", texts[name])), default=None)
+    return min(found, key=lambda name: scatter(texts[name]), default=None)
+
+
+def scatter(text):
+    """Returns a tuple that is larger in the wrong byte order of UTF-16.
+
+    A language's letters are in few blocks of 256; in the other byte order they are anywhere, and no line ends.
+    """
+    return len({ord(letter) >> 8 for letter in text}) - text.count("\n"), min(text)
 
 
 def decode_head(data, encoding):

@@ -329,6 +329,7 @@ def test_a_broken_ir_is_one_clear_line(classifier, spoil, message, tmp_path):
     spoil(tmp_path / "classifier.xml")
     line = fails("-m", "infer", "-m", tmp_path / "classifier.xml", "good")
     assert message in line and "make classifier" in line
+    assert not [*tmp_path.glob("*.cache")]
 
 
 @pytest.mark.parametrize(

@@ -93,6 +93,12 @@ def test_reviews_that_cannot_be_read_are_refused_before_anything_is_made(data, m
     assert not (bare / "ran").exists() and not list(bare.glob("build/*/*"))
 
 
+def test_a_pipe_of_reviews_is_refused_and_not_waited_for(bare):
+    os.mkfifo(bare / "pipe")
+    line = "REVIEWS=pipe: a pipe, and it is read more than once: give a file."
+    assert line in make_fails(bare, "status", "REVIEWS=pipe")
+
+
 def test_what_has_no_name_or_no_place_is_one_clear_line(bare):
     (bare / "a,b.pb").touch()
     for given, message in (
@@ -104,6 +110,7 @@ def test_what_has_no_name_or_no_place_is_one_clear_line(bare):
         ("REVIEWS=a\nb", "must be without newlines"),
         ("EPOCHS=1'; touch ran; '", "EPOCHS='1'; touch ran; '': must be without '"),
         ("BUILD=$(shell touch ran)", "BUILD='$(shell touch ran)': must be without $"),
+        ("BUILD=a:b", "BUILD='a:b': must be without :"),
         ("PROFILE=`touch ran`", "must be without `"),
     ):
         assert message in make_fails(bare, "ir", given)

@@ -9,6 +9,7 @@ TEXTS = [
     "A great film.",
     "Очень хороший фильм, да",
     "これは良い映画です\n良い",
+    "演技は素晴らしく、もう一度見たいと思います。" * 9,  # 一 is N in the other byte order, and there are few lines
     "Ça, c’est «bon»\u00a0!",
     "映\n\U0001f600",
 ]
