@@ -45,11 +45,11 @@ $(foreach name,$(patsubst VOCAB_FILE,VOCABULARY,$(filter-out CHECKPOINT,$(READ))
 missing = $(shell $(inputs); for path; do [ -e "$$path" ] || { printf '%s' "$$path"; exit; }; done)
 $(if $(INPUT),$(if $(missing),$(error $(missing): no such file or folder)))
 # As predict reads them, which is after all the rest. Where there is no python3, that finds it out.
-READ_LINES = import os, stat, sys; from infer.text.examples import read_lines; path = sys.argv[1]; \
-	stat.S_ISFIFO(os.stat(path).st_mode) and sys.exit(f"{path}: a pipe, and it is read more than once: give a file"); \
-	read_lines(path)
-UNREADABLE := $(if $(filter-out infer/reviews.txt $(OUT)/reviews/heldout.txt,$(REVIEWS)),$(shell command -v python3 > /dev/null && \
-	python3 -B -c '$(READ_LINES)' $(call in-shell,$(REVIEWS)) 2>&1))
+READ_LINES = import sys; from infer.text.examples import read_lines; read_lines(sys.argv[1])
+UNREADABLE := $(if $(filter-out infer/reviews.txt $(OUT)/reviews/heldout.txt,$(REVIEWS)),$(shell \
+	if [ -p $(call in-shell,$(REVIEWS)) ]; \
+	then printf '%s: a pipe, and it is read more than once: give a file' $(call in-shell,$(REVIEWS)); \
+	elif command -v python3 > /dev/null; then python3 -B -c '$(READ_LINES)' $(call in-shell,$(REVIEWS)) 2>&1; fi))
 $(if $(UNREADABLE),$(error REVIEWS=$(UNREADABLE)))
 $(foreach name,CHECKPOINT HUB_MODULE,$(foreach character,* ? [ \,$(if $(findstring ://,$(call named,$($(name)))),,\
 	$(if $(findstring $(character),$(call named,$($(name)))),\

@@ -13,8 +13,8 @@ MARKS = {  # UTF-32's begins with UTF-16's
     codecs.BOM_UTF16_BE: "utf-16",
 }
 WITHOUT_MARK = ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be")
-# Of the characters, how many may be none of text: in bytes that are not UTF-8, and in what they are instead.
-STRANGE, RARE = 0.15, 0.05
+# Of the characters, how many are none of text in bytes that are not UTF-8; if they are all NULs; and in what it is.
+STRANGE, NULS, RARE = 0.1, 0.4, 0.05
 
 
 def find_wide(data):
@@ -31,7 +31,8 @@ def find_wide(data):
             return name
     narrow = decode_head(data, "utf-8")
     proven = "\ufffd" not in narrow and max(narrow, default="") > "\x7f"  # other bytes do not make UTF-8 by chance
-    if "\0" not in narrow or proven or count_strange(narrow) < STRANGE * len(narrow):
+    nuls, strange = narrow.count("\0"), count_strange(narrow)
+    if not nuls or proven or strange < (NULS if strange == nuls else STRANGE) * len(narrow):
         return None
     texts = {name: decode_head(data, name) for name in WITHOUT_MARK}
     found = [name for name, text in texts.items() if text and count_strange(text) <= RARE * len(text)]

@@ -8,7 +8,7 @@ from infer.text.encoding import HEAD, find_wide, to_text
 TEXTS = [
     "A great film.",
     "Очень хороший фильм, да",
-    "これは良い映画です\n良い",
+    "これは良い映画です",
     "演技は素晴らしく、もう一度見たいと思います。" * 9,  # 一 is N in the other byte order, and there are few lines
     "Ça, c’est «bon»\u00a0!",
     "映\n\U0001f600",
@@ -26,7 +26,9 @@ def test_two_and_four_bytes_a_letter_are_told_with_and_without_a_mark(text, enco
         assert find_wide(data[: HEAD - 1]) == encoding
 
 
-@pytest.mark.parametrize("data", ["good film\0 bad film\nok\n", "\0", "ça\0 va\n", "映画\0映画\0\n", ""])
+@pytest.mark.parametrize(
+    "data", ["good film\0 bad film\nok\n", "\0", "a\0b\n", "good\0bad\0fine\0", "ça\0 va\n", "映画\0映画\0\n", ""]
+)
 def test_a_nul_in_utf_8_is_a_letter_like_any(data):
     assert find_wide(data.encode()) is None and to_text(data.encode()) == data
 
