@@ -396,6 +396,7 @@ def stop(checkout, command, signal_number):
     return last_step(result1), output
 
 
+@pytest.mark.more
 def test_stopped_training_resumes_from_its_last_checkpoint(tmp_path):
     checkout = copy_checkout(tmp_path / "checkout")
     result1 = checkout / "build/tiny/result1"

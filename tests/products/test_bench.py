@@ -15,6 +15,7 @@ from bench import contenders
 from infer.text.tokenizer import WINDOW
 
 
+@pytest.mark.more
 def test_the_guides_graph_is_the_same_model_padded_to_another_length(tiny):
     make(tiny, "build/tiny/bench/guide", TINY)
     short = [review for review in REVIEWS if len(review) < 100]

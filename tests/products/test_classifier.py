@@ -158,6 +158,7 @@ def test_a_classifier_that_ignores_the_mask_is_refused(there, instead, tiny, tmp
     assert "not google-research/bert's computation: probabilities differ by" in line
 
 
+@pytest.mark.more
 def test_a_vocabulary_in_another_order_and_with_fewer_lines_gives_the_same(tiny, expected, tmp_path):
     """[PAD] in the place of a token that is in no review, and that on line 1; a cut that has none of theirs."""
     build = tiny / "build/tiny"

@@ -80,6 +80,7 @@ def test_others_answer_what_tensorflow_does(form, tiny, texts, expected):
     np.testing.assert_array_equal(probabilities.argmax(1), expected.argmax(1))
 
 
+@pytest.mark.more
 def test_the_folder_is_a_checkpoint_again(tiny, expected):
     found = make(tiny, "predict", "huggingface", TINY, "CHECKPOINT=build/tiny/huggingface")
     assert "0 labels differ" in found
