@@ -208,9 +208,7 @@ class Classifier:
         return self._encode(texts)
 
     def _batches(self, spans):
-        # Few texts differ in length too much for a large batch: padding would be half of it.
-        batch_size = min(BATCH_SIZE, max(FEW, len(spans) // FEW))
-        return to_batches(spans, self._frame, self.max_seq_length, batch_size)
+        return to_batches(spans, self._frame, self.max_seq_length, BATCH_SIZE)
 
 
 def int8_of(model):
