@@ -29,10 +29,12 @@ def find_wide(data):
     for mark, name in MARKS.items():
         if data.startswith(mark):
             return name
+    if b"\0" not in data:
+        return None
     narrow = decode_head(data, "utf-8")
-    proven = "\ufffd" not in narrow and max(narrow, default="") > "\x7f"  # other bytes do not make UTF-8 by chance
+    proven = "\ufffd" not in narrow and max(narrow) > "\x7f"  # other bytes do not make UTF-8 by chance
     nuls, strange = narrow.count("\0"), count_strange(narrow)
-    if not nuls or proven or strange < (NULS if strange == nuls else STRANGE) * len(narrow):
+    if proven or strange < (NULS if strange == nuls else STRANGE) * len(narrow):
         return None
     texts = {name: decode_head(data, name) for name in WITHOUT_MARK}
     found = [name for name, text in texts.items() if text and count_strange(text) <= RARE * len(text)]
@@ -63,10 +65,11 @@ def to_text(data):
     wide = find_wide(data)
     if wide:
         raise ValueError(f"is {wide.upper()}, not UTF-8")
-    if not is_utf8(data):
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
         likely = guess_narrow(data)
-        raise ValueError(f"not UTF-8, likely {likely}" if likely else "not UTF-8")
-    return data.decode("utf-8")
+        raise ValueError(f"not UTF-8, likely {likely}" if likely else "not UTF-8") from error
 
 
 def guess_narrow(data):
