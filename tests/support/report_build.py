@@ -86,7 +86,7 @@ def write_answers(path, labels, predicted, count, sure=0.8):
 def relabel(build, names, labels, wrong=(1, 2, 3)):
     """Makes the build one of those labels: so many of the reviews of each variant are taken for the next label."""
     labels = np.asarray(labels)
-    (build / "reviews").mkdir()
+    write_reviews(build, labels)
     write_labels(build / "reviews", names)
     write_by_length(build, labels, len(names))
     lines = ""
@@ -126,6 +126,14 @@ def write_by_length(folder, labels=LABELS, count=2, room=46, wrong=(2, 3, 1), le
         write_answers(path / f"{long}.tsv", labels, predicted, count)
     lengths = list(range(10, 10 + 20 * len(labels), 20)) if lengths is None else lengths
     (path / "lengths.json").write_text(json.dumps({"room": room, "lengths": lengths}))
+
+
+def write_reviews(folder, labels=LABELS):
+    """Writes reviews/test.jsonl of a build: of so many reviews, whose texts are their numbers."""
+    path = folder / "reviews"
+    path.mkdir(exist_ok=True)
+    rows = ({"review": f"review {i}", "label": int(label), "source": ""} for i, label in enumerate(labels))
+    (path / "test.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
 
 
 def write_ablation(folder, labels=LABELS, wrong=(1, 2, 3)):
@@ -208,6 +216,7 @@ def build(tmp_path):
     folder = tmp_path / "made-up"
     write_ablation(folder / "ablation")
     write_by_length(folder)
+    write_reviews(folder)
     write_graph(folder / "bert-finetune.pb", 20)
     (folder / "pretrained").mkdir()
     (folder / "pretrained" / "bert_config.json").write_text(json.dumps(CONFIG))
