@@ -1,5 +1,7 @@
 """The section on what the models of a run are worth: metrics with intervals, and what follows beside other numbers."""
 
+import functools
+
 import numpy as np
 
 from infer.text.labels import LABELS
@@ -57,12 +59,15 @@ def estimate_published(entry):
     metrics, reviews = entry["metrics"], entry["test_reviews"]
     found = {"accuracy": proportion(metrics["eval_accuracy"] * reviews, reviews)}
     counts = [metrics.get(name) for name in COUNTS]
-    if None not in counts:
-        # They are all that metrics of predicted labels are made of.
-        labels, predicted = (np.repeat(ids, counts) for ids in ([1, 0, 0, 1], [1, 0, 1, 0]))
-        measured = estimate({"published": [(labels, np.eye(2)[predicted])]})[0]["published"]
-        found |= {name: measured[name] for name in ("auc", "f1", "f1_score", "precision", "recall")}
-    return found
+    return found if None in counts else found | estimate_counts(*counts)
+
+
+@functools.cache
+def estimate_counts(*counts):
+    """Returns {measure's name: Estimate} of the metrics of predicted labels, which are made of the four COUNTS alone."""
+    labels, predicted = (np.repeat(ids, counts) for ids in ([1, 0, 0, 1], [1, 0, 1, 0]))
+    measured = estimate({"published": [(labels, np.eye(2)[predicted])]})[0]["published"]
+    return {name: measured[name] for name in ("auc", "f1", "f1_score", "precision", "recall")}
 
 
 def find_baseline(labels):

@@ -160,6 +160,7 @@ def write_events(folder, scalars, dropout=(), start=1):
         node = graph.node.add(name=f"{name}/dropout/rate", op="Const")
         node.attr["value"].tensor.float_val.append(0.1)
         graph.node.add(name=f"gradients/{name}/dropout/rate", op="Sub")
+    before = {*folder.glob("events*")} if folder.is_dir() else set()
     writer = EventFileWriter(str(folder))
     if dropout is not None:
         writer.add_event(Event(graph_def=graph.SerializeToString(), wall_time=1))
@@ -168,6 +169,8 @@ def write_events(folder, scalars, dropout=(), start=1):
             summary = Summary(value=[Summary.Value(tag=tag, simple_value=value)])
             writer.add_event(Event(step=step, summary=summary, wall_time=1))
     writer.close()
+    (path,) = {*folder.glob("events*")} - before
+    path.rename(folder / f"events.out.tfevents.{len(before):010}")  # of one second, by a number that is not padded
 
 
 def write_results(folder, wrong, steps):
