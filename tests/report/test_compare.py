@@ -37,7 +37,6 @@ from report.page import escape, to_html
 from report.plots import plot_confusion, render
 from report.read import COUNTS, read_events, read_predictions
 
-
 PLOTS = ["accuracy", "ablation"] + [
     f"{name}-{stage}" for name in ("training", "confusion", "reliability", "length") for stage in RESULTS
 ]
