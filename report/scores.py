@@ -64,7 +64,7 @@ def estimate_published(entry):
 
 @functools.cache
 def estimate_counts(*counts):
-    """Returns {measure's name: Estimate} of the metrics of predicted labels, which are made of the four COUNTS alone."""
+    """Returns {measure's name: Estimate} of the metrics of predicted labels, which are made of the four COUNTS."""
     labels, predicted = (np.repeat(ids, counts) for ids in ([1, 0, 0, 1], [1, 0, 1, 0]))
     measured = estimate({"published": [(labels, np.eye(2)[predicted])]})[0]["published"]
     return {name: measured[name] for name in ("auc", "f1", "f1_score", "precision", "recall")}
