@@ -49,7 +49,8 @@ USERS = score evaluate serve-needs int8 huggingface onnx heldout ablation by-len
 USING := $(if $(filter-out $(USERS),$(MAKECMDGOALS)),,$(patsubst %-needs,%,$(firstword $(MAKECMDGOALS))))
 TRAINED = $(wildcard $(foreach name,result2 classifier,$(BUILD)/$(PROFILE)/$(name).record.json \
 	$(BUILD)/$(PROFILE)-*/$(name).record.json))
-trains = $(if $(USING),--user=$(USING) --trained $(TRAINED))
+# What starts from a CHECKPOINT= trains nothing, if it takes a sample of reviews.
+trains = $(if $(CHECKPOINT),,$(if $(USING),--user=$(USING) --trained $(TRAINED)))
 
 # The whole pipeline in a dry run, for its words on the way.
 STATUS =

@@ -290,7 +290,13 @@ def main():
     groups = group(builds)
     estimates, differences = estimate_all(groups)
     rows = [
-        (build.name, estimates[build.name]["accuracy"], find_baseline(build.truth)[1].value, True) for build in builds
+        (
+            "…" * (len(build.name) > plots.LONGEST) + build.name[1 - plots.LONGEST :],
+            estimates[build.name]["accuracy"],
+            find_baseline(build.truth)[1].value,
+            True,
+        )
+        for build in builds
     ]
     figures = {"accuracy": plots.plot_shares(rows)}
     write_folder(args.output_dir, write_page(builds, groups, estimates, differences), figures)
