@@ -43,7 +43,7 @@ def write(path, content):
 
 def escape(text):
     """Returns text escaped so that Markdown shows it literally, also in a table."""
-    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("\n", " ")
+    text = re.sub(r"[\r\n]+", " ", text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"))
     # An underscore inside a word is not markup.
     return re.sub(r"([\\`*\[\]|]|(?<![^\W_])_|_(?![^\W_]))", r"\\\1", text)
 

@@ -34,7 +34,7 @@ from infer.text.bert_config import count_weights
 from report import ablation
 from report.compare import RESULTS, main
 from report.page import escape, to_html
-from report.plots import plot_confusion, render
+from report.plots import plot_confusion, plot_training, render
 from report.read import COUNTS, read_events, read_predictions
 
 PLOTS = ["accuracy", "ablation"] + [
@@ -145,12 +145,12 @@ def test_the_surest_mistakes_are_shown_and_cut(build):
     (build / "reviews" / "test.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
     positive = np.array([0.6, 0.9, 0.1, 0.1, 0.7, 0.7, 0.7, 0.7, 0.7, 0.2])
     write_probabilities(build / "ablation" / "second-phase" / "probabilities-1.tsv", LABELS, positive)
-    rows[1]["review"] = "the surest"
+    rows[1]["review"] = "the\r\nsurest\r"
     (build / "reviews" / "test.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
     text = compare(build)
     assert "Of its 3 wrong answers result2 is surest of these 3" in text
     shown = text.split("result2 is surest of these 3")[1].split("\n\n")[1].splitlines()[2:]
-    assert shown[0] == "| Positive<br>0.90000 | Negative | the surest |"
+    assert shown[0] == "| Positive<br>0.90000 | Negative | the surest  |"
     assert shown[1].startswith("| Negative<br>0.80000 | Positive | long &lt;b&gt;\\|long") and shown[1].endswith("… |")
     assert shown[2].startswith("| Positive<br>0.60000 | Negative | ") and "<b>" not in text
 
@@ -512,6 +512,19 @@ def test_parameters_are_those_of_the_published_models():
     base = {"num_hidden_layers": 12, "hidden_size": 768, "intermediate_size": 3072}
     assert count_weights(CONFIG | base) == 109_482_240
     assert count_weights(CONFIG) == 22_713_216
+
+
+def test_the_axes_hold_their_points_and_are_the_same_for_both_phases():
+    curves = {"accuracy": {"train": ((1, 2), (0.3, 0.9)), "eval": ((2,), (0.8,))}}
+    phases = {"result1": curves | {"loss": {"train": ((1, 2), (0.7, 0.4)), "eval": ((2,), (0.5,))}}}
+    phases["result2"] = curves | {"loss": {"train": ((1, 2), (0.3, 2.5)), "eval": ((2,), (3.0,))}}
+    figures = plot_training(phases, 2)
+    for figure in figures.values():
+        for axis in figure.axes:
+            low, high = axis.get_ylim()
+            assert all(low <= value <= high for line in axis.lines for value in line.get_ydata())
+    first, second = ([axis.get_ylim() for axis in figure.axes] for figure in figures.values())
+    assert first == second
 
 
 def test_text_is_escaped_only_where_it_is_markup(tmp_path):
