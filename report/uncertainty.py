@@ -3,6 +3,10 @@
 What an interval is over: of a share of the reviews (accuracy, precision, recall) Wilson's, of all else the percentiles
 of a bootstrap over the test reviews. Both say what other test reviews of the same kind would have given the same model;
 that another training would have made another model is in neither, only in the intervals over seeds.
+
+Source: Wilson, "Probable inference, the law of succession, and statistical inference", 1927; Efron and Tibshirani, "An
+Introduction to the Bootstrap", 1993; McNemar, "Note on the sampling error of the difference between correlated
+proportions", 1947, whose exact form is the sign test.
 """
 
 import warnings
