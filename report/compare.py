@@ -160,17 +160,22 @@ def draw(run, published):
     accuracies = [(stage, run["estimates"][stage]["accuracy"], True) for stage in RESULTS]
     accuracies += [(name, scores.estimate_published(entry)["accuracy"], False) for name, entry in published.items()]
     baseline = scores.find_baseline(run["models"]["result1"][0])[1].value
-    classes = mistakes.classes_of(run["by_length"]["lengths"])
+    by_length = {
+        stage: [
+            (name, mistakes.accuracy_of(data, chosen), None, True)
+            for name, chosen in mistakes.classes_of(run["by_length"]["lengths"]).items()
+        ]
+        for stage, data in run["models"].items()
+    }
+    ends = [end for rows in by_length.values() for _, accuracy, *_ in rows for end in accuracy[1:]]
+    limits = min(ends) - 0.01, max(ends) + 0.01  # the same for both
     by_stage = {
         "training": plots.plot_training(run["curves"], len(run["labels"])),
         "confusion": plots.plot_confusion(run["models"], run["labels"]),
         "reliability": plots.plot_reliability(run["models"]),
         "length": {
-            stage: plots.plot_shares(
-                [(name, mistakes.accuracy_of(data, chosen), None, True) for name, chosen in classes.items()],
-                f"{stage}: accuracy by WordPieces",
-            )
-            for stage, data in run["models"].items()
+            stage: plots.plot_shares(rows, f"{stage}: accuracy by WordPieces", limits=limits)
+            for stage, rows in by_length.items()
         },
     }
     return {

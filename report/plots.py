@@ -89,13 +89,14 @@ def plot_training(phases, num_labels):
     return figures
 
 
-def plot_shares(rows, unit="accuracy", baseline="one answer for all"):
+def plot_shares(rows, unit="accuracy", baseline="one answer for all", limits=None):
     """Draws shares with their 95% intervals, a row each.
 
     Args:
       rows: list of (name, Estimate, baseline or None, whether it is this repository's run and not another's number).
       unit: str, what they are.
       baseline: str, what the baselines are.
+      limits: (low, high) of the axis, or None for those of the rows.
     """
     figure = Figure(figsize=(WIDTH, 1.3 + 0.42 * len(rows)))
     axis = figure.subplots()
@@ -118,6 +119,7 @@ def plot_shares(rows, unit="accuracy", baseline="one answer for all"):
     axis.set_yticks(range(len(rows)), [shorten(name) for name, *_ in rows], parse_math=False)
     axis.set_ylim(len(rows) - 0.5, -0.5)
     axis.set_xlabel(unit)
+    axis.set_xlim(limits)
     axis.locator_params(axis="x", nbins=6)
     axis.grid(False, axis="y")
     handles = dict(zip(*reversed(axis.get_legend_handles_labels()), strict=True))

@@ -33,7 +33,8 @@ INTERVALS = (
     "Below a value is its 95% interval: Wilson's for accuracy, precision and recall, for the others that of a "
     "bootstrap over the test reviews; below result2 minus result1 that of a paired bootstrap, as both answer the same "
     "reviews. In sentences ± is half of an interval. It says what other test reviews of the kind would have given the "
-    "same model, not what another training would have made."
+    "same model, not what another training would have made. Counts are set against those of as many reviews of each "
+    "label alone."
 )
 
 
@@ -117,8 +118,11 @@ def write_baselines(run, published):
 
 
 def write_counts(columns, counts, stages):
-    """Returns the rows of counts, which are set against those of as many reviews alone."""
-    totals = {name: sum(values.get(count, 0) for count in COUNTS) for name, values in columns.items()}
+    """Returns the rows of counts, which are set against those of as many reviews of each label alone."""
+    totals = {}
+    for name, values in columns.items():
+        tp, tn, fp, fn = (values.get(count, 0) for count in COUNTS)
+        totals[name] = tp + fn, tn + fp
     rows = []
     for name in counts:
         cells = [f"{values[name]:.0f}" if name in values else "" for values in columns.values()]

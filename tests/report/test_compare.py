@@ -36,6 +36,7 @@ from report.compare import RESULTS, main
 from report.page import escape, to_html
 from report.plots import plot_confusion, plot_training, render
 from report.read import COUNTS, read_events, read_predictions
+from report.scores import write_counts
 
 PLOTS = ["accuracy", "ablation"] + [
     f"{name}-{stage}" for name in ("training", "confusion", "reliability", "length") for stage in RESULTS
@@ -91,6 +92,16 @@ def test_numbers_have_their_intervals(build):
     assert row(text, "loss")[3] == "0.5187", "of which no count tells anything"
     assert row(text, "one answer for all: accuracy")[:2] == ["0.6000<br>0.3127 to 0.8318"] * 2
     assert row(text, "one answer for all: accuracy")[3] == "0.5066<br>0.4927 to 0.5204"
+
+
+def test_counts_are_set_against_those_of_as_many_reviews_of_each_label_alone():
+    ours = dict(zip(COUNTS, (50, 30, 10, 10, 7), strict=True))
+    other = {**ours, "true_positives": 40, "false_negatives": 20}
+    columns = {"result1": ours, "result2": ours, "notebook": other}
+    assert write_counts(columns, COUNTS, ["result2"])[0] == ["true_positives", "50", "50", "+0", "40", "+10"]
+    other["true_positives"] = 50  # as many reviews would be these, but not as many positive ones
+    other["true_negatives"] = 20
+    assert [row[-1] for row in write_counts(columns, COUNTS, ["result2"])] == [""] * 5
 
 
 def test_auc_of_scores_is_beside_that_of_labels(build):
