@@ -198,7 +198,7 @@ def write_folder(folder, text, figures):
     (part / "compare.html").write_text(page.to_html(text, part))
     shutil.rmtree(folder, ignore_errors=True)
     part.rename(folder)
-    print(f"{folder}: compare.html, compare.md and {len(figures)} plots")
+    print(f"{folder}: compare.html, compare.md and {len(figures)} plot{'s' * (len(figures) != 1)}")
 
 
 if __name__ == "__main__":

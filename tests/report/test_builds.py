@@ -26,7 +26,7 @@ def builds(build, tmp_path, monkeypatch):
 
 
 def page(*folders):
-    assert call(main, "out", *folders) == "out: compare.html, compare.md and 1 plots\n"
+    assert call(main, "out", *folders) == "out: compare.html, compare.md and 1 plot\n"
     with open("out/compare.md") as file:
         return file.read()
 
