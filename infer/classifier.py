@@ -208,7 +208,9 @@ class Classifier:
         return self._encode(texts)
 
     def _batches(self, spans):
-        return to_batches(spans, self._frame, self.max_seq_length, BATCH_SIZE)
+        # Few texts differ in length too much for a large batch: padding would be half of it.
+        batch_size = min(BATCH_SIZE, max(FEW, len(spans) // FEW))
+        return to_batches(spans, self._frame, self.max_seq_length, batch_size)
 
 
 def int8_of(model):
