@@ -208,8 +208,8 @@ class Classifier:
         return self._encode(texts)
 
     def _batches(self, spans):
-        # Few texts differ in length too much for a large batch: padding would be half of it.
-        batch_size = min(BATCH_SIZE, max(FEW, len(spans) // FEW))
+        # Of few texts half of a large batch would be padding. Two sizes alone: OpenVINO keeps what it prepares for each.
+        batch_size = BATCH_SIZE if len(spans) > 2 * BATCH_SIZE else FEW
         return to_batches(spans, self._frame, self.max_seq_length, batch_size)
 
 
