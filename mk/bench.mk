@@ -43,8 +43,8 @@ bench.command = $(REPORT) -m bench $(OUT) --output_dir=$(OUT)/bench/bench.part -
 	$(if $(BENCH_INT8),,--without_int8) $(if $(quick),--name=quick --quick)
 bench.makes = $(addprefix $(MEASURED).,json md svg png)
 bench.record = $(MEASURED).record.json
-bench.reads = $(addprefix $(GUIDE)/,bert-finetune.pb bert-finetune.xml bert-finetune.bin weight.npy bias.npy labels.txt) \
-	$(PEERS) $(OUT)/reviews/train.jsonl
+bench.reads = $(addprefix $(GUIDE)/,bert-finetune.pb bert-finetune.xml bert-finetune.bin weight.npy bias.npy) \
+	$(GUIDE)/labels.txt $(PEERS) $(OUT)/reviews/train.jsonl
 $(MEASURED).json: $(CLASSIFIER) $(BENCH_INT8) $(PEERS)/fused.onnx $(HUGGINGFACE) $(OUT)/classifier.onnx \
 		$(OUT)/reviews/test.jsonl FORCE \
 		| $(GUIDE) .tox/report.stamp
