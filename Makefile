@@ -139,4 +139,4 @@ openvino.command = $(OPENVINO) -m infer -m $(OUT)/bert-finetune.xml -d $(DEVICE)
 $(PREDICTIONS)/openvino.txt: $(TENSORFLOW) $(IR) $(HEAD) $(VOCAB_FILE) $(REVIEWS) FORCE | .tox/openvino.stamp
 	$(call stage,openvino)
 
-include mk/ship.mk mk/serve.mk mk/study.mk mk/bench.mk mk/supply.mk mk/tests.mk mk/checks.mk
+include mk/ship.mk mk/serve.mk mk/study.mk mk/old_stack.mk mk/bench.mk mk/supply.mk mk/tests.mk mk/checks.mk

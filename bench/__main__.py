@@ -3,9 +3,12 @@
 Runs in the report environment, and each contender in its own. The folder is a build with what `make bench` depends on.
 """
 
+import csv
 import importlib.metadata
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -63,6 +66,11 @@ CONTENDERS = {
 SLOW_CONTENDERS = ("guide", "tensorflow")
 TOKENIZERS = {"openvino": "infer", "tensorflow": "FullTokenizer", "transformers": "BertTokenizerFast"}
 SCALED = ("openvino", "onnxruntime")
+QUICK = ("guide", "openvino", "openvino-bf16", "openvino-int8", "onnxruntime", "onnxruntime-int8")
+QUICK += ("ctranslate2", "ctranslate2-int8", "transformers-sorted")
+INT8 = "openvino-int8"
+TRAINERS = {"tensorflow": ("run_classifier.py, TensorFlow 1.15", "tf1"), "torch": ("PyTorch, AdamW", "bench")}
+SCORED = {"openvino": ("FP32", "fp32"), "openvino-bf16": ("bfloat16", "bf16"), "openvino-int8": ("INT8", "int8")}
 
 
 def read_version(environment, package):
@@ -118,12 +126,15 @@ def measure_start(folder, name, count, setting):
     return dict(zip(("cold_start", "start"), (run["seconds"] for run in runs), strict=True))
 
 
-def choose_settings(folder, name, count):
-    """Tries a contender's settings; returns ({task: the best setting or ""}, {task: {setting: its best rate}})."""
+def choose_settings(folder, name, count, quick):
+    """Tries a contender's settings; returns ({task: the best setting or ""}, {task: {setting: its best rate}}).
+
+    With `quick` the last of them is taken untried: what is fused, and as many workers as cores.
+    """
     chosen, tried = {"throughput": "", "latency": ""}, {}
     for task, settings in CONTENDERS[name]["settings"].items():
-        if len(settings) == 1:
-            chosen[task] = settings[0]
+        if len(settings) == 1 or quick:
+            chosen[task] = settings[-1]
             continue
         tried[task] = dict.fromkeys(settings, 0)
         for setting in settings * TRIES:
@@ -145,12 +156,35 @@ def measure_scaling(folder, name, count, setting):
     return curves
 
 
+def measure_step(folder, name):
+    """Returns {"step": seconds that a training step of TRAINERS takes}."""
+    variables = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    arguments = ("bench.train_step", name, folder)
+    return run_json(f"{name}, a training step", TRAINERS[name][1], *arguments, env=os.environ | variables)
+
+
+def measure_file(folder, precision, count):
+    """Returns {"rows_per_second"} of `make score`'s whole command, on a .csv of `count` rows of the test reviews."""
+    reviews = [row["review"] for row in read_examples(folder / "reviews/test.jsonl")]
+    with tempfile.TemporaryDirectory() as name:
+        given, scored = Path(name, "given.csv"), Path(name, "scored.csv")
+        with given.open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows([["review"], *([reviews[i % len(reviews)]] for i in range(count))])
+        command = [".tox/openvino-current/bin/python", "-m", "infer", "score", "-m", folder / "classifier.xml"]
+        started = time.monotonic()
+        done = subprocess.run([*command, f"--precision={precision}", given, scored], capture_output=True, text=True)
+        seconds = time.monotonic() - started
+        if done.returncode:
+            sys.exit(f"bench: scoring a file in {precision}: {done.stderr.strip().splitlines()[-1]}")
+    return {"rows_per_second": count / seconds}
+
+
 def median_curves(repeats):
     """Returns the curves whose points are the medians over the repeats."""
     return {axis: medians([curves[axis] for curves in repeats]) for axis in ("cores", "batch", "length")}
 
 
-def run_all(folder, counts, labels, repeats, output):
+def run_all(folder, counts, labels, repeats, output, quick):
     """Measures all contenders in turns, `repeats` times.
 
     Args:
@@ -159,15 +193,17 @@ def run_all(folder, counts, labels, repeats, output):
       labels: int array (reviews,).
       repeats: int.
       output: path for a contender's probabilities, .npy.
+      quick: bool, whether to try no settings and draw no curves.
     Returns: ({name: dict of setting, tried, runs and what agreement returns}, {tokenizer: runs}, {name: list of
-      curves}).
+      curves}, {trainer: runs}).
     Raises: SystemExit as soon as a contender fails or disagrees.
     """
     found = {}
     for name, count in counts.items():
-        setting, tried = choose_settings(folder, name, count)
+        setting, tried = choose_settings(folder, name, count, quick)
         found[name] = {"setting": setting, "tried": tried, "runs": []}
-    tokens, curves = {name: [] for name in TOKENIZERS}, {name: [] for name in SCALED}
+    tokens, steps = {name: [] for name in TOKENIZERS}, {name: [] for name in TRAINERS}
+    curves = {} if quick else {name: [] for name in SCALED}
     for repeat in range(repeats):
         probabilities = {}
         for name, contender in found.items():
@@ -187,9 +223,12 @@ def run_all(folder, counts, labels, repeats, output):
             contender |= agreement(name, probabilities[name], probabilities[REFERENCE], labels, exact)
         for name in TOKENIZERS:
             tokens[name].append(measure(folder, name, "tokens", counts[REFERENCE]))
-        for name in SCALED:
+        for name in TRAINERS:
+            steps[name].append(measure_step(folder, name))
+            print(f"{repeat + 1}/{repeats} {TRAINERS[name][0]}: {steps[name][-1]['step']:.3f} s a step", flush=True)
+        for name in curves:
             curves[name].append(measure_scaling(folder, name, counts[name], found[name]["setting"]["throughput"]))
-    return found, tokens, curves
+    return found, tokens, curves, steps
 
 
 def summarize(found):
@@ -222,18 +261,40 @@ def summarize_tokenizers(tokens):
     }
 
 
+def summarize_training(steps):
+    """Returns the training step's part of bench.json from {trainer: runs}; the reference is PyTorch."""
+    return {
+        name: {"title": title, "median": medians(runs), "ratio": ratios(steps["torch"], runs), "runs": runs}
+        for (name, runs), (title, _) in zip(steps.items(), TRAINERS.values(), strict=True)
+    }
+
+
+def score_files(folder, names, count):
+    """Returns the files' part of bench.json: {precision: {"rows", "rows_per_second"}}."""
+    found = {}
+    for name in names:
+        title, precision = SCORED[name]
+        found[title] = {"rows": count} | measure_file(folder, precision, count)
+        print(f"{count} rows from file to file in {title}: {found[title]['rows_per_second']:.0f}/s", flush=True)
+    return found
+
+
 def main():
     parser = build_parser("python -m bench", __doc__)
     parser.add_argument("--reviews", type=int, required=True, help="how many of the test reviews")
     parser.add_argument("--padded_length", type=int, required=True, help="the length to which (a) and (b) pad")
     parser.add_argument("--without_int8", action="store_true", help="leave out (d)")
+    parser.add_argument("--rows", type=int, required=True, help="of the file to score")
+    parser.add_argument("--name", default="bench", help="of the files to write (default: bench)")
+    parser.add_argument("--quick", action="store_true", help="fewer contenders, no settings tried, no curves")
     args = parser.parse_args()
 
     labels = np.array([row["label"] for row in read_examples(args.folder / "reviews/test.jsonl")[: args.reviews]])
-    names = [name for name in CONTENDERS if not (args.without_int8 and name == "openvino-int8")]
+    names = [name for name in (QUICK if args.quick else CONTENDERS) if not (args.without_int8 and name == INT8)]
     counts = {name: min(len(labels), SLOW_COUNT if name in SLOW_CONTENDERS else len(labels)) for name in names}
     with tempfile.TemporaryDirectory() as temporary:
-        found, tokens, curves = run_all(args.folder, counts, labels, args.repeats, Path(temporary, "answers.npy"))
+        output = Path(temporary, "answers.npy")
+        found, tokens, curves, steps = run_all(args.folder, counts, labels, args.repeats, output, args.quick)
     results = {
         "cpu": read_cpu(),
         "cores": CORES,
@@ -246,12 +307,14 @@ def main():
         "contenders": summarize(found),
         "tokenizers": summarize_tokenizers(tokens),
         "scaling": {name: median_curves(repeats) for name, repeats in curves.items()},
+        "training": summarize_training(steps),
+        "files": score_files(args.folder, [name for name in SCORED if name in names], args.rows),
     }
     figure = plot_bench(results)
     # Everything is computed before anything is written.
-    write_results(args.output_dir, "bench", to_markdown(results), results)
+    write_results(args.output_dir, args.name, to_markdown(results, args.name), results)
     for suffix in ("svg", "png"):
-        write(args.output_dir / f"bench.{suffix}", render(figure, suffix))
+        write(args.output_dir / f"{args.name}.{suffix}", render(figure, suffix))
 
 
 if __name__ == "__main__":

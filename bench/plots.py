@@ -46,14 +46,16 @@ def plot_latency(axis, contenders):
 def plot_bench(results):
     """Returns the figure of bench.json's content."""
     contenders, scaling = results["contenders"], results["scaling"]
-    height = 0.45 * len(contenders)
-    figure = Figure(figsize=(13, height + 4))
-    above, below = figure.subfigures(2, 1, height_ratios=(height, 4))
+    height = 0.45 * len(contenders) + 0.5
+    figure = Figure(figsize=(13, height + 4 * bool(scaling)))
+    above, below = figure.subfigures(2, 1, height_ratios=(height, 4)) if scaling else (figure, None)
     left, right = above.subplots(1, 2, sharey=True)
     plot_throughput(left, contenders)
     plot_latency(right, contenders)
     for axis in (left, right):
         axis.grid(False, axis="y")
+    if not scaling:
+        return figure
     for axis, (name, unit) in zip(below.subplots(1, len(AXES)), AXES.items(), strict=True):
         for (contender, curves), colour in zip(scaling.items(), (BLUE, ORANGE, GREEN), strict=False):
             axis.plot(

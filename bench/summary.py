@@ -130,8 +130,44 @@ def scaling_table(scaling, titles, axis, unit):
     return table(header, [[x, *(f"{curves[axis][x]:.1f}" for curves in scaling.values())] for x in points], "r")
 
 
-def to_markdown(results):
-    """Returns bench.md of bench.json's content."""
+def training_table(training):
+    """Returns the table of a training step."""
+    rows = [
+        [found["title"], f"{found['median']['step']:.3f}", format_ratio(found["ratio"]["step"])]
+        for found in training.values()
+    ]
+    return table(["", "a step, s", "PyTorch takes × as long"], rows, "lr")
+
+
+def files_table(files):
+    """Returns the table of files scored, and what a million rows would take."""
+    rows = [
+        [
+            title,
+            found["rows"],
+            f"{found['rows'] / found['rows_per_second']:.0f}",
+            f"{found['rows_per_second']:.0f}",
+            f"{1e6 / found['rows_per_second'] / 60:.0f}",
+        ]
+        for title, found in files.items()
+    ]
+    return table(["", "rows", "seconds", "rows/s", "a million, reckoned, min"], rows, "lr")
+
+
+def scaling_section(scaling, titles):
+    """Returns the lines on how throughput grows."""
+    return [
+        "## How throughput grows\n",
+        "Reviews/s by cores and by batch size, sorted by length as in (c); and texts/s by length, all of a length, "
+        "in batches of 32.\n",
+        scaling_table(scaling, titles, "cores", "cores"),
+        scaling_table(scaling, titles, "batch", "batch"),
+        scaling_table(scaling, titles, "length", "length"),
+    ]
+
+
+def to_markdown(results, name):
+    """Returns NAME.md of NAME.json's content."""
     contenders, scaling = results["contenders"], results["scaling"]
     titles = {name: contender["title"] for name, contender in contenders.items()}
     tokenizers = [
@@ -156,21 +192,21 @@ def to_markdown(results):
             f"{results['padded_length']}, so that one takes as long as another: {contenders['guide']['reviews']} give "
             f"their rate, where the others get {contenders[REFERENCE]['reviews']}.\n",
             speed_table(contenders),
-            "![Throughput, latency and how throughput grows](bench.svg)\n",
+            f"![Throughput, latency and how throughput grows]({name}.svg)\n",
             "## Do they agree?\n",
             f"FP32 to {TOLERANCE:g} in probability, or there would be no table. Where a contender can be set, each "
-            f"setting was tried on {results['tried_on']} reviews and the best one measured; bench.json has them all. "
+            f"setting was tried on {results['tried_on']} reviews and the best one measured; {name}.json has them all. "
             "ONNX Runtime's are GRAPH,WORKERS: the graph as exported, or with its optimizer's fusions for BERT, and "
             "how many workers share the threads. TensorFlow's is the number of inter-op threads. The pipelines get "
             "the reviews as they come, in batches of 32, as a user calls them, and sorted, the longest first.\n",
             answers_table(contenders),
             "## Text to ids\n",
             table(["", "texts/s", "infer is × as fast", "FullTokenizer's ids"], tokenizers, "lr"),
-            "## How throughput grows\n",
-            "Reviews/s by cores and by batch size, sorted by length as in (c); and texts/s by length, all of a length, "
-            "in batches of 32.\n",
-            scaling_table(scaling, titles, "cores", "cores"),
-            scaling_table(scaling, titles, "batch", "batch"),
-            scaling_table(scaling, titles, "length", "length"),
+            *(scaling_section(scaling, titles) if scaling else []),
+            "## Training, and files\n",
+            "A step of fine-tuning on the same batch of 32 reviews, padded to the model's length; and `make score`'s "
+            "whole command on a .csv of the test reviews, again and again, from its start to its end.\n",
+            training_table(results["training"]),
+            files_table(results["files"]),
         ]
     )

@@ -208,7 +208,9 @@ class Classifier:
         return self._encode(texts)
 
     def _batches(self, spans):
-        return to_batches(spans, self._frame, self.max_seq_length, BATCH_SIZE)
+        # Half of a large batch of few texts is padding. Two sizes alone: OpenVINO keeps what it prepares for each.
+        batch_size = BATCH_SIZE if len(spans) > 2 * BATCH_SIZE else FEW
+        return to_batches(spans, self._frame, self.max_seq_length, batch_size)
 
 
 def int8_of(model):

@@ -1,10 +1,15 @@
 # The same held-out reviews by this and by others, side by side, each with the run's weights: the guide's graph, padded
 # to its 128, and what peers read.
 
+## QUICK: of make bench: 1 for some minutes: fewer contenders, one turn, nothing tried; it writes bench/quick.md
+QUICK =
+quick = $(filter-out 0,$(QUICK))
 ## BENCH_REVIEWS: of make bench: held-out reviews
-BENCH_REVIEWS = 5000
+BENCH_REVIEWS = $(if $(quick),1000,5000)
 ## BENCH_REPEATS: of make bench: how often each contender is measured
-BENCH_REPEATS = 3
+BENCH_REPEATS = $(if $(quick),1,3)
+## BENCH_ROWS: of make bench: rows of the file that is scored
+BENCH_ROWS = $(if $(quick),2000,100000)
 ## BENCH_LENGTH: of make bench: what the guide's way and TensorFlow pad to
 BENCH_LENGTH ?= 128
 ## BENCH_INT8: of make bench: empty to leave INT8 out, where it cannot hold the accuracy
@@ -30,15 +35,17 @@ peers.goal = bench
 $(PEERS)/fused.onnx: $(HUGGINGFACE) $(OUT)/classifier.onnx FORCE | .tox/bench.stamp
 	$(call stage,peers)
 
-bench: $(OUT)/bench/bench.json  ## how fast it is: beside the guide's way, TensorFlow, ONNX Runtime, PyTorch, Optimum
-	@echo "$(OUT)/bench/bench.md and bench.svg"
+MEASURED = $(OUT)/bench/$(if $(quick),quick,bench)
+bench: $(MEASURED).json  ## how fast it is: beside the guide's way, TensorFlow, ONNX Runtime, PyTorch, Optimum
+	@echo "$(MEASURED).md and $(MEASURED).svg"
 bench.command = $(REPORT) -m bench $(OUT) --output_dir=$(OUT)/bench/bench.part --reviews=$(BENCH_REVIEWS) \
-	--repeats=$(BENCH_REPEATS) --padded_length=$(BENCH_LENGTH) $(if $(BENCH_INT8),,--without_int8)
-bench.makes = $(addprefix $(OUT)/bench/bench.,json md svg png)
-bench.record = $(OUT)/bench/bench.record.json
-bench.reads = $(addprefix $(GUIDE)/,bert-finetune.pb bert-finetune.xml bert-finetune.bin weight.npy bias.npy labels.txt) \
-	$(PEERS)
-$(OUT)/bench/bench.json: $(CLASSIFIER) $(BENCH_INT8) $(PEERS)/fused.onnx $(HUGGINGFACE) $(OUT)/classifier.onnx \
+	--repeats=$(BENCH_REPEATS) --rows=$(BENCH_ROWS) --padded_length=$(BENCH_LENGTH) \
+	$(if $(BENCH_INT8),,--without_int8) $(if $(quick),--name=quick --quick)
+bench.makes = $(addprefix $(MEASURED).,json md svg png)
+bench.record = $(MEASURED).record.json
+bench.reads = $(addprefix $(GUIDE)/,bert-finetune.pb bert-finetune.xml bert-finetune.bin weight.npy bias.npy) \
+	$(GUIDE)/labels.txt $(PEERS) $(OUT)/reviews/train.jsonl
+$(MEASURED).json: $(CLASSIFIER) $(BENCH_INT8) $(PEERS)/fused.onnx $(HUGGINGFACE) $(OUT)/classifier.onnx \
 		$(OUT)/reviews/test.jsonl FORCE \
 		| $(GUIDE) .tox/report.stamp
 	$(call stage,bench)

@@ -14,7 +14,7 @@ $(if $(UNKNOWN),$(error $(UNKNOWN)=: there is no such variable: $(or $(patsubst 
 	$(call nearest,$(UNKNOWN))),`make help` lists them)))
 
 COUNTS = TRAIN_SIZE TEST_SIZE MAX_SEQ_LENGTH TRAIN_BATCH_SIZE SAVE_CHECKPOINTS_STEPS \
-	BENCH_REVIEWS BENCH_REPEATS BENCH_LENGTH BENCH_SOAK WORKERS $(if $(REPLICAS),REPLICAS)
+	BENCH_REVIEWS BENCH_REPEATS BENCH_ROWS BENCH_LENGTH BENCH_SOAK WORKERS $(if $(REPLICAS),REPLICAS)
 NUMBERS = EPOCHS EPOCHS2 LEARNING_RATE LEARNING_RATE2 MAX_DROP
 # $(call wrong,NAMES,PATTERN) is NAME=VALUE of the first that is not both such and positive.
 wrong = $(shell printf '%s\n' $(foreach name,$(1),'$(name)=$($(name))') \

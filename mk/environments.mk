@@ -18,6 +18,7 @@ endif
 
 pins = $(or $(pins.$(1)),requirements/$(1).txt)
 pins.tf1-horovod = requirements/tf1-horovod.txt requirements/horovod.txt
+pins.openvino2021 = requirements/openvino2021.txt requirements/mo2021.txt
 pins.bench = requirements/bench.txt requirements/bench-cpu.txt
 # $(call environment,NAME,COMMAND): the recipe that makes .tox/NAME by a command, unless it is there with these pins.
 environment = $(if $(shell cat $(call pins,$(1)) | cmp --silent - .tox/$(1).stamp && echo as pinned),,\
@@ -68,6 +69,11 @@ tf1-horovod.takes = , which takes minutes to build
 	  HOROVOD_WITHOUT_MPI=1 HOROVOD_WITHOUT_PYTORCH=1 HOROVOD_WITHOUT_MXNET=1 \
 	  $(packages) .tox/tools/bin/uv pip install --quiet --python .tox/tf1-horovod/bin/python --no-build-isolation \
 	  --no-deps --require-hashes -r requirements/horovod.txt)
+
+# The Model Optimizer of 2021 without its dependencies, which name another TensorFlow.
+.tox/openvino2021.stamp: $(call pins,openvino2021) FORCE | .tox/tools.stamp .tox/python3.7.txt
+	$(call environment,openvino2021,$(call tox,openvino2021) && $(packages) .tox/tools/bin/uv pip install --quiet \
+	  --python .tox/openvino2021/bin/python --no-deps --require-hashes -r requirements/mo2021.txt)
 
 # Made without tox, as torch comes from the build for CPUs, which pip is told where to find.
 .tox/bench.stamp: $(call pins,bench) FORCE | .tox/tools.stamp

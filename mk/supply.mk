@@ -7,9 +7,9 @@ PINS = $(ENVIRONMENTS:%=requirements/%.txt)
 # What is pinned stays as long as its .in allows it; for newer versions, remove it from the .txt first.
 lock: $(ENVIRONMENTS:%=lock-%)  ## pin what requirements/*.in name, with hashes
 LOCKED_FOR = 3.11
-lock-tf1 lock-tf1-horovod: LOCKED_FOR = 3.7 --only-binary safetensors --only-binary h5py --only-binary grpcio
+lock-tf1 lock-tf1-horovod lock-openvino2021: LOCKED_FOR = 3.7 --only-binary safetensors --only-binary h5py --only-binary grpcio
 lock-tf1-horovod: | lock-tf1
-lock-horovod: LOCKED_FOR = 3.7 --no-deps
+lock-horovod lock-mo2021: LOCKED_FOR = 3.7 --no-deps
 # Without torch, which bench-cpu.txt has: PyPI's for Windows is the one that names no CUDA.
 lock-bench: LOCKED_FOR = 3.11 --python-platform windows --no-emit-package torch --no-emit-package colorama
 UV_COMPILE = $(packages) .tox/tools/bin/uv pip compile --quiet --python-version $(LOCKED_FOR) --generate-hashes \

@@ -20,7 +20,7 @@ products.tests = tests/products $(if $(GXX),,--ignore=tests/products/test_cplusp
 # What a job's tests call beside their own environment.
 products.needs = $(pipeline.needs)
 pipeline.needs = tools tf1 openvino openvino-current serve report huggingface wheel \
-	$(if $(filter test-all test-faults,$(LOOP)),audit ray $(if $(GXX),tf1-horovod))
+	$(if $(filter test-all test-faults,$(LOOP)),audit ray openvino2021 $(if $(GXX),tf1-horovod))
 report.needs = report $(if $(filter test-all,$(LOOP)),serve)
 needs = $(or $($(1).needs),$(1))
 
@@ -55,14 +55,6 @@ mutants:  ## apply small wrong changes to a copy, one by one: the tests must tel
 	@PYTHONPATH=tests/support $(OPENVINO) tests/mutants --pick=$(call in-shell,$(T)) \
 	  $(foreach loop,check test,--$(loop)-jobs $($(loop).jobs) --$(loop)-marks "$($(loop).marks)")
 
-# TensorFlow 1.12 on Python 3.6, which tox and uv no longer know: evidence, not needed for anything.
-old-stack: .tox/tf1.stamp $(DOWNLOADS)/$(WEIGHTS_ARCHIVE)  ## compare with TensorFlow 1.12
-	@if make --silent .tox/python3.6.txt 2> /dev/null; then \
-	  make --silent .tox/tf112.stamp && $(TF1) -m pytest --quiet --capture=no tests/scripts/test_old_stack.py; \
-	else \
-	  echo "old-stack: skipped, there is no Python 3.6: install it with 'pyenv install 3.6' and run make again"; \
-	fi
-
 .DEFAULT_GOAL = help
 help:  ## list the targets and the variables
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' Makefile mk/*.mk
@@ -70,4 +62,4 @@ help:  ## list the targets and the variables
 	  Makefile profiles/minilm.mk mk/*.mk
 	@echo "profiles:    $(basename $(notdir $(wildcard profiles/*.mk)))  (PROFILE=$(PROFILE))"
 
-.PHONY: check test test-all test-faults mutants old-stack help
+.PHONY: check test test-all test-faults mutants help

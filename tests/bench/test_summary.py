@@ -98,13 +98,24 @@ def measured(monkeypatch):
             cache.mkdir(parents=True, exist_ok=True)
         return found
 
+    steps, rows = {"tensorflow": 1.2, "torch": 0.9}, {"fp32": 500, "bf16": 800, "int8": 1000}
     monkeypatch.setattr(bench, "measure", measure)
+    monkeypatch.setattr(bench, "measure_step", lambda folder, name: {"step": steps[name]})
+    monkeypatch.setattr(bench, "measure_file", lambda folder, precision, count: {"rows_per_second": rows[precision]})
     measure.answers, measure.asked = answers, asked
     return measure
 
 
 def arguments(folder, *more):
-    return folder, f"--output_dir={folder}/out", "--reviews=4", "--repeats=2", "--padded_length=128", *more
+    return (
+        folder,
+        f"--output_dir={folder}/out",
+        "--reviews=4",
+        "--repeats=2",
+        "--padded_length=128",
+        "--rows=6000",
+        *more,
+    )
 
 
 def test_the_page_holds_what_was_measured(folder, measured):
@@ -129,6 +140,11 @@ def test_the_page_holds_what_was_measured(folder, measured):
     assert "| BertTokenizerFast | 100 | 10.00 | no |" in lines and "| FullTokenizer | 100 | 10.00 | yes |" in lines
     setting = results["contenders"]["onnxruntime"]["setting"]["throughput"]
     assert lines.count(f"| 4 | 400.0 | {4 * (10 + len(setting)):.1f} |") == 2, "by batch size and by length"
+    assert (
+        "| run_classifier.py, TensorFlow 1.15 | 1.200 | 0.75 |" in lines
+        and "| PyTorch, AdamW | 0.900 | 1.00 |" in lines
+    )
+    assert "| FP32 | 6000 | 12 | 500 | 33 |" in lines and "| INT8 | 6000 | 6 | 1000 | 17 |" in lines
     assert (folder / "out/bench.svg").read_bytes().startswith(b"<?xml")
     assert (folder / "out/bench.png").read_bytes().startswith(b"\x89PNG")
 
@@ -138,6 +154,19 @@ def test_every_repeat_measures_every_contender_in_turn(folder, measured):
     turns = [name for name, task, count, _ in measured.asked if task == "latency"]
     names = [name for name in bench.CONTENDERS if name != "openvino-int8"]
     assert turns[-2 * len(names) :] == names * 2
+
+
+def test_a_quick_one_has_fewer_contenders_tries_nothing_and_has_a_name_of_its_own(folder, measured):
+    call(bench.main, *arguments(folder, "--quick", "--name=quick"))
+    assert sorted(path.name for path in (folder / "out").iterdir()) == [
+        f"quick.{end}" for end in ("json", "md", "png", "svg")
+    ]
+    results = json.loads((folder / "out/quick.json").read_text())
+    assert tuple(results["contenders"]) == bench.QUICK and results["scaling"] == {}
+    assert all(contender["tried"] == {} for contender in results["contenders"].values())
+    assert results["contenders"]["onnxruntime"]["setting"]["throughput"].startswith("bench/peers/fused,")
+    page = (folder / "out/quick.md").read_text()
+    assert "How throughput grows" not in page and "](quick.svg)" in page
 
 
 def test_a_contender_that_computes_something_else_leaves_nothing(folder, measured):

@@ -184,6 +184,7 @@ def test_a_loss_that_is_no_number_is_refused(classifier, data_dir):
     assert done.stderr.endswith("--max_drop nan: must be a number, such as 0.005\n")
 
 
+@pytest.mark.more
 def test_if_every_layer_has_to_stay_in_fp32_nothing_is_written(classifier, data_dir):
     """Less than no loss is asked for, which not even that gives."""
     done = run(*quantize(classifier, data_dir, "--max_drop=-1"))

@@ -82,7 +82,7 @@ def test_whole_numbers_are_sorted_by_value_and_labels_can_be_ordered(tmp_path, m
 
 
 def test_a_share_is_split_by_label_and_the_same_text_stands_on_one_side():
-    rows = [(f"text {i % 70}", f"label {i % 70 % 3}", "") for i in range(210)] + [("lone", "rare", "")]
+    rows = [(f"text {i % 70}", f"label {i % 70 % 3}", f"{i}.txt") for i in range(210)] + [("lone", "rare", "")]
     splits = split_off(rows, 0.2, random.Random(0))
     assert sorted(splits["train"] + splits["test"]) == sorted(rows)
     assert not {row[0] for row in splits["train"]} & {row[0] for row in splits["test"]}

@@ -48,7 +48,9 @@ def random_texts(rng, count):
     ]
 
 
-@pytest.mark.parametrize("do_lower_case", [True, False], ids=["uncased", "cased"])
+@pytest.mark.parametrize(
+    "do_lower_case", [pytest.param(True, id="uncased"), pytest.param(False, id="cased", marks=pytest.mark.more)]
+)
 def test_ids_equal_full_tokenizers(do_lower_case, tmp_path):
     # Single characters and pieces: a difference in any place shows, where a real vocabulary would say [UNK].
     letters = sorted(

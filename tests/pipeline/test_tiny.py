@@ -99,6 +99,8 @@ def test_what_each_stage_leaves(tiny):
         assert read_results(build / phase / "eval_results.txt")["global_step"] == steps
     losses = [read_results(build / phase / "eval_results.txt")["eval_loss"] for phase in ("result1", "result2")]
     assert abs(losses[1] - losses[0]) > 1e-3, "the second phase learns"
+    graphs = [(build / name).read_bytes() for name in ("result1/model.ckpt-64.meta", "result2/model.ckpt-32.meta")]
+    assert [b"dropout" in graph for graph in graphs] == [True, False]
     assert np.load(build / "weight.npy").shape == (2, 32)
     assert np.load(build / "bias.npy").shape == (2,)
     assert "f16" not in (build / "bert-finetune.xml").read_text().lower()

@@ -82,6 +82,7 @@ def freeze(prefix, path, *more):
     return read_graph(path), done.stdout
 
 
+@pytest.mark.more
 @pytest.mark.process
 def test_l12_without_its_graph_has_as_many_ops(l12, tmp_path):
     own, _ = freeze(l12 + "/result2/model.ckpt-2", tmp_path / "own.pb")

@@ -148,6 +148,7 @@ def test_eval_alone_uses_the_last_checkpoint(trained, tiny, data_dir, tmp_path):
     assert read_results(folder) == pytest.approx(before)
 
 
+@pytest.mark.more
 def test_same_seed_same_first_weights(trained, tiny, data_dir, tmp_path):
     done = run("run_classifier.py", "--do_train=true", *flags(tiny, data_dir, tmp_path / "again", num_train_epochs=1.5))
     assert done.returncode == 0, done.stderr

@@ -13,7 +13,7 @@ from modules import ROOT
 
 NOT_COPIED = shutil.ignore_patterns(".git", ".tox", "build", "__pycache__", ".*_cache")
 LEFT = shutil.ignore_patterns(
-    "earlier", "seeds", "ablation", "compare*", "bench", "heldout", "string*", "*.part", "*.cache"
+    "earlier", "seeds", "ablation", "compare*", "bench", "heldout", "string*", "old-stack", "*.part", "*.cache"
 )
 BUILT = ("predict", "classifier", "int8", "huggingface", "onnx", "PROFILE=tiny")
 # In probability: what FP32 implementations of tiny's model differ by is below it, what a mistake changes far above.

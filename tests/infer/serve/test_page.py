@@ -210,6 +210,22 @@ def test_axe_finds_nothing_on_a_phone_or_a_desk_by_day_or_night(open_page, serve
     assert dark == (scheme == "dark")
 
 
+def test_precisions_are_side_by_side_on_a_phone_too(open_page, classifier, model):
+    with serving(classifier, "--precision=fp32,bf16") as served:
+        page = open_page(served.url, viewport={"width": 390, "height": 800})
+        page.get_by_label("Type or paste a text").fill(TEXT)
+        rows = page.locator("#precisions tr")
+        expect(rows).to_have_count(2)
+        (row,) = model.predict([TEXT])
+        fp32, bf16 = (line.split("\t") for line in rows.all_inner_texts())
+        assert fp32[:3] == ["fp32", model.labels[row.argmax()], percent(row.max())]
+        assert bf16[:2] == ["bf16", model.labels[row.argmax()]]
+        assert float(fp32[3]) > 0 and float(bf16[3]) > 0, "milliseconds"
+        table = page.get_by_role("region", name="Precisions")
+        assert table.evaluate("it => it.scrollWidth <= it.clientWidth"), "no column is out of sight"
+        assert violations(page) == []
+
+
 def test_it_is_used_with_the_keyboard_alone(page):
     expect(page.get_by_label("Type or paste a text")).to_be_focused()
     page.keyboard.type("good film")
