@@ -88,6 +88,9 @@ $(if $(PB),$(if $(CHECKPOINT),,$(foreach goal,\
 	$(error make $(goal): a .pb holds no classifier head: add CHECKPOINT=))))
 $(if $(CHECKPOINT)$(PB),$(foreach goal,$(filter result1 result2 ablation compare tensorboard,$(MAKECMDGOALS)),\
 	$(error make $(goal) is about the phases of a run of one's own: leave out CHECKPOINT= and PB=)))
+$(if $(BUILDS),$(if $(filter-out compare,$(MAKECMDGOALS)),$(error BUILDS=: is of make compare alone: leave it out)))
+$(foreach build,$(BUILDS),$(if $(wildcard $(build)/.),,$(error BUILDS=: $(build): no such folder: give folders that make \
+	made$(comma) such as build/minilm)))
 $(if $(META_GRAPH),$(if $(CHECKPOINT),,\
 	$(error META_GRAPH=$(call named,$(META_GRAPH)): add CHECKPOINT=, whose weights it is for)))
 $(if $(MIRROR),$(if $(filter http://% https://%,$(call named,$(MIRROR)))$(call there,$(MIRROR),/.),,\

@@ -52,17 +52,29 @@ $(ABLATION)/results.json: FORCE | $(VARIANTS) $(SEED_BUILDS) .tox/report.stamp
 BY_LENGTH = $(addprefix $(OUT)/by-length/,cut.tsv head_tail.tsv windows.tsv lengths.json)
 by-length.command = $(CURRENT) -m infer.by_length $(OUT)/classifier.xml $(OUT)/by-length.part --data_dir=$(OUT)/reviews
 by-length.makes = $(BY_LENGTH)
-by-length.goal = compare
+by-length: $(BY_LENGTH)  ## all test reviews by the classifier, of CHECKPOINT= too, for make compare BUILDS=
+	@printf '%s\n' $(BY_LENGTH)
 $(BY_LENGTH) &: $(CLASSIFIER) $(EXAMPLES) FORCE | .tox/openvino-current.stamp
 	@mkdir -p $(OUT)/by-length
 	$(call stage,by-length)
 
-compare: $(OUT)/compare/compare.md  ## this run beside the notebook and the guide: compare.md and compare.html
-	@echo "$(OUT)/compare/compare.md and $(OUT)/compare/compare.html"
+## BUILDS: of make compare: finished builds to set side by side, such as "build/minilm build/minilm/seeds/1"
+BUILDS =
+COMPARED = $(if $(BUILDS),$(BUILD),$(OUT))/compare
+compare: $(COMPARED)/compare.md  ## this run beside the notebook and the guide, or BUILDS= side by side, as a page
+	@echo "$(COMPARED)/compare.md and $(COMPARED)/compare.html"
+builds.command = $(REPORT) -m report.builds $(BUILD)/compare $(BUILDS:%/=%)
+builds.makes = $(BUILD)/compare
+builds.reads = $(wildcard $(foreach build,$(BUILDS:%/=%),$(addprefix $(build)/,reviews/test.jsonl reviews/labels.txt \
+	ablation/*/probabilities-1.tsv by-length/cut.tsv $(addsuffix .record.json,reviews result1 pb pretrained))))
+builds.record = $(BUILD)/compare.record.json
+builds.goal = compare
+$(BUILD)/compare/compare.md: report/page.css FORCE | .tox/report.stamp
+	$(call stage,builds)
 compare.command = $(REPORT) -m report.compare $(OUT) --profile=$(PROFILE) --pretrained_dir=$(PROFILE_OUT)
 compare.makes = $(OUT)/compare
-$(OUT)/compare/compare.md: $(ABLATION)/results.json $(BY_LENGTH) $(PREDICTIONS)/openvino.txt report/published.json report/page.css \
-		FORCE | .tox/report.stamp
+$(OUT)/compare/compare.md: $(ABLATION)/results.json $(BY_LENGTH) $(EXAMPLES) $(PREDICTIONS)/openvino.txt \
+		report/published.json report/page.css FORCE | .tox/report.stamp
 	$(call stage,compare)
 
 tensorboard: $(RESULT1).index $(RESULT2).index | .tox/report.stamp  ## look at the curves
@@ -74,4 +86,4 @@ verify: | .tox/tools.stamp  ## check every file of the build against the records
 clean:  ## remove what the profile built, not downloads or environments
 	rm -rf $(OUT)
 
-.PHONY: heldout ablation compare tensorboard verify clean
+.PHONY: heldout ablation by-length compare tensorboard verify clean

@@ -13,7 +13,7 @@ lock-horovod lock-mo2021: LOCKED_FOR = 3.7 --no-deps
 # Without torch, which bench-cpu.txt has: PyPI's for Windows is the one that names no CUDA.
 lock-bench: LOCKED_FOR = 3.11 --python-platform windows --no-emit-package torch --no-emit-package colorama
 UV_COMPILE = $(packages) .tox/tools/bin/uv pip compile --quiet --python-version $(LOCKED_FOR) --generate-hashes \
-	--no-header
+	--index-strategy unsafe-best-match --no-header
 PIP_COMPILE = $(packages) .tox/pip-tools/bin/pip-compile --quiet --generate-hashes --no-header --no-emit-index-url \
 	--no-emit-find-links --no-emit-trusted-host --allow-unsafe
 # $(call lock,COMMAND): the recipe that locks $*

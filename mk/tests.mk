@@ -10,7 +10,7 @@ check.jobs = lint tf1 report openvino-current openvino serve audit
 check.marks = not process and not more and not faults
 test.jobs = lint pipeline products tf1 openvino-current openvino serve report audit
 test.marks = not more and not faults
-test-all.jobs = pipeline products tf1 $(if $(GXX),tf1-horovod) ray openvino openvino-current serve audit
+test-all.jobs = pipeline products tf1 $(if $(GXX),tf1-horovod) ray openvino openvino-current serve report audit
 test-all.marks = more
 test-faults.jobs = pipeline openvino
 test-faults.marks = faults
@@ -21,6 +21,7 @@ products.tests = tests/products $(if $(GXX),,--ignore=tests/products/test_cplusp
 products.needs = $(pipeline.needs)
 pipeline.needs = tools tf1 openvino openvino-current serve report huggingface wheel \
 	$(if $(filter test-all test-faults,$(LOOP)),audit ray openvino2021 $(if $(GXX),tf1-horovod))
+report.needs = report $(if $(filter test-all,$(LOOP)),serve)
 needs = $(or $($(1).needs),$(1))
 
 check: LOOP = check
@@ -28,17 +29,18 @@ check:  ## lint and all tests that need no training and no other process: two mi
 test: LOOP = test
 test:  ## run the tests: all that a user relies on, each path for real
 test-all: LOOP = test-all
-test-all:  ## what make test leaves out: Ray, Horovod, several hosts, the page, fuzzing, what takes long
+test-all:  ## what make test leaves out: Ray, Horovod, several hosts, the pages, fuzzing, what takes long
 test-faults: LOOP = test-faults
 test-faults:  ## kill every stage, fill the disk, spoil downloads, and make again
 check test test-all test-faults:
 	@$(if $(GXX),,$(if $(filter test-all,$@),echo "test-all: Horovod's tests and those in C++ are skipped: there is no g++"))
-	@$(if $(CHROMIUM),,$(if $(filter test-all,$@),echo "test-all: the page's tests are skipped: there is no chromium"))
+	@$(if $(CHROMIUM),,$(if $(filter test-all,$@),echo "test-all: the pages' tests are skipped: there is no chromium"))
 	+@$(MAKE) --no-print-directory --silent LOOP=$@ $(sort $(foreach job,$($@.jobs),$(addprefix .tox/,$(addsuffix .stamp,\
 	  $(call needs,$(job)))))) $(ARCHIVES_OF_TESTS)
 	+@$(MAKE) --no-print-directory --jobs=$(JOBS) --keep-going LOOP=$@ $($@.jobs:%=tested-%)
 LOOP =
 serve.left-out = $(if $(CHROMIUM),,--ignore=tests/infer/serve/test_page.py)
+report.left-out = $(if $(CHROMIUM),,--ignore=tests/report/test_page.py)
 NAMED = sed --unbuffered 's/^/$(@:tested-%=%): /'
 PICKED = -m "$($(LOOP).marks)" $(if $(T),-k $(call in-shell,$(T)))
 tested-%:

@@ -17,8 +17,9 @@ from tensorboard.compat.proto.graph_pb2 import GraphDef
 from infer.text.labels import read_labels
 from infer.text.script import run
 from report.metrics import BINS, measure, read_probabilities, spread
-from report.page import escape, table, write
+from report.page import escape, show, show_change, show_p, table, write
 from report.plots import plot_ablation, render
+from report.uncertainty import Estimate, estimate, mcnemar, over_seeds
 
 VARIANTS = {
     "no-dropout": "(a) result1's weights in a graph without dropout, no retraining",
@@ -26,12 +27,16 @@ VARIANTS = {
     "with-dropout": "(c) result1's own training graph, dropout in place",
 }
 PICTURE = """\
-A dot is a seed, a bar their mean; the line through a dot spans its runs from the lowest to the highest.
+A dot is a seed, the line through it its 95% interval over the reviews; the bar is the mean of the seeds.
 
 ![Accuracy, loss and calibration error of the three variants](ablation.svg)
 """
-DEVIATION = "standard deviation over the seeds, which is how far single runs are apart, not how far the mean is off"
-METRICS = ("accuracy", "loss", "ece")
+METRICS = {"accuracy": (0, 1), "loss": (0, np.inf), "ece": (0, 1)}  # the metric: its bounds
+PAIRED = ("only it right", "only (a) right", "McNemar's test")
+OVER_REVIEWS = "below a value its 95% interval over the reviews, Wilson's of one run's accuracy, else the bootstrap's"
+ON_THE_SAME = (
+    "on the same reviews, with its 95% interval by the paired bootstrap, and McNemar's exact test of the labels"
+)
 DROPOUT = re.compile(r"(?:^|/)dropout(?:_\d+)?/")
 
 
@@ -48,9 +53,9 @@ def count_ops(path, target):
 def read_variant(folder, seed, variant, num_labels):
     """Reads one variant of one seed.
 
-    Returns: (row, labels): a dict of seed, variant, ops, dropout_ops, ir_bytes, runs (of each what
+    Returns: (row, repeats): a dict of seed, variant, ops, dropout_ops, ir_bytes, runs (of each what
       report.metrics.measure returns), their mean accuracy, loss and ece, and accuracy_std, p_positive_std and changed
-      over the runs (None for a single one); and the labels, int array (reviews,).
+      over the runs (None for a single one); and of each run the labels and probabilities, as of read_probabilities.
     Raises: SystemExit if a file is missing or malformed.
     """
     path = Path(folder, variant)
@@ -76,7 +81,26 @@ def read_variant(folder, seed, variant, num_labels):
     if len(repeats) > 1:
         row["accuracy_std"] = float(np.std([run["accuracy"] for run in row["runs"]], ddof=1))
         row |= spread(repeats[0][0], np.array([probabilities for _, probabilities in repeats]))
-    return row, repeats[0][0]
+    return row, repeats
+
+
+def compare_variants(seed, repeats):
+    """Measures the variants of one seed on its reviews.
+
+    Args:
+      seed: str.
+      repeats: {variant: as of read_variant}.
+    Returns: ({variant: {metric: Estimate}}, list of dicts on how each other variant differs from the first: of seed,
+      variant, each metric's Estimate of the difference, and paired, what mcnemar returns, None for several runs).
+    """
+    first, *others = repeats
+    estimates, differences = estimate(repeats, [(first, other) for other in others])
+    compared = []
+    for other in others:
+        (labels, before), (_, after) = repeats[first][0], repeats[other][0]
+        paired = mcnemar(labels, before.argmax(axis=1), after.argmax(axis=1)) if len(repeats[other]) == 1 else None
+        compared.append({"seed": seed, "variant": other, "paired": paired, **differences[first, other]})
+    return estimates, compared
 
 
 def read_seeds(folders, num_labels):
@@ -86,31 +110,35 @@ def read_seeds(folders, num_labels):
       folders: {seed: folder}.
       num_labels: int.
     Returns: the content of results.json: ece_bins, reviews (their number), same_reviews (whether all seeds have the
-      same labels in the same order), variants {name: title}, rows (as read_variant).
+      same labels in the same order), variants {name: title}, rows (as read_variant, with intervals, {metric: Estimate}
+      over the reviews), comparisons (as compare_variants).
     Raises: SystemExit.
     """
-    rows, samples = [], []
+    rows, samples, comparisons = [], [], []
     for seed, folder in folders.items():
-        labels = None
+        repeats = {}
         for variant in VARIANTS:
-            row, variant_labels = read_variant(folder, seed, variant, num_labels)
-            labels = variant_labels if labels is None else labels
-            if not np.array_equal(variant_labels, labels):
+            row, repeats[variant] = read_variant(folder, seed, variant, num_labels)
+            labels = next(iter(repeats.values()))[0][0]
+            if not np.array_equal(repeats[variant][0][0], labels):
                 sys.exit(
                     f"{folder}/{variant}: its labels are not those of the other variants: "
                     "remove the folder and run `make ablation` again"
                 )
             rows.append(row)
+        estimates, compared = compare_variants(seed, repeats)
+        for row in rows[-len(VARIANTS) :]:
+            row["intervals"] = {metric: estimates[row["variant"]][metric] for metric in METRICS}
+        comparisons += compared
         samples.append(labels)
-    same = all(np.array_equal(labels, samples[0]) for labels in samples)
-    return {"ece_bins": BINS, "reviews": len(samples[0]), "same_reviews": same, "variants": VARIANTS, "rows": rows}
-
-
-def mean_and_deviation(values, form):
-    """Returns `mean ± standard deviation` of the values as text; of one value only that."""
-    if len(values) == 1:
-        return form.format(values[0])
-    return f"{form.format(np.mean(values))} ± {form.format(np.std(values, ddof=1))}"
+    return {
+        "ece_bins": BINS,
+        "reviews": len(samples[0]),
+        "same_reviews": all(np.array_equal(labels, samples[0]) for labels in samples),
+        "variants": VARIANTS,
+        "rows": rows,
+        "comparisons": comparisons,
+    }
 
 
 def ops_and_size(rows):
@@ -134,24 +162,38 @@ def to_markdown(results, labels):
     }
     seeds = list(dict.fromkeys(row["seed"] for row in results["rows"]))
     header = ["accuracy", "loss", "ECE", "ops", "of dropout", "IR size, MB"]
+    plural = len(seeds) > 1
     means, single = [], []
     for variant, rows in by_variant.items():
         title = results["variants"][variant]
-        metrics = [mean_and_deviation([row[metric] for row in rows], "{:.4f}") for metric in METRICS]
-        means.append([title, *metrics, *ops_and_size(rows)])
         for row in rows:
-            metrics = [mean_and_deviation([row[metric]], "{:.4f}") for metric in METRICS]
-            single.append([title[:3], row["seed"], len(row["runs"]), *metrics, *ops_and_size([row])])
+            cells = [show(Estimate(*row["intervals"][metric])) for metric in METRICS]
+            single.append([title[:3], row["seed"], len(row["runs"]), *cells, *ops_and_size([row])])
+        if plural:
+            cells = [show(over_seeds([row[metric] for row in rows], bounds)) for metric, bounds in METRICS.items()]
+        means.append([title, *cells, *ops_and_size(rows)])
     reviews = f"{results['reviews']} test reviews" + (
-        " of its own" if not results["same_reviews"] else ", the same for all" if len(seeds) > 1 else ""
+        " of its own" if not results["same_reviews"] else ", the same for all" if plural else ""
     )
-    plural = len(seeds) > 1
     parts = [
         f"{len(seeds)} seed{'s' if plural else ''} ({', '.join(seeds)}), each on {reviews}"
-        + (f"; mean ± {DEVIATION}:" if plural else ", so there is no spread over seeds:"),
+        + (
+            "; the mean of the seeds and its 95% interval, Student's over the seeds, so of trainings as of reviews:"
+            if plural
+            else f", so nothing is told of other trainings; {OVER_REVIEWS}:"
+        ),
         table(["variant", *header], means, "lr"),
-        "Each seed (where it has several runs, their mean):",
-        table(["variant", "seed", "runs", *header], single, "llr"),
+    ]
+    if plural:
+        parts += [
+            f"Each seed (where it has several runs, their mean); {OVER_REVIEWS}:",
+            table(["variant", "seed", "runs", *header], single, "llr"),
+        ]
+    parts += [
+        f"Each seed's difference from (a), {ON_THE_SAME}:",
+        table(
+            ["variant", "seed", *(f"{name} minus (a)" for name in header[:3]), *PAIRED], compare_rows(results), "llr"
+        ),
     ]
     repeated = [row for row in results["rows"] if len(row["runs"]) > 1]
     if repeated:
@@ -159,7 +201,20 @@ def to_markdown(results, labels):
             "One model on the same reviews, run after run (sd: standard deviation):",
             spread_table(results, repeated, labels),
         ]
-    return "\n\n".join(part.strip() for part in [*parts, conclusion(by_variant)]) + "\n"
+    return "\n\n".join(part.strip() for part in [*parts, conclusion(results)]) + "\n"
+
+
+def compare_rows(results):
+    """Returns the rows of the table of how each seed's other variants differ from the first."""
+    rows = []
+    for compared in sorted(
+        results["comparisons"], key=lambda compared: [*results["variants"]].index(compared["variant"])
+    ):
+        changes = [show_change(Estimate(*compared[metric])) for metric in METRICS]
+        gained, lost, p_value = compared["paired"] or ("", "", None)
+        p_value = "" if p_value is None else show_p(p_value)
+        rows.append([results["variants"][compared["variant"]][:3], compared["seed"], *changes, gained, lost, p_value])
+    return rows
 
 
 def spread_table(results, rows, labels):
@@ -187,30 +242,44 @@ def spread_table(results, rows, labels):
     return table(header, cells, "llr")
 
 
-def conclusion(by_variant):
-    """Returns the paragraphs that compare (b) and (c) with (a), seed by seed."""
-    first = {row["seed"]: row for row in by_variant["no-dropout"]}
+def conclusion(results):
+    """Returns the paragraphs that compare (b) and (c) with (a), over the seeds, or of one seed over the reviews."""
     paragraphs = []
     for variant, what in (("second-phase", "the second phase (b)"), ("with-dropout", "dropout left in place (c)")):
-        pairs = [(first[row["seed"]], row) for row in by_variant[variant]]
-        gains = {metric: [b[metric] - a[metric] for a, b in pairs] for metric in METRICS}
-        changes = [
-            f"{name} by {mean_and_deviation(gains[name.lower()], '{:+.4f}')}" for name in ("accuracy", "loss", "ECE")
-        ]
-        changes = ", ".join(changes).replace("± +", "± ")
-        text = f"Against (a), {what} changes {changes} ({len(pairs)} seed{'s' if len(pairs) > 1 else ''})."
+        compared = [each for each in results["comparisons"] if each["variant"] == variant]
+        changes = {
+            metric: over_seeds([each[metric][0] for each in compared])
+            if len(compared) > 1
+            else Estimate(*compared[0][metric])
+            for metric in METRICS
+        }
+        told = ", ".join(f"{name} by {show_change(changes[name.lower()], ' ')}" for name in ("accuracy", "loss", "ECE"))
+        over = (
+            f"{len(compared)} seeds, 95% interval over these" if len(compared) > 1 else "1 seed, 95% over its reviews"
+        )
+        text = f"Against (a), {what} changes {told} ({over})."
         if variant == "second-phase":
-            better = sum(gain > 0 for gain in gains["accuracy"])
-            lower = sum(gain < 0 for gain in gains["loss"])
-            verdict = {0: "is not needed", 2 * len(pairs): "pays"}.get(better + lower, "does not clearly pay")
-            text += (
-                f" It is more accurate in {better} of {len(pairs)}, has the lower loss in {lower}: here it {verdict}."
-            )
-        changed = [row["changed"] for _, row in pairs if row["changed"] is not None]
+            text += f" {verdict(changes, len(compared))}"
+        changed = [
+            row["changed"] for row in results["rows"] if row["variant"] == variant and row["changed"] is not None
+        ]
         if changed:
             text += f" From run to run {np.mean(changed):.1%} of the reviews do not keep their label."
         paragraphs.append(text)
     return "\n\n".join(paragraphs)
+
+
+def verdict(changes, seeds):
+    """Returns the sentence on whether the second phase pays: by which of the intervals are on one side of 0."""
+    accuracy, loss = changes["accuracy"], changes["loss"]
+    if None in (accuracy.low, loss.low):
+        return "So few reviews tell nothing."
+    better = [name for name, yes in (("more accurate", accuracy.low > 0), ("of lower loss", loss.high < 0)) if yes]
+    worse = [name for name, yes in (("less accurate", accuracy.high < 0), ("of higher loss", loss.low > 0)) if yes]
+    words = {(True, False): "it pays", (False, True): "it is not needed"}
+    found = words.get((bool(better), bool(worse)), "it does not clearly pay")
+    what = " and ".join(better + worse) or "neither more nor less accurate, nor of another loss, than chance explains"
+    return f"It is {what}: here {found}." + " Another seed may say otherwise." * (seeds == 1)
 
 
 def parse_seeds(arguments):

@@ -11,13 +11,15 @@ from pathlib import Path
 
 import numpy as np
 
+from infer.text.examples import read_examples
 from infer.text.labels import read_labels
 from infer.text.long import LONG
 from infer.text.script import run
-from report import ablation, page, plots, read
+from report import ablation, mistakes, page, plots, read, scores
 from report.metrics import read_probabilities
 from report.sections import write_page
 from report.setting import describe_model, describe_run
+from report.uncertainty import estimate
 
 RESULTS = {"result1": "no-dropout", "result2": "second-phase"}  # stage: the ablation's variant with its weights
 STAGES = ("reviews", *RESULTS, "ir")
@@ -65,6 +67,19 @@ def read_by_length(folder, num_labels):
     return {"room": found["room"], "lengths": np.array(found["lengths"]), "answers": answers}
 
 
+def read_texts(folder, answers):
+    """Returns the test reviews' texts, list of str; exits unless `answers`, {path: (labels, …)}, are of them."""
+    path = folder / "reviews" / "test.jsonl"
+    if not path.is_file():
+        sys.exit(f"{path}: no such file: make it with `make reviews`")
+    rows = read_examples(path)
+    labels = [row["label"] for row in rows]
+    for other, (found, _) in answers.items():
+        if found.tolist() != labels:
+            sys.exit(f"{other}: its labels are not those of {path}: remove it and run `make compare` again")
+    return [row["review"] for row in rows]
+
+
 def read_all_predictions(folder, labels):
     """Returns ({engine: predictions}, line on their difference or None); exits unless both are of the same reviews."""
     paths = {"TensorFlow": folder / "predict/tensorflow/predictions.txt", "OpenVINO": folder / "predict/openvino.txt"}
@@ -85,7 +100,8 @@ def read_run(folder, pretrained_dir):
 
     Returns: dict of labels (list of str), records, results, curves (as report.plots.plot_training takes them), setup
       (as report.setting.describe_run), predictions (by engine), closing (the line on their difference), ablation,
-      models (as report.plots.plot_confusion takes them) and by_length (as of read_by_length).
+      models (as report.plots.plot_confusion takes them), estimates and differences (of result1 and result2, as
+      report.uncertainty.estimate has them), texts (of the test reviews) and by_length (as of read_by_length).
     """
     labels = read_labels(folder / "reviews")
     records = {stage: read.read_record(folder, stage) for stage in STAGES}
@@ -102,6 +118,10 @@ def read_run(folder, pretrained_dir):
     steps = {stage: int(results[stage]["global_step"]) for stage in RESULTS}
     ops, _ = ablation.count_ops(folder / "bert-finetune.pb", "pb")
     predictions, closing = read_all_predictions(folder, labels)
+    by_length = read_by_length(folder, len(labels))
+    answers = {folder / "ablation" / variant: models[stage] for stage, variant in RESULTS.items()}
+    texts = read_texts(folder, answers | {folder / "by-length" / long: by_length["answers"][long] for long in LONG})
+    estimates, differences = estimate({stage: [data] for stage, data in models.items()}, [tuple(RESULTS)])
     return {
         "labels": labels,
         "records": records,
@@ -110,9 +130,14 @@ def read_run(folder, pretrained_dir):
         "setup": describe_run(folder, records, config, steps, dropout, ops),
         "predictions": predictions,
         "closing": closing,
-        "ablation": read.read_json(folder / "ablation" / "results.json", "ablation", ("rows", "variants", "reviews")),
+        "ablation": read.read_json(
+            folder / "ablation" / "results.json", "ablation", ("rows", "variants", "reviews", "comparisons")
+        ),
         "models": models,
-        "by_length": read_by_length(folder, len(labels)),
+        "estimates": estimates,
+        "differences": differences[tuple(RESULTS)],
+        "texts": texts,
+        "by_length": by_length,
     }
 
 
@@ -127,15 +152,44 @@ def main():
         entry["setup"] |= describe_model(entry["config"])
     run = read_run(args.folder, args.pretrained_dir or args.folder)
     text = write_page(args.profile, run, published)
-    figures = {
+    write_folder(args.folder / "compare", text, draw(run, published))
+
+
+def draw(run, published):
+    """Returns {name: figure} of all that the page shows."""
+    accuracies = [(stage, run["estimates"][stage]["accuracy"], True) for stage in RESULTS]
+    accuracies += [(name, scores.estimate_published(entry)["accuracy"], False) for name, entry in published.items()]
+    baseline = scores.find_baseline(run["models"]["result1"][0])[1].value
+    by_length = {
+        stage: [
+            (name, mistakes.accuracy_of(data, chosen), None, True)
+            for name, chosen in mistakes.classes_of(run["by_length"]["lengths"]).items()
+        ]
+        for stage, data in run["models"].items()
+    }
+    ends = [end for rows in by_length.values() for _, accuracy, *_ in rows for end in accuracy[1:]]
+    limits = min(ends) - 0.01, max(ends) + 0.01  # the same for both
+    by_stage = {
         "training": plots.plot_training(run["curves"], len(run["labels"])),
         "confusion": plots.plot_confusion(run["models"], run["labels"]),
         "reliability": plots.plot_reliability(run["models"]),
+        "length": {
+            stage: plots.plot_shares(rows, f"{stage}: accuracy by WordPieces", limits=limits)
+            for stage, rows in by_length.items()
+        },
+    }
+    return {
+        "accuracy": plots.plot_shares(
+            [(name, accuracy, baseline if own else None, own) for name, accuracy, own in accuracies]
+        ),
+        **{f"{name}-{stage}": figure for name, figures in by_stage.items() for stage, figure in figures.items()},
         "ablation": plots.plot_ablation(run["ablation"]),
     }
 
-    folder = args.folder / "compare"
-    part = args.folder / "compare.part"
+
+def write_folder(folder, text, figures):
+    """Writes compare.md, compare.html and the figures to the folder, which is replaced once all are whole."""
+    part = folder.with_name(f"{folder.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir()
     for name, figure in figures.items():
@@ -144,7 +198,7 @@ def main():
     (part / "compare.html").write_text(page.to_html(text, part))
     shutil.rmtree(folder, ignore_errors=True)
     part.rename(folder)
-    print(f"{folder}: compare.html, compare.md and {len(figures)} plots")
+    print(f"{folder}: compare.html, compare.md and {len(figures)} plot{'s' * (len(figures) != 1)}")
 
 
 if __name__ == "__main__":

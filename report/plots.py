@@ -1,4 +1,8 @@
-"""The plots. Their colours are Okabe and Ito's, for the colour-blind; the same data gives the same SVG."""
+"""The plots: each as wide as a phone shows it with its text readable; a page puts several side by side.
+
+Their colours are Okabe and Ito's, for the colour-blind, and a marker, a place or a name says what they say. The
+same data gives the same SVG.
+"""
 
 import io
 import warnings
@@ -13,8 +17,8 @@ from infer.text.metrics import MATRIX
 from report.metrics import BINS, confusion, reliability
 
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#8a929b"
+WIDTH = 4.4  # inches
 ROOMY = 4  # labels, up to which a cell of the confusion matrix has room for a share, too
-NARROW = 6  # labels, up to which two matrices stand side by side
 LONGEST = 24  # characters of a label
 matplotlib.rcParams.update(
     {
@@ -52,36 +56,75 @@ def shorten(label):
 
 
 def plot_training(phases, num_labels):
-    """Draws loss and accuracy against steps.
+    """Draws loss and accuracy against steps; returns {title: figure}, all with the same limits of loss and accuracy.
 
     Args:
       phases: {title: {"loss" and "accuracy": {"train" and "eval": (steps, values) or None}}}.
       num_labels: int.
     """
-    figure = Figure(figsize=(9, 5.2))
-    axes = figure.subplots(2, len(phases), sharex="col", sharey="row", squeeze=False)
-    for column, (title, curves) in enumerate(phases.items()):
-        for axis, (name, unit) in zip(
-            axes[:, column], (("loss", "loss (nats)"), ("accuracy", "accuracy")), strict=True
-        ):
+    values = {
+        name: [value for curves in phases.values() for curve in curves[name].values() if curve for value in curve[1]]
+        for name in ("loss", "accuracy")
+    }
+    highest = max(filter(np.isfinite, values["loss"]), default=1)
+    limits = {"loss": (0, 1.05 * highest), "accuracy": (min(1 / num_labels, *values["accuracy"], 1) - 0.02, 1.02)}
+    figures = {}
+    for title, curves in phases.items():
+        figures[title] = Figure(figsize=(WIDTH, 5))
+        axes = figures[title].subplots(2, 1, sharex=True)
+        for axis, (name, unit) in zip(axes, (("loss", "loss (nats)"), ("accuracy", "accuracy")), strict=True):
             train, test = curves[name]["train"], curves[name]["eval"]
             if train:
                 axis.plot(
-                    *train, color=BLUE, marker="o", markersize=3, linewidth=1.2, label="training, one batch a point"
+                    *train, color=BLUE, marker="o", markersize=3, linewidth=1.2, label="training, a batch a point"
                 )
             if test:
-                axis.plot(
-                    *test, color=ORANGE, marker="D", markersize=7, linestyle="", label="evaluation, all test reviews"
-                )
-            if column == 0:
-                axis.set_ylabel(unit)
-        axes[0, column].set_title(title)
-        axes[1, column].set_xlabel("step")
-        axes[1, column].set_xlim(left=0)
-        axes[0, column].set_ylim(bottom=0)
-        axes[1, column].set_ylim(min(1 / num_labels, axes[1, column].get_ylim()[0]), 1.02)  # the former is chance
-    handles = {label: line for axis in axes.flat for line, label in zip(*axis.get_legend_handles_labels(), strict=True)}
-    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=2)
+                axis.plot(*test, color=ORANGE, marker="D", markersize=7, linestyle="", label="all test reviews")
+            axis.set_ylabel(unit)
+            axis.set_ylim(*limits[name])
+        axes[0].set_title(title)
+        axes[1].set_xlabel("step")
+        axes[1].set_xlim(left=0)
+        figures[title].legend(*axes[0].get_legend_handles_labels(), loc="outside lower center")
+    return figures
+
+
+def plot_shares(rows, unit="accuracy", baseline="one answer for all", limits=None):
+    """Draws shares with their 95% intervals, a row each.
+
+    Args:
+      rows: list of (name, Estimate, baseline or None, whether it is this repository's run and not another's number).
+      unit: str, what they are.
+      baseline: str, what the baselines are.
+      limits: (low, high) of the axis, or None for those of the rows.
+    """
+    figure = Figure(figsize=(WIDTH, 1.3 + 0.42 * len(rows)))
+    axis = figure.subplots()
+    for y, (_, estimate, lowest, own) in enumerate(rows):
+        ends = [
+            [estimate.value - (estimate.low or estimate.value)],
+            [(estimate.high or estimate.value) - estimate.value],
+        ]
+        axis.errorbar(
+            estimate.value,
+            y,
+            xerr=np.maximum(ends, 0),
+            color=BLUE if own else "black",
+            marker="o",
+            capsize=4,
+            markerfacecolor=BLUE if own else "none",
+        )
+        if lowest is not None:
+            axis.plot(lowest, y, color=ORANGE, marker="x", markersize=7, linestyle="", label=baseline)
+    axis.set_yticks(range(len(rows)), [shorten(name) for name, *_ in rows], parse_math=False)
+    axis.set_ylim(len(rows) - 0.5, -0.5)
+    axis.set_xlabel(unit)
+    axis.set_xlim(limits)
+    axis.locator_params(axis="x", nbins=6)
+    axis.grid(False, axis="y")
+    handles = dict(zip(*reversed(axis.get_legend_handles_labels()), strict=True))
+    if handles:
+        figure.legend(handles.values(), handles.keys(), loc="outside lower center")
     return figure
 
 
@@ -91,13 +134,13 @@ def plot_confusion(models, names):
     Args:
       models: {title: (labels (reviews,), probabilities (reviews, labels))}.
       names: list of str, the labels'.
+    Returns: {title: figure}.
     """
-    side = 4 + 0.4 * (len(names) - 2) if len(names) <= MATRIX else 5
-    # Large ones stand one below the other, or their text would be small where the page shows them.
-    rows, columns = (len(models), 1) if NARROW < len(names) <= MATRIX else (1, len(models))
-    figure = Figure(figsize=(side * columns, (side - 0.4) * rows))
-    axes = figure.subplots(rows, columns, squeeze=False).flat
-    for axis, (title, data) in zip(axes, models.items(), strict=True):
+    side = WIDTH if len(names) <= ROOMY or len(names) > MATRIX else WIDTH + 0.4 * (len(names) - ROOMY)
+    figures = {}
+    for title, data in models.items():
+        figures[title] = Figure(figsize=(side, side - 0.4))
+        axis = figures[title].subplots()
         counts = confusion(*data)
         shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
         axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
@@ -117,7 +160,7 @@ def plot_confusion(models, names):
         axis.tick_params(length=0)
         axis.grid(False)
         axis.spines[:].set_visible(False)
-    return figure
+    return figures
 
 
 def plot_reliability(models):
@@ -125,56 +168,55 @@ def plot_reliability(models):
 
     Args:
       models: as for plot_confusion.
+    Returns: {title: figure}.
     """
-    figure = Figure(figsize=(4.4 * len(models), 5))
-    axes = figure.subplots(2, len(models), sharex=True, sharey="row", height_ratios=(3, 1), squeeze=False)
     edges = np.arange(BINS) / BINS
-    for column, (title, data) in enumerate(models.items()):
-        upper, lower = axes[:, column]
-        sizes, confidence, accuracy = reliability(*data)
-        bars = {"width": 1 / BINS, "align": "edge", "edgecolor": "white", "linewidth": 1}
+    bars = {"width": 1 / BINS, "align": "edge", "edgecolor": "white", "linewidth": 1}
+    binned = {title: reliability(*data) for title, data in models.items()}
+    most = max(sizes.max() for sizes, _, _ in binned.values())
+    figures = {}
+    for title, (sizes, confidence, accuracy) in binned.items():
+        figures[title] = Figure(figsize=(WIDTH, 5))
+        upper, lower = figures[title].subplots(2, 1, sharex=True, height_ratios=(3, 1))
         upper.bar(edges, np.nan_to_num(accuracy), color=BLUE, **bars)
         upper.plot((0, 1), (0, 1), color="black", linewidth=1, linestyle="--")
         upper.plot(confidence, accuracy, color=ORANGE, marker="D", markersize=5, linestyle="")
         lower.bar(edges, sizes, color=GREY, **bars)
-        upper.set_title(title)
+        upper.set(title=title, ylabel="share predicted right", ylim=(0, 1))
         # The predicted label has at least the mean probability, 0.5 of two.
-        upper.set(xlim=(np.floor(BINS / data[1].shape[1]) / BINS, 1), ylim=(0, 1))
-        lower.set_xlabel("confidence (probability of the predicted label)")
-    axes[0, 0].set_ylabel("share predicted right")
-    axes[1, 0].set_ylabel("reviews")
-    return figure
+        upper.set_xlim(np.floor(BINS / models[title][1].shape[1]) / BINS, 1)
+        lower.set(xlabel="confidence (probability of the predicted label)", ylabel="reviews", ylim=(0, 1.05 * most))
+    return figures
 
 
 def plot_ablation(results):
     """Draws accuracy, loss and calibration error of each variant: a dot for each seed, a bar at their mean.
 
-    The dot of a seed with several runs is their mean, and the line through it spans them from lowest to highest.
+    The dot of a seed with several runs is their mean; the line through a dot is its 95% interval over the reviews.
 
     Args:
       results: the content of results.json, as report.ablation.read_seeds returns it.
     """
     metrics = {"accuracy": "accuracy", "loss": "loss (nats)", "ece": f"calibration error (ECE, {BINS} bins)"}
     colours = dict(zip(results["variants"], (BLUE, ORANGE, GREEN), strict=True))
-    figure = Figure(figsize=(9.6, 3.8))
-    for axis, (metric, unit) in zip(figure.subplots(1, 3), metrics.items(), strict=True):
-        seeds = list(dict.fromkeys(row["seed"] for row in results["rows"]))
-        offsets = dict(zip(seeds, np.linspace(-0.18, 0.18, len(seeds)) if len(seeds) > 1 else [0], strict=True))
-        for x, variant in enumerate(results["variants"]):
-            rows = [row for row in results["rows"] if row["variant"] == variant and row["runs"]]
+    seeds = list(dict.fromkeys(row["seed"] for row in results["rows"]))
+    offsets = dict(zip(seeds, np.linspace(-0.25, 0.25, len(seeds)) if len(seeds) > 1 else [0], strict=True))
+    figure = Figure(figsize=(WIDTH, 6))
+    for axis, (metric, unit) in zip(figure.subplots(3, 1), metrics.items(), strict=True):
+        for y, variant in enumerate(results["variants"]):
+            rows = [row for row in results["rows"] if row["variant"] == variant]
             for row in rows:
-                values = [run[metric] for run in row["runs"]]
-                at = x + offsets[row["seed"]]
-                axis.plot((at, at), (min(values), max(values)), color=colours[variant], linewidth=1.5, alpha=0.6)
-                axis.plot(at, row[metric], color=colours[variant], marker="o", markersize=6)
-            if rows:
-                mean = np.mean([row[metric] for row in rows])
-                axis.plot((x - 0.32, x + 0.32), (mean, mean), color="black", linewidth=1.5)
-        axis.set_title(unit)
-        axis.set_xlim(-0.5, len(results["variants"]) - 0.5)
-        axis.set_xticks(
-            range(len(results["variants"])),
-            [f"{title[:3]} {variant.replace('-', chr(10))}" for variant, title in results["variants"].items()],
-        )
-        axis.grid(False, axis="x")
+                value, low, high = row["intervals"][metric]
+                at = y + offsets[row["seed"]]
+                if low is not None:
+                    axis.plot((low, high), (at, at), color=colours[variant], linewidth=1.5, alpha=0.6)
+                axis.plot(value, at, color=colours[variant], marker="o", markersize=5)
+            mean = np.mean([row[metric] for row in rows])
+            axis.plot((mean, mean), (y - 0.4, y + 0.4), color="black", linewidth=1.5)
+        axis.set_xlabel(unit)
+        axis.locator_params(axis="x", nbins=5)
+        axis.set_ylim(len(results["variants"]) - 0.5, -0.5)
+        names = [f"{title[:3]} {variant.replace('-', ' ')}" for variant, title in results["variants"].items()]
+        axis.set_yticks(range(len(names)), names)
+        axis.grid(False, axis="y")
     return figure

@@ -28,6 +28,8 @@ INPUT = "tf1", "tests/tf1/test_input_fn.py"
 PRECISION = "openvino-current", "tests/infer/test_precision.py"
 ONNX, HUB, CARD = (("openvino-current", f"tests/export/test_{name}.py") for name in ("onnx", "huggingface", "card"))
 FOLDERS, FREEZE = ("tf1", "tests/tf1/test_hugging_face.py"), ("tf1", "tests/scripts/test_ckpt_to_pb.py")
+UNCERTAINTY, SURE = "report/uncertainty.py", ("report", "tests/report/test_uncertainty.py")
+COMPARED, BUILDS = (("report", f"tests/report/test_{name}.py") for name in ("compare", "builds"))
 SHARED = "serve", "tests/infer/serve/test_batcher.py"
 PIPELINE = "pipeline", "tests/pipeline/test_tiny.py::test_what_each_stage_leaves", "test"
 
@@ -176,6 +178,33 @@ MUTANTS = [
            'read_labels(folder / "nowhere")', "report", "tests/report/test_compare.py"),
     Mutant("precision and recall swapped", "infer/text/metrics.py", "for n in (called, given)",
            "for n in (given, called)", "openvino-current", "tests/infer/text/test_metrics.py"),
+    # How sure a number is.
+    Mutant("intervals: not Wilson's", UNCERTAINTY, 'method="wilson"', 'method="exact"', *SURE),
+    Mutant("intervals: ECE's own shift left in", UNCERTAINTY, '"ece", basic, percentile)',
+           '"ece", percentile, percentile)', *SURE),
+    Mutant("differences the wrong way round", UNCERTAINTY, "found[pair[1]] - found[pair[0]]",
+           "found[pair[0]] - found[pair[1]]", *SURE),
+    Mutant("McNemar's test of all reviews", UNCERTAINTY, "stats.binomtest(gained, gained + lost)",
+           "stats.binomtest(gained, len(labels))", *SURE),
+    Mutant("samples of the reviews: each once at most", UNCERTAINTY, "len(drawn), reviews).astype(float)",
+           "len(drawn), reviews).astype(bool).astype(float)", *SURE),
+    Mutant("AUC of scores: a tie is lost", "report/metrics.py", "np.cumsum(negative, axis=1) - negative / 2",
+           "np.cumsum(negative, axis=1) - negative", *COMPARED),
+    Mutant("± is the whole interval", "report/page.py", "(estimate.high - estimate.low) / 2",
+           "(estimate.high - estimate.low)", *COMPARED),
+    Mutant("counts set against those of other totals", "report/scores.py", "and totals[first] == totals[second]",
+           "and totals", *COMPARED),
+    Mutant("no warning of one answer for all", "report/scores.py", "if len(set(answers)) == 1:",
+           "if not len(answers):", *COMPARED),
+    Mutant("the least sure mistakes", "report/mistakes.py", "np.argsort(-confidence[wrong]",
+           "np.argsort(confidence[wrong]", *COMPARED),
+    Mutant("a loss beyond its axis", "report/plots.py", "(0, 1.05 * highest)", "(0, 0.5 * highest)", *COMPARED),
+    Mutant("answers of other reviews shown", "report/compare.py", "if found.tolist() != labels:",
+           "if len(found) != len(labels):", *COMPARED),
+    Mutant("builds: other reviews taken for the same", "report/builds.py", "and first.texts == second.texts",
+           "and len(first.texts) == len(second.texts)", *BUILDS),
+    Mutant("builds: the first phase's answers", "report/builds.py", "return [*self.answers][-1]",
+           "return [*self.answers][0]", *BUILDS),
     # Forms that others read.
     Mutant("ONNX: mask ignored", "export/onnx.py", "graph.scalar(MASKED)", "graph.scalar(0)", *ONNX),
     Mutant("ONNX: always uncased", "export/onnx.py", "trained.do_lower_case, trained", "True, trained", *ONNX),

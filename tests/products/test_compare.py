@@ -70,12 +70,15 @@ def test_the_page_holds_this_runs_numbers_and_is_made_once(compared):
     page = (build / "compare/compare.md").read_text()
     results = dict(line.split(" = ") for line in (build / "result1/eval_results.txt").read_text().splitlines())
     (row,) = [line for line in page.splitlines() if line.startswith("| loss ")]
-    assert f"| {float(results['loss']):.4f} |" in row and "| 0.5187 |" in row
+    assert row.startswith(f"| loss | {float(results['loss']):.4f}<br>") and "| 0.5187 |" in row
     assert "![" in page and "data:image/svg+xml" in (build / "compare/compare.html").read_text()
     results = dict(line.split(" = ") for line in (build / "result2/eval_results.txt").read_text().splitlines())
     (row,) = [line for line in page.splitlines() if line.startswith("| all | 48 |")]
-    accuracy = f" {float(results['eval_accuracy']):.4f} |"
-    assert row.startswith("| all | 48 |" + 3 * accuracy), "TensorFlow's, the guide's way's and cut's"
+    accuracy = f" {float(results['eval_accuracy']):.4f}"
+    told = re.sub(r"<br>[^|]*(?= \|)", "", row)
+    assert told.startswith(f"| all | 48 |{accuracy} |{accuracy} |{accuracy} |"), (
+        "TensorFlow's, the guide's way's, cut's"
+    )
     (row,) = [line for line in page.splitlines() if line.startswith("| rows a review |")]
     assert row.startswith("| rows a review |  | 1 | 1 | 1 | 1 | 1.") and "| up to 30 |" in page
     table = json.loads((build / "ablation/results.json").read_text())
@@ -97,3 +100,38 @@ def test_the_page_holds_this_runs_numbers_and_is_made_once(compared):
     make(compared, "compare", TINY)
     assert "all as recorded" in make(compared, "verify", TINY)
     assert "leave out CHECKPOINT= and PB=" in make_fails(compared, "compare", TINY, "PB=README.md")
+
+
+@pytest.mark.more
+def test_builds_of_seeds_and_checkpoints_stand_side_by_side(compared):
+    checkpoint = sorted((compared / "build/tiny/result1").glob("model.ckpt-*.index"))[-1].with_suffix("")
+    given = f"CHECKPOINT={checkpoint.relative_to(compared)}"
+    make(compared, "by-length", TINY, given)
+    (other,) = [path.relative_to(compared) for path in (compared / "build").glob("tiny-*") if path.is_dir()]
+    builds = f"BUILDS=build/tiny build/tiny/seeds/1 {other}"
+    assert "build/compare/compare.html" in make(compared, "compare", builds)
+    page = (compared / "build/compare/compare.md").read_text()
+    assert (
+        f"| metric | tiny | tiny/seeds/1 | {other.name} |" in page
+        and "| model | result2 | result2 | classifier |" in page
+    )
+    assert f"those that have are: tiny, {other.name}; tiny/seeds/1." in page, "the same sample, and another"
+    results = dict(
+        line.split(" = ") for line in (compared / "build/tiny/result1/eval_results.txt").read_text().splitlines()
+    )
+    (row,) = [line for line in page.splitlines() if line.startswith("| accuracy |")]
+    assert row.split(" | ")[-1].startswith(f"{float(results['eval_accuracy']):.4f}<br>")
+    before = os.stat(compared / "build/compare/compare.md").st_mtime_ns
+    make(compared, "compare", builds)
+    assert os.stat(compared / "build/compare/compare.md").st_mtime_ns == before, "as recorded"
+    for wrong, told in (
+        ("BUILDS=build/tiny", "only build/tiny: give two builds or more"),
+        ("BUILDS=build/tiny ./build/tiny/", "is given twice: give each build once"),
+        ("BUILDS=build/tiny build/downloads", "build/downloads is no build, it has no reviews/test.jsonl: give"),
+        ("BUILDS=build/tiny build/nowhere", "build/nowhere: no such folder: give folders that make"),
+    ):
+        assert told in make_fails(compared, "compare", wrong)
+    assert "BUILDS=: is of make compare alone" in make_fails(compared, "predict", builds)
+    assert os.stat(compared / "build/compare/compare.md").st_mtime_ns == before
+    (compared / f"{other}/by-length/cut.tsv").unlink()
+    assert "its test reviews are not predicted yet: run `make by-length`" in make_fails(compared, "compare", builds)

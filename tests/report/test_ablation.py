@@ -1,6 +1,7 @@
 """python -m report.ablation on small folders of the three variants."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -22,20 +23,27 @@ def seeds(tmp_path):
     return tmp_path
 
 
-def test_table_holds_mean_and_deviation_over_seeds(seeds):
+def test_table_holds_means_and_intervals(seeds):
     printed = call(*ablation(seeds, "0", "1", "2"))
     a, b, c = (next(line for line in printed.splitlines() if line.startswith(f"| ({x})")) for x in "abc")
+    # Student's for two degrees of freedom: 4.3027 standard errors.
     accuracies = np.array([0.9, 0.9, 0.8])
-    assert f"| {accuracies.mean():.4f} ± {accuracies.std(ddof=1):.4f} |" in a and a.endswith("| 20 | 0 | 2.5 |")
-    assert "| 0.7333 ± 0.0577 |" in b and b.endswith("| 20 | 0 | 2.5 |")
-    assert "| 0.7000 ± 0.0000 |" in c and c.endswith("| 30 | 10 | 2.5 |")
+    low = accuracies.mean() - 4.302653 * accuracies.std(ddof=1) / np.sqrt(3)
+    assert f"| {accuracies.mean():.4f}<br>{low:.4f} to 1.0000 |" in a and a.endswith("| 20 | 0 | 2.5 |")
+    assert "| 0.7333<br>0.5899 to 0.8768 |" in b and b.endswith("| 20 | 0 | 2.5 |")
+    assert "| 0.7000<br>0.7000 to 0.7000 |" in c and c.endswith("| 30 | 10 | 2.5 |")
     assert "3 seeds (0, 1, 2), each on 10 test reviews, the same for all" in printed
     # All reviews are predicted with confidence 0.9, so the calibration error is |0.9 - accuracy|.
-    assert "| (a) | 2 | 1 | 0.8000 | " in printed and " | 0.1000 | 20 | 0 | 2.5 |" in printed
+    assert "| (a) | 2 | 1 | 0.8000<br>0.4902 to 0.9433 | " in printed, "Wilson's of 8 of 10"
+    assert re.search(r" \| 0.1000<br>0.0000 to 0.\d{4} \| 20 \| 0 \| 2.5 \|", printed)
     # By runs, reviews 1 to 3, 2 to 4 and 3 to 5 are taken for the other label: 4 of 10 change.
     assert "| (c) | 0 | 3 | 0.0000 | 0.1848 | 40.00% |" in printed
-    assert "changes accuracy by -0.1333 ± 0.0577" in printed
-    assert "more accurate in 0 of 3, has the lower loss in 0: here it is not needed" in printed
+    assert (
+        "(b) changes accuracy by -0.1333 (-0.2768 to +0.0101)" in printed
+        and "(3 seeds, 95% interval over these)" in printed
+    )
+    # Of seed 1's ten reviews (a) has two right that (b) has wrong: McNemar's p is 2 * (1/2)^2.
+    assert re.search(r"\| \(b\) \| 1 \| -0.2000<br>-0.5000 to [+-]0.0000 \|.*\| 0 \| 2 \| p = 0.5000 \|", printed)
     assert "40.0% of the reviews do not keep their label" in printed
 
 
@@ -69,11 +77,15 @@ def test_the_pictures_are_the_same_for_the_same_data(seeds):
 def test_the_closing_sentence_follows_the_numbers(tmp_path):
     write_ablation(tmp_path / "0", wrong=(3, 1, 3))
     printed = call(*ablation(tmp_path, "0"))
-    assert "changes accuracy by +0.2000, loss by -" in printed
-    assert "more accurate in 1 of 1, has the lower loss in 1: here it pays" in printed
-    assert "there is no spread over seeds" in printed
-    write_ablation(tmp_path / "1", wrong=(1, 3, 3))
-    assert "in 1 of 2, has the lower loss in 1: here it does not clearly pay" in call(*ablation(tmp_path, "0", "1"))
+    assert "changes accuracy by +0.2000 (+0.0000 to +0.5000), loss by -0.4394 (" in printed
+    assert "nor of another loss, than chance explains: here it does not clearly pay. Another seed may say" in printed
+    assert "so nothing is told of other trainings" in printed
+    write_ablation(tmp_path / "1", np.repeat([0, 1], 300), wrong=(200, 100, 3))
+    assert "It is more accurate and of lower loss: here it pays. Another seed" in call(*ablation(tmp_path, "1"))
+    write_ablation(tmp_path / "2", np.repeat([0, 1], 300), wrong=(100, 200, 3))
+    assert "It is less accurate and of higher loss: here it is not needed." in call(*ablation(tmp_path, "2"))
+    printed = call(*ablation(tmp_path, "1", "2"))
+    assert "than chance explains: here it does not clearly pay.\n" in printed, "the seeds contradict each other"
 
 
 def test_seeds_with_samples_of_their_own_are_said_to_have_them(tmp_path):
@@ -119,7 +131,7 @@ def test_arguments_that_are_no_seeds_are_refused(seeds):
 def test_the_command_prints_its_table_and_ends_with_one_line_on_an_error(seeds):
     command = "report.ablation", f"--output_dir={seeds / 'out'}", f"0={seeds / '0'}"
     done = run(*command)
-    assert done.returncode == 0 and "| (a) | 0 | 1 | 0.9000 |" in done.stdout and not done.stderr
+    assert done.returncode == 0 and "| 0.9000<br>0.5958 to 0.9821 |" in done.stdout and not done.stderr
     (seeds / "0" / "no-dropout" / "probabilities-1.tsv").unlink()
     done = run(*command)
     assert done.returncode == 1 and len(done.stderr.splitlines()) == 1 and not done.stdout

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from report_build import LABELS, write_probabilities
 
-from report.metrics import BINS, calibration_error, confusion, measure, read_probabilities, reliability, spread
+from report.metrics import BINS, confusion, measure, read_probabilities, reliability, spread
 
 
 def probabilities(*positive):
@@ -61,12 +61,12 @@ def test_calibration_error_by_hand():
     assert confidence[9] == pytest.approx(0.63) and accuracy[9] == 0.5
     assert confidence[14] == pytest.approx(0.97) and accuracy[14] == 1
     assert np.isnan(accuracy[0])
-    assert calibration_error(labels, values) == pytest.approx((0.13 + 0.03) / 2)
+    assert measure(labels, values)["ece"] == pytest.approx((0.13 + 0.03) / 2)
 
 
 def test_a_bin_of_one_review_counts_and_a_wrong_negative_is_wrong():
     labels, values = np.array([1, 1, 1]), probabilities(0.61, 0.65, 0.02)
-    assert calibration_error(labels, values) == pytest.approx((2 * 0.37 + 0.98) / 3)
+    assert measure(labels, values)["ece"] == pytest.approx((2 * 0.37 + 0.98) / 3)
 
 
 def test_certain_and_undecided_reviews_have_a_bin_and_a_finite_loss():

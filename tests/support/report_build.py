@@ -86,7 +86,7 @@ def write_answers(path, labels, predicted, count, sure=0.8):
 def relabel(build, names, labels, wrong=(1, 2, 3)):
     """Makes the build one of those labels: so many of the reviews of each variant are taken for the next label."""
     labels = np.asarray(labels)
-    (build / "reviews").mkdir()
+    write_reviews(build, labels)
     write_labels(build / "reviews", names)
     write_by_length(build, labels, len(names))
     lines = ""
@@ -128,6 +128,14 @@ def write_by_length(folder, labels=LABELS, count=2, room=46, wrong=(2, 3, 1), le
     (path / "lengths.json").write_text(json.dumps({"room": room, "lengths": lengths}))
 
 
+def write_reviews(folder, labels=LABELS):
+    """Writes reviews/test.jsonl of a build: of so many reviews, whose texts are their numbers."""
+    path = folder / "reviews"
+    path.mkdir(exist_ok=True)
+    rows = ({"review": f"review {i}", "label": int(label), "source": ""} for i, label in enumerate(labels))
+    (path / "test.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+
+
 def write_ablation(folder, labels=LABELS, wrong=(1, 2, 3)):
     """Writes the three variants of one seed, which get so many of the labels wrong; with-dropout in three runs."""
     sizes = {"no-dropout": (20, 0), "second-phase": (20, 0), "with-dropout": (30, 10)}
@@ -152,6 +160,7 @@ def write_events(folder, scalars, dropout=(), start=1):
         node = graph.node.add(name=f"{name}/dropout/rate", op="Const")
         node.attr["value"].tensor.float_val.append(0.1)
         graph.node.add(name=f"gradients/{name}/dropout/rate", op="Sub")
+    before = {*folder.glob("events*")} if folder.is_dir() else set()
     writer = EventFileWriter(str(folder))
     if dropout is not None:
         writer.add_event(Event(graph_def=graph.SerializeToString(), wall_time=1))
@@ -160,6 +169,8 @@ def write_events(folder, scalars, dropout=(), start=1):
             summary = Summary(value=[Summary.Value(tag=tag, simple_value=value)])
             writer.add_event(Event(step=step, summary=summary, wall_time=1))
     writer.close()
+    (path,) = {*folder.glob("events*")} - before
+    path.rename(folder / f"events.out.tfevents.{len(before):010}")  # of one second, by a number that is not padded
 
 
 def write_results(folder, wrong, steps):
@@ -208,6 +219,7 @@ def build(tmp_path):
     folder = tmp_path / "made-up"
     write_ablation(folder / "ablation")
     write_by_length(folder)
+    write_reviews(folder)
     write_graph(folder / "bert-finetune.pb", 20)
     (folder / "pretrained").mkdir()
     (folder / "pretrained" / "bert_config.json").write_text(json.dumps(CONFIG))
