@@ -74,7 +74,7 @@ $(BUILD)/compare/compare.md: report/page.css FORCE | .tox/report.stamp
 compare.command = $(REPORT) -m report.compare $(OUT) --profile=$(PROFILE) --pretrained_dir=$(PROFILE_OUT)
 compare.makes = $(OUT)/compare
 $(OUT)/compare/compare.md: $(ABLATION)/results.json $(BY_LENGTH) $(EXAMPLES) $(PREDICTIONS)/openvino.txt \
-		report/published.json report/page.css FORCE | .tox/report.stamp
+		$(wildcard $(OUT)/old-stack/openvino.txt) report/published.json report/page.css FORCE | .tox/report.stamp
 	$(call stage,compare)
 
 tensorboard: $(RESULT1).index $(RESULT2).index | .tox/report.stamp  ## look at the curves

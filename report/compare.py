@@ -81,14 +81,21 @@ def read_texts(folder, answers):
 
 
 def read_all_predictions(folder, labels):
-    """Returns ({engine: predictions}, line on their difference or None); exits unless both are of the same reviews."""
+    """Returns ({engine: predictions}, what they say of their differences or None); exits if reviews are not the same.
+
+    Those of `make old-stack` are among them, if there are any.
+    """
     paths = {"TensorFlow": folder / "predict/tensorflow/predictions.txt", "OpenVINO": folder / "predict/openvino.txt"}
-    predictions = {}
+    if (old := folder / "old-stack/openvino.txt").exists():
+        paths["OpenVINO 2021"] = old
+    predictions, closings = {}, []
     for engine, path in paths.items():
         predictions[engine], closing = read.read_predictions(path, labels)
-    if len({tuple(review for review, _, _ in rows) for rows in predictions.values()}) > 1:
-        sys.exit(f"{paths['OpenVINO']}: not the reviews of {paths['TensorFlow']}: make both with `make predict`")
-    return predictions, closing
+        closings += [closing] if closing else []
+        if [review for review, _, _ in predictions[engine]] != [review for review, _, _ in predictions["TensorFlow"]]:
+            again = "it again with `make old-stack`" if path == old else "both with `make predict`"
+            sys.exit(f"{path}: not the reviews of {paths['TensorFlow']}: make {again}")
+    return predictions, "; ".join(closings)
 
 
 def read_run(folder, pretrained_dir):
@@ -99,7 +106,7 @@ def read_run(folder, pretrained_dir):
       pretrained_dir: Path of the folder of pretrained/ and its record.
 
     Returns: dict of labels (list of str), records, results, curves (as report.plots.plot_training takes them), setup
-      (as report.setting.describe_run), predictions (by engine), closing (the line on their difference), ablation,
+      (as report.setting.describe_run), predictions (by engine), closing (the lines on their differences), ablation,
       models (as report.plots.plot_confusion takes them), estimates and differences (of result1 and result2, as
       report.uncertainty.estimate has them), texts (of the test reviews) and by_length (as of read_by_length).
     """

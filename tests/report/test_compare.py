@@ -280,6 +280,20 @@ def test_other_reviews_are_listed_by_themselves(build):
     assert "<td>A |very| &lt;b&gt;*bold*&lt;/b&gt; film</td>" in (build / "compare" / "compare.html").read_text()
 
 
+def test_the_guides_openvino_stands_beside_todays_where_it_was_asked(build):
+    assert "OpenVINO 2021" not in compare(build)
+    (build / "old-stack").mkdir()
+    old = build / "old-stack/openvino.txt"
+    closing = "largest difference of OpenVINO 2021.4.2 from today's: 2.0e-07 on 4 reviews, 0 labels differ\n"
+    old.write_text((build / "predict/tensorflow/predictions.txt").read_text() + closing)
+    text = compare(build)
+    assert text.count("| this run, OpenVINO 2021 |") == 4
+    assert "0 labels differ; largest difference of OpenVINO 2021.4.2 from today's: 2.0e-07" in text
+    old.write_text("('another review', array([0.25, 0.75], dtype=float32), 'Positive')\n")
+    message = fails(main, build, "--profile=made-up")
+    assert message.endswith("tensorflow/predictions.txt: make it again with `make old-stack`")
+
+
 def test_a_review_that_names_a_picture_is_text(build):
     lines = """('<img src="none.svg"> src="none.svg"', array([0.25, 0.75], dtype=float32), 'Positive')\n"""
     for name in ("tensorflow/predictions.txt", "openvino.txt"):
