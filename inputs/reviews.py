@@ -73,15 +73,19 @@ def parquet_rows(folder):
     for split, name in PARQUET.items():
         path = Path(folder, name)
         try:
-            table = pyarrow.parquet.read_table(path, columns=["text", "label"])
+            with open(path, "rb") as file:
+                table = pyarrow.parquet.read_table(file, columns=["text", "label"])
             texts, labels = table["text"].to_pylist(), table["label"].to_pylist()
             if set(labels) - {0, 1} or not all(isinstance(text, str) for text in texts):
                 raise ValueError("a row without a text, or with a label that is neither 0 nor 1")
         except (OSError, ValueError, KeyError, pyarrow.ArrowException) as error:
-            reason = (str(error) or type(error).__name__).splitlines()[0]
+            reason = getattr(error, "strerror", None) or (str(error) or type(error).__name__).splitlines()[0]
             sys.exit(f"{path}: not a complete parquet file of reviews: {reason}")
         for i, (text, label) in enumerate(zip(texts, labels, strict=True)):
-            yield split, CLASSES[label], f"row {i}", text.encode("utf-8")
+            data = text.encode("utf-8")
+            if len(data) > MAX_REVIEW:
+                sys.exit(f"{path}: row {i} has more than {MAX_REVIEW} bytes: not a review")
+            yield split, CLASSES[label], f"row {i}", data
 
 
 def by_content(split, polarity, data):

@@ -3,7 +3,7 @@
 ## T: of make check, test, test-all and test-faults: run the tests whose names have this, as pytest -k takes it
 T =
 JOBS = 2
-ARCHIVES_OF_TESTS = $(DOWNLOADS)/$(WEIGHTS_ARCHIVE) $(DOWNLOADS)/$(REVIEWS_ARCHIVE)
+ARCHIVES_OF_TESTS = weights-archive reviews-archive
 GXX := $(shell command -v g++)
 CHROMIUM := $(shell command -v chromium)
 check.jobs = lint tf1 report openvino-current openvino serve audit
@@ -54,7 +54,7 @@ mutants:  ## apply small wrong changes to a copy, one by one: the tests must tel
 	  $(foreach loop,check test,--$(loop)-jobs $($(loop).jobs) --$(loop)-marks "$($(loop).marks)")
 
 # TensorFlow 1.12 on Python 3.6, which tox and uv no longer know: evidence, not needed for anything.
-old-stack: .tox/tf1.stamp $(DOWNLOADS)/$(WEIGHTS_ARCHIVE)  ## compare with TensorFlow 1.12
+old-stack: .tox/tf1.stamp weights-archive  ## compare with TensorFlow 1.12
 	@if make --silent .tox/python3.6.txt 2> /dev/null; then \
 	  make --silent .tox/tf112.stamp && $(TF1) -m pytest --quiet --capture=no tests/scripts/test_old_stack.py; \
 	else \
