@@ -107,6 +107,11 @@ def write_comparability(name, run, published):
         for row in ("weights", "reviews")
         if differs(ours[row], theirs[row])
     ]
+    if others and all(other.startswith("other weights") for other in others):
+        return (
+            f"The same task as the {name}'s with {escape(others[0])}: what these weights do on the same corpus, and no "
+            "reproduction of its numbers."
+        )
     if others:
         return (
             f"Not comparable with the {name}: {escape(' and '.join(others))}. This run is no reproduction of its "

@@ -173,7 +173,7 @@ def test_the_notebooks_task_with_the_defaults_weights(played, bare, tiny):
     (checkout / "build/downloads").mkdir()
     for path in (tiny / "build/downloads").glob("*.whl"):
         (checkout / "build/downloads" / path.name).symlink_to(path)
-    small = ["PROFILE=imdb", "TRAIN_SIZE=24", "TEST_SIZE=16"]
+    small = ["PROFILE=imdb", "TRAIN_SIZE=32", "TEST_SIZE=16"]
     run(checkout, "features", *small)
     features = json.loads((checkout / "build/imdb/features/features.json").read_text())
     assert features["max_seq_length"] == 128

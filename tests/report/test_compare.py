@@ -31,6 +31,7 @@ from report.compare import main
 from report.page import escape, to_html
 from report.plots import plot_confusion, render
 from report.read import COUNTS, read_events, read_predictions
+from report.setting import describe_weights
 
 
 def compare(build):
@@ -118,8 +119,31 @@ def test_the_notebooks_own_weights_and_reviews_are_comparable(build):
     page = (build / "compare" / "compare.md").read_text()
     assert "over 2 seeds the standard deviation of result2's accuracy is 0.1414. What else" in page
     assert "| 0.7000 ± 0.1414 |" in page and "mean ± standard deviation over the seeds, which is how far" in page
-    assert "Not comparable with the guide: other weights" in text and "(uncased_L-12_H-768_A-12, there multi" in text
-    assert "and other reviews" not in text
+    same = (
+        "The same task as the guide's with other weights (uncased_L-12_H-768_A-12, there multilingual_L-12_H-768_A-12)"
+    )
+    assert f"{same}: what these weights do on the same corpus, and no reproduction of its numbers." in text
+
+
+@pytest.mark.parametrize("reviews", ["aclImdb_v1.tar.gz", "aclImdb_v1-huggingface"])
+def test_the_notebooks_task_with_other_weights_is_said_to_be_so(reviews, build):
+    """PROFILE=imdb, by whichever source."""
+    write_record(build, "reviews", f"python -m inputs.reviews aclimdb d/{reviews} --train_size=5000 r")
+    text = compare(build)
+    assert "The same task as the notebook's with other weights (mini-1.0, there uncased_L-12_H-768_A-12): what" in text
+    assert "Not comparable with" not in text and row(text, "reviews")[2] == "aclImdb_v1 (IMDB, whole reviews)"
+
+
+def test_a_module_that_was_made_of_the_checkpoint_has_its_weights(build):
+    write_record(build, "pretrained", "python -m tf1.pretrained google d/uncased_L-12_H-768_A-12.zip p")
+    records = {"result1": {"flags": {"bert_hub_module_handle": f"{build}/hub-module"}}}
+    assert describe_weights(build, records) == ["uncased_L-12_H-768_A-12", "as a TF Hub module made of the checkpoint"]
+
+
+def test_weights_are_the_same_by_whichever_source(build):
+    write_record(build, "pretrained", "python -m tf1.pretrained huggingface d/uncased_L-12_H-768_A-12-huggingface p")
+    write_record(build, "reviews", "python -m inputs.reviews aclimdb d/aclImdb_v1-huggingface --train_size=5000 r")
+    assert "Comparable with the notebook: the same weights and the same corpus." in compare(build)
 
 
 def test_own_reviews_and_random_weights_are_named_as_such(build):

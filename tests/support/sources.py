@@ -30,7 +30,7 @@ for split in ("train", "test"):
 
 
 class Source(http.server.ThreadingHTTPServer):
-    """Serves {path: bytes} as `files`, with a `fault`: forbidden, missing, login, other or half; keeps what it is asked."""
+    """Serves {path: bytes} as `files`, with a `fault`: forbidden, missing, login, other, half; notes what is asked."""
 
     daemon_threads = True
 
