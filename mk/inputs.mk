@@ -60,7 +60,7 @@ forms = $(foreach i,$(call here,WEIGHTS),$(word $i,$(WEIGHTS_FORMAT)) $(call arc
 	$(foreach module,$(MODULES),$(if $(call there,$(call module-folder,$(module))),module $(call module-folder,$(module))))
 corpora = $(foreach i,$(call here,REVIEWS_FROM),$(call archive-at,REVIEWS_FROM,$i))
 too-few = $(if $(word 2,$(call places,$(2))),echo "make sources: of $(PROFILE)'s sources $(or $(3),none) is there: get \
-	another with make $(1) SOURCE=part of its host's name" >&2; false,true)
+	another with make $(1) SOURCE= and one of $(sort $(HOSTS_OF_SOURCES))" >&2; false,true)
 checked = $(foreach of,WEIGHTS REVIEWS_FROM,$(foreach i,$(call here,$(of)),$(TOOLS) -m inputs.download \
 	--checksums=$(call in-shell,$(CHECKSUMS)) $(call from,$i,in-shell) $(call archive-at,$(of),$i) &&))
 sources: | .tox/tools.stamp .tox/tf1.stamp .tox/openvino-current.stamp  ## are the sources that are there the same?

@@ -92,6 +92,7 @@ def test_all_that_follows_is_the_same_whichever_it_was(played, checkout):
     shutil.rmtree(checkout / f"build/downloads/{PARQUET}")
     output = run(checkout, "sources", *SMALL, fails=True)
     assert f"of multilingual's sources build/downloads/{TAR} is there: get another with make reviews SOURCE=" in output
+    assert "and one of 127.0.0.1:" in output
 
 
 @pytest.mark.more
