@@ -112,7 +112,7 @@ def read_aclimdb(source, sizes, rng):
         files[split].append((by_content(split, polarity, data), polarity, name, data))
     samples = {}
     for split, size in sizes.items():
-        for polarity in CLASSES:
+        for polarity in reversed(CLASSES):
             if not any(found == polarity for _, found, _, _ in files[split]):
                 sys.exit(f"{source}: no files named like 123_9.txt (ID_RATING.txt) in {split}/{polarity}")
         samples[split] = [
