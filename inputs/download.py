@@ -1,9 +1,9 @@
 """Downloads one archive to build/downloads, and puts it there only if its checksums match.
 
 Runs in the tools environment: `python -m inputs.download SOURCE ARCHIVE [SOURCE ARCHIVE ...]`. Several sources are of
-one thing, and are tried in turn. An archive without an ending, such as imdb, is a folder, whose files are fetched one
-by one. An unfinished download stays in ARCHIVE.part, and the next run resumes it. If one of the archives is already
-there, that is only checked; with OFFLINE=1 in the environment nothing is downloaded.
+one thing, and are tried in turn. An archive of which the checksums list files, and that is no zip, is a folder, and
+SOURCE/FILE is where each is. An unfinished download stays in ARCHIVE.part, and the next run resumes it. If one of the
+archives is already there, that is only checked; with OFFLINE=1 in the environment nothing is downloaded.
 """
 
 import argparse
@@ -32,6 +32,7 @@ from inputs.redirect import build_opener
 ATTEMPTS = 5  # in a row without new data, after waits of 1, 2, 4 and 8 s
 BLOCK = 1 << 20  # bytes
 MAX_MEMBER = 1 << 31  # bytes of a zip's member that is checked
+ZIPS = (".zip", ".whl")
 PACKAGES = Path(__file__).parents[1] / "mk/packages.py"
 OTHER_SOURCE = "try again later, or use another source with MIRROR="
 
@@ -317,7 +318,7 @@ def download_and_check(source, archive, args):
     Raises: SourceError, SystemExit, OSError.
     """
     expected = read_checksums(args.checksums, archive.name)
-    if archive.suffix or None in expected:
+    if None in expected or archive.suffix in ZIPS:
         download_file(source, archive, archive.name, expected, args)
         return
     part = unfinished(archive)
