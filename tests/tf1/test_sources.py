@@ -128,7 +128,7 @@ def test_sources_of_other_weights(tmp_path, monkeypatch, capsys):
     assert end.startswith(f"{folder}") and "not a complete safetensors file" in end
 
 
-@pytest.mark.process
+@pytest.mark.more
 def test_a_module_against_the_checkpoint_it_was_made_of(tiny, tmp_path, monkeypatch, capsys):
     google_zip(tmp_path / "model.zip", tiny, "model/", sorted(os.listdir(tiny)))
     assert run("-m", "tf1.hub", "export", tiny, str(tmp_path / "module")).returncode == 0
