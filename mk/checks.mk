@@ -96,7 +96,8 @@ $(if $(and $(MIRROR),$(OFFLINE)),\
 	$(error MIRROR=$(call named,$(MIRROR)) and OFFLINE=1: one fetches and the other forbids it: give one))
 $(if $(OFFLINE),$(foreach goal,$(filter lock lock-% audit,$(MAKECMDGOALS)),\
 	$(error make $(goal) asks the package index: leave out OFFLINE=1)))
-HOSTS_OF_SOURCES = $(strip $(foreach source,$(WEIGHTS) $(REVIEWS_FROM),$(if $(findstring ://,$(source)),$(call host,$(source)))))
+HOSTS_OF_SOURCES = $(strip $(foreach source,$(WEIGHTS) $(REVIEWS_FROM),$(if $(findstring ://,$(source)),\
+	$(call host,$(source)))))
 $(if $(SOURCE),$(if $(findstring $(SOURCE),$(HOSTS_OF_SOURCES)),,$(error SOURCE=$(SOURCE): PROFILE=$(PROFILE) has none \
 	such: $(if $(HOSTS_OF_SOURCES),choose one of $(sort $(HOSTS_OF_SOURCES)),leave it out))))
 $(foreach goal,$(filter sources,$(MAKECMDGOALS)),$(if $(word 2,$(WEIGHTS_ARCHIVE))$(word 2,$(REVIEWS_ARCHIVE)),,\

@@ -13,7 +13,8 @@ export TFHUB_DOWNLOAD_PROGRESS = 1
 ## SOURCE: of a profile's several sources, only those whose host has this in its name, such as huggingface
 SOURCE =
 # A profile's sources of one thing are lists: the first of WEIGHTS has the first of WEIGHTS_ARCHIVE, in the first of
-# WEIGHTS_FORMAT, and so on. The first whose archive is there is used; if none is, they are tried in turn.
+# WEIGHTS_FORMAT, and so on; each archive has a name of its own. The first that is there is used; if none is, they are
+# tried in turn.
 WEIGHTS.archives = $(WEIGHTS_ARCHIVE)
 REVIEWS_FROM.archives = $(REVIEWS_ARCHIVE)
 # Each of these is called with WEIGHTS or REVIEWS_FROM, and says which places in the lists.
@@ -57,7 +58,8 @@ $(PRETRAINED) &: FORCE | .tox/tf1.stamp weights-archive
 
 # Each that is there, against the first.
 forms = $(foreach i,$(call here,WEIGHTS),$(word $i,$(WEIGHTS_FORMAT)) $(call archive-at,WEIGHTS,$i)) \
-	$(foreach module,$(MODULES),$(if $(call there,$(call module-folder,$(module))),module $(call module-folder,$(module))))
+	$(foreach module,$(MODULES),$(if $(call there,$(call module-folder,$(module))),\
+	module $(call module-folder,$(module))))
 corpora = $(foreach i,$(call here,REVIEWS_FROM),$(call archive-at,REVIEWS_FROM,$i))
 too-few = $(if $(word 2,$(call places,$(2))),echo "make sources: of $(PROFILE)'s sources $(or $(3),none) is there: get \
 	another with make $(1) SOURCE= and one of $(sort $(HOSTS_OF_SOURCES))" >&2; false,true)
@@ -68,7 +70,8 @@ sources: | .tox/tools.stamp .tox/tf1.stamp .tox/openvino-current.stamp  ## are t
 	@code=0; \
 	$(if $(word 3,$(forms)),$(TF1) -m tf1.sources $(forms) $(WEIGHTS_CONFIG:%=--bert_config_file=%),\
 	  $(call too-few,pretrained,WEIGHTS,$(word 2,$(forms)))) || code=1; \
-	$(if $(word 2,$(corpora)),$(CURRENT) -m inputs.sources $(corpora),$(call too-few,reviews,REVIEWS_FROM,$(corpora))) || code=1; \
+	$(if $(word 2,$(corpora)),$(CURRENT) -m inputs.sources $(corpora),\
+	  $(call too-few,reviews,REVIEWS_FROM,$(corpora))) || code=1; \
 	exit $$code
 
 hub-module: $(PROFILE_OUT)/hub-module/saved_model.pb  ## the pretrained weights as a TF Hub module, for HUB_MODULE=
