@@ -38,7 +38,7 @@ $(if $(and $(FOLDER),$(HUB_MODULE)$(OWN_BERT)),\
 $(if $(filter-out 0 1,$(DO_LOWER_CASE)),$(error DO_LOWER_CASE='$(DO_LOWER_CASE)': choose 1 or 0))
 $(if $(and $(DO_LOWER_CASE),$(HUB_MODULE)),$(error DO_LOWER_CASE=$(DO_LOWER_CASE): \
 	HUB_MODULE=$(call named,$(HUB_MODULE)) has its own casing: add HUB_MODULE=))
-READ = DATA_DIR TRAIN TEST REVIEWS CHECKPOINT META_GRAPH PB CHECKSUMS TOKEN_FILE $(OWN_BERT)
+READ = DATA_DIR TRAIN TEST REVIEWS CHECKPOINT META_GRAPH PB CHECKSUMS TOKEN_FILE WEIGHTS_CONFIG $(OWN_BERT)
 $(foreach name,$(patsubst VOCAB_FILE,VOCABULARY,$(filter-out CHECKPOINT,$(READ))),\
 	$(foreach path,$($(name)),$(if $(call there,$(path)),,\
 	$(error $(call named,$(path)): no such file or folder))))
