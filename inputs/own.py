@@ -22,7 +22,7 @@ from infer.text.encoding import to_text
 from infer.text.files import sha256_of
 from infer.text.labels import MAX_LABELS, check_labels
 from infer.text.script import run
-from inputs.reviews import MAX_REVIEW, sample, write_examples
+from inputs.reviews import MAX_REVIEW, by_content, sample, write_examples
 
 SHOWN = 20  # labels, in a line
 WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
@@ -88,7 +88,7 @@ def read_folder(folder):
 def read_own(args):
     """Returns {"train": rows, "test": rows}, as read_table does, from what the command names; "test" may be missing.
 
-    The labels of a folder of pos and neg alone, IMDB's, are the guide's.
+    The labels of a folder of pos and neg alone, IMDB's, are the guide's, and its order that of read_aclimdb.
     """
     if args.folder:
         folders = {split: args.folder / split for split in ("train", "test") if split == "train" or not args.test_share}
@@ -98,7 +98,13 @@ def read_own(args):
         splits = {split: read_folder(folder) for split, folder in folders.items()}
         if args.labels or {label for rows in splits.values() for _, label, _ in rows} != {*POLARITIES}:
             return splits
-        return {split: [(text, POLARITIES[name], at) for text, name, at in rows] for split, rows in splits.items()}
+        return {
+            split: sorted(
+                ((text, POLARITIES[name], by_content(split, name, text.encode())) for text, name, _ in rows),
+                key=lambda row: row[2],
+            )
+            for split, rows in splits.items()
+        }
     if args.test and (args.test.samefile(args.train) or same_content(args.train, args.test)):
         sys.exit(f"{args.test}: TRAIN= and TEST= are the same: give TEST_SHARE=0.2 for a share of it")
     files = {"train": args.train, "test": args.test}

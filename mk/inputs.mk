@@ -10,25 +10,69 @@ DOWNLOADS = $(BUILD)/downloads
 export TFHUB_CACHE_DIR = $(DOWNLOADS)/tfhub
 export TFHUB_DOWNLOAD_PROGRESS = 1
 
+## SOURCE: of a profile's several sources, only those whose host has this in its name, such as huggingface
+SOURCE =
+# A profile's sources of one thing are lists: the first of WEIGHTS has the first of WEIGHTS_ARCHIVE, in the first of
+# WEIGHTS_FORMAT, and so on; each archive has a name of its own. The first that is there is used; if none is, they are
+# tried in turn.
+WEIGHTS.archives = $(WEIGHTS_ARCHIVE)
+REVIEWS_FROM.archives = $(REVIEWS_ARCHIVE)
+# Each of these is called with WEIGHTS or REVIEWS_FROM, and says which places in the lists.
+places = $(foreach i,$(wordlist 1,$(words $($(1))),1 2 3 4 5 6 7 8 9),$(if $(word $i,$($(1).archives)),$i))
+host = $(word 2,$(subst /, ,$(1)))
+asked-for = $(foreach i,$(places),$(if $(findstring $(SOURCE),$(call host,$(word $i,$($(1))))),$i))
+sources = $(or $(if $(SOURCE),$(strip $(asked-for))),$(places))
+here = $(strip $(foreach i,$(sources),$(if $(call there,$(call archive-at,$(1),$i)),$i)))
+chosen = $(firstword $(if $(word 2,$(sources)),$(here)) $(sources))
+archive-at = $(DOWNLOADS)/$(word $(2),$($(1).archives))
+weights-file = $(call archive-at,WEIGHTS,$(call chosen,WEIGHTS))
+weights-format = $(or $(word $(call chosen,WEIGHTS),$(WEIGHTS_FORMAT)),$(WEIGHTS_FORMAT))
+reviews-file = $(call archive-at,REVIEWS_FROM,$(call chosen,REVIEWS_FROM))
+
+weights-fetched weights-archive: of = WEIGHTS
+reviews-fetched reviews-archive: of = REVIEWS_FROM
+several = $(if $(word 2,$(call sources,$(of))),$(if $(call here,$(of)),,yes))
+from = $(if $(MIRROR),$(call $(2),$(MIRROR))/$(word $(1),$($(of).archives)),$(call $(2),$(word $(1),$($(of)))))
+weights-fetched reviews-fetched: | .tox/tools.stamp .tox/python3.7.txt
+	$(if $(several),@$(TOOLS) -m inputs.download --checksums=$(call in-shell,$(CHECKSUMS)) \
+	  $(foreach i,$(call sources,$(of)),$(call from,$i,in-shell) $(call archive-at,$(of),$i)))
 # What is there is checked again when its record is gone, or when the checksums are others.
-ARCHIVES = $(addprefix $(DOWNLOADS)/,$(WEIGHTS_ARCHIVE) $(REVIEWS_ARCHIVE))
-archive-from = $(if $(filter $(WEIGHTS_ARCHIVE),$(@F)),$(WEIGHTS),$(REVIEWS_FROM))
-archive.command = $(TOOLS) -m inputs.download --checksums=$(CHECKSUMS) \
-	$(if $(MIRROR),$(MIRROR)/$(@F),$(archive-from)) $@
-archive.record = $@.record.json
-archive.goal = $(if $(filter $(WEIGHTS_ARCHIVE),$(@F)),pretrained,reviews)
-$(ARCHIVES): $(CHECKSUMS) FORCE | .tox/tools.stamp .tox/python3.7.txt
+archive.makes = $(call archive-at,$(of),$(call chosen,$(of)))
+archive.command = $(TOOLS) -m inputs.download --checksums=$(CHECKSUMS) $(call from,$(call chosen,$(of)),or) \
+	$(archive.makes)
+archive.record = $(archive.makes).record.json
+archive.goal = $(if $(filter WEIGHTS,$(of)),pretrained,reviews)
+weights-archive reviews-archive: %-archive: $(CHECKSUMS) FORCE | %-fetched
 	$(call stage,archive)
 
 PRETRAINED = $(addprefix $(PROFILE_OUT)/pretrained/,bert_config.json vocab.txt bert_model.ckpt.index)
 pretrained: $(PRETRAINED)  ## weights as a TensorFlow 1 checkpoint, with vocab.txt and bert_config.json
-pretrained.command = $(TF1) -m tf1.pretrained $(WEIGHTS_FORMAT) $(DOWNLOADS)/$(WEIGHTS_ARCHIVE) \
-	$(PROFILE_OUT)/pretrained
+weights-config = $(if $(filter huggingface random,$(weights-format)),$(WEIGHTS_CONFIG))
+pretrained.command = $(TF1) -m tf1.pretrained $(weights-format) $(weights-file) $(PROFILE_OUT)/pretrained \
+	$(weights-config:%=--bert_config_file=%)
 pretrained.makes = $(PROFILE_OUT)/pretrained
 pretrained.record = $(PROFILE_OUT)/pretrained.record.json
-$(PRETRAINED) &: $(DOWNLOADS)/$(WEIGHTS_ARCHIVE) $(if $(filter random,$(WEIGHTS_FORMAT)),profiles/tiny.json) FORCE \
-		| .tox/tf1.stamp
+pretrained.reads = $(weights-file) $(weights-config)
+$(PRETRAINED) &: FORCE | .tox/tf1.stamp weights-archive
 	$(call stage,pretrained)
+
+# Each that is there, against the first.
+forms = $(foreach i,$(call here,WEIGHTS),$(word $i,$(WEIGHTS_FORMAT)) $(call archive-at,WEIGHTS,$i)) \
+	$(foreach module,$(MODULES),$(if $(call there,$(call module-folder,$(module))),\
+	module $(call module-folder,$(module))))
+corpora = $(foreach i,$(call here,REVIEWS_FROM),$(call archive-at,REVIEWS_FROM,$i))
+too-few = $(if $(word 2,$(call places,$(2))),echo "make sources: of $(PROFILE)'s sources $(or $(3),none) is there: get \
+	another with make $(1) SOURCE= and one of $(sort $(HOSTS_OF_SOURCES))" >&2; false,true)
+checked = $(foreach of,WEIGHTS REVIEWS_FROM,$(foreach i,$(call here,$(of)),$(TOOLS) -m inputs.download \
+	--checksums=$(call in-shell,$(CHECKSUMS)) $(call from,$i,in-shell) $(call archive-at,$(of),$i) &&))
+sources: | .tox/tools.stamp .tox/tf1.stamp .tox/openvino-current.stamp  ## are the sources that are there the same?
+	@$(checked) true
+	@code=0; \
+	$(if $(word 3,$(forms)),$(TF1) -m tf1.sources $(forms) $(WEIGHTS_CONFIG:%=--bert_config_file=%),\
+	  $(call too-few,pretrained,WEIGHTS,$(word 2,$(forms)))) || code=1; \
+	$(if $(word 2,$(corpora)),$(CURRENT) -m inputs.sources $(corpora),\
+	  $(call too-few,reviews,REVIEWS_FROM,$(corpora))) || code=1; \
+	exit $$code
 
 hub-module: $(PROFILE_OUT)/hub-module/saved_model.pb  ## the pretrained weights as a TF Hub module, for HUB_MODULE=
 hub-module.command = $(TF1) -m tf1.hub export $(PROFILE_OUT)/pretrained $(PROFILE_OUT)/hub-module \
@@ -39,15 +83,22 @@ $(PROFILE_OUT)/hub-module/saved_model.pb: $(PRETRAINED) FORCE | .tox/tf1.stamp
 	$(call stage,hub-module)
 
 # BERT comes as the guide's checkpoint, or the notebook's way, as a module by folder or URL, which brings its own
-# vocabulary and casing. A module from a URL lies where tensorflow-hub keeps it.
+# vocabulary and casing. A module from a URL lies where tensorflow-hub keeps it. Where a profile has a URL and a folder,
+# the folder is that of make hub-module, for when the URL gives nothing.
 MODULE = $(if $(findstring ://,$(call named,$(HUB_MODULE))),,$(HUB_MODULE)/saved_model.pb)
-fetched-module = $(if $(findstring ://,$(call named,$(HUB_MODULE))),\
-	$(TFHUB_CACHE_DIR)/$(shell printf %s $(call in-shell,$(HUB_MODULE)) | sha1sum | cut -c-40))
+module-folder = $(if $(findstring ://,$(call named,$(1))),\
+	$(TFHUB_CACHE_DIR)/$(shell printf %s $(call in-shell,$(1)) | sha1sum | cut -c-40),$(1))
+fetched-module = $(if $(HUB_MODULE),$(call module-folder,$(HUB_MODULE)))
+module-fetched: | .tox/tf1.stamp
+	$(if $(word 2,$(MODULES)),$(if $(call there,$(call module-folder,$(HUB_MODULE)))$(DRY_RUN),,\
+	  @$(TF1) -m tf1.hub fetch $(HUB_MODULE) || { [ $$? = 1 ] && \
+	  echo "trying $(lastword $(MODULES)), made of the checkpoint" >&2 && $(MAKE) --no-print-directory hub-module; }))
 module.command = $(TF1) -m tf1.hub describe $(HUB_MODULE) $(OUT)/module
 module.makes = $(OUT)/module
+module.reads = $(if $(word 2,$(MODULES)),$(fetched-module))
 module.goal = features
 module.flags = $(trains)
-$(OUT)/module/vocab.txt $(OUT)/module/bert_config.json &: $(MODULE) FORCE | .tox/tf1.stamp
+$(OUT)/module/vocab.txt $(OUT)/module/bert_config.json &: $(MODULE) FORCE | .tox/tf1.stamp module-fetched
 	$(call stage,module)
 
 ## VOCAB_FILE: of a CHECKPOINT to predict with; a tokenizer_config.json beside it tells its casing
@@ -118,18 +169,21 @@ TEST_SHARE =
 LABEL_COLUMN =
 ## LABELS: of TRAIN or DATA_DIR: the labels in the order of their ids, if not sorted: LABELS="a b c", or with commas
 LABELS =
-REVIEWS_SOURCE = $(or $(strip $(TRAIN) $(TEST)),$(DATA_DIR),$(DOWNLOADS)/$(REVIEWS_ARCHIVE))
-REVIEWS_ENVIRONMENT = $(if $(OWN),openvino-current,tools)
+# Hugging Face's form of aclImdb is read with pyarrow, which is in openvino-current.
+REVIEWS_ENVIRONMENT = $(if $(OWN)$(filter aclimdb,$(CORPUS)),openvino-current,tools)
 EXAMPLES = $(addprefix $(OUT)/reviews/,train.jsonl test.jsonl labels.txt heldout.txt)
 reviews: $(EXAMPLES)  ## a seeded sample of reviews, to train on and to evaluate on
 own-texts = $(CURRENT) -m inputs.own $(TRAIN:%=--train=%) $(TEST:%=--test=%) $(if $(TRAIN),,$(DATA_DIR:%=--folder=%)) \
 	$(TEST_SHARE:%=--test_share=%) $(LABELS:%=--labels=%) $(if $(TRAIN),$(LABEL_COLUMN:%=--label_column=%) $(READING))
-reviews.command = $(if $(OWN),$(own-texts),$(TOOLS) -m inputs.reviews $(CORPUS) $(REVIEWS_SOURCE)) \
+reviews.command = $(if $(OWN),$(own-texts),\
+	.tox/$(REVIEWS_ENVIRONMENT)/bin/python -m inputs.reviews $(CORPUS) $(reviews-file)) \
 	$(foreach name,$(SIZES),--$(if $(filter TRAIN%,$(name)),train,test)_size=$($(name))) \
 	--random_seed=$(RANDOM_SEED) $(OUT)/reviews
 reviews.makes = $(OUT)/reviews
 reviews.flags = $(trains)
-$(EXAMPLES) &: $(REVIEWS_SOURCE) FORCE | .tox/$(REVIEWS_ENVIRONMENT).stamp
+reviews.reads = $(if $(OWN),,$(reviews-file))
+$(EXAMPLES) &: $(or $(strip $(TRAIN) $(TEST)),$(DATA_DIR)) FORCE | .tox/$(REVIEWS_ENVIRONMENT).stamp \
+		$(if $(OWN),,reviews-archive)
 	$(call stage,reviews)
 
 # A model that is none, and a length that it has no positions for, are found before anything older goes.
@@ -149,4 +203,5 @@ fits = positions=$$(grep -o '"max_position_embeddings": *[0-9]*' $(call in-shell
 $(FEATURES): $(VOCAB_FILE) $(MODEL_CONFIG) $(EXAMPLES) FORCE | .tox/tf1.stamp
 	$(call stage,features,$(fits))
 
-.PHONY: pretrained hub-module reviews features
+.PHONY: pretrained sources hub-module reviews features weights-fetched weights-archive reviews-fetched reviews-archive \
+	module-fetched

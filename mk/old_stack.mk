@@ -4,7 +4,7 @@ old-stack: old-tensorflow $(OUT)/old-stack/openvino.txt  ## compare with TensorF
 	@cat $(OUT)/old-stack/openvino.txt
 
 # TensorFlow 1.12 on Python 3.6, which tox and uv no longer know.
-old-tensorflow: .tox/tf1.stamp $(DOWNLOADS)/$(WEIGHTS_ARCHIVE)
+old-tensorflow: .tox/tf1.stamp weights-archive
 	@if make --silent .tox/python3.6.txt 2> /dev/null; then \
 	  make --silent .tox/tf112.stamp && $(TF1) -m pytest --quiet --capture=no tests/scripts/test_old_stack.py; \
 	else \

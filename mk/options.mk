@@ -9,6 +9,12 @@ GIVEN := $(strip $(foreach name,DATA_DIR TRAIN HUB_MODULE CHECKPOINT PB,\
 override HUB_MODULE := $(patsubst %/,%,$(HUB_MODULE))
 override DATA_DIR := $(patsubst %/,%,$(DATA_DIR))
 override CHECKPOINT := $(patsubst %/,%,$(CHECKPOINT))
+# What is there of a profile's modules is used, else the first is fetched, or if that fails the last made: inputs.mk.
+MODULES := $(if $(filter HUB_MODULE,$(COMMAND_LINE)),,$(HUB_MODULE))
+ifneq ($(word 2,$(MODULES)),)
+override HUB_MODULE = $(firstword $(foreach module,$(MODULES),$(if $(call there,$(call module-folder,$(module))),\
+	$(module))) $(MODULES))
+endif
 override OFFLINE := $(filter-out 0,$(OFFLINE))
 override DETERMINISTIC := $(filter-out 0,$(DETERMINISTIC))
 

@@ -3,7 +3,7 @@
 ## T: of make check, test, test-all and test-faults: run the tests whose names have this, as pytest -k takes it
 T =
 JOBS = 2
-ARCHIVES_OF_TESTS = $(DOWNLOADS)/$(WEIGHTS_ARCHIVE) $(DOWNLOADS)/$(REVIEWS_ARCHIVE)
+ARCHIVES_OF_TESTS = weights-archive reviews-archive
 GXX := $(shell command -v g++)
 CHROMIUM := $(shell command -v chromium)
 check.jobs = lint tf1 report openvino-current openvino serve audit

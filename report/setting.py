@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from infer.text.bert_config import count_weights
-from report.read import read_text
+from report.read import read_record, read_text
 
 ROWS = {
     "weights": "weights",
@@ -35,7 +35,7 @@ CORPORA = {
     "rotten_tomatoes": ("Rotten Tomatoes, critics' snippets", "split by film"),
     "aclimdb": ("IMDB, whole reviews", "Stanford's split"),
 }
-ENDINGS = (".tar.gz", ".zip", "-py3-none-any.whl")
+ENDINGS = (".tar.gz", ".zip", "-py3-none-any.whl", "-huggingface")
 
 
 def describe_model(config):
@@ -75,6 +75,10 @@ def archive_name(archive):
 def describe_weights(folder, records):
     """Returns [name, note] of the pretrained weights, which are an archive's or a TF Hub module's."""
     handle = records["result1"]["flags"].get("bert_hub_module_handle")
+    if handle and (Path(handle).parent / "pretrained.record.json").is_file():  # of make hub-module
+        record = read_record(Path(handle).parent, "pretrained")
+        _, weights = positional_arguments(folder, record, "pretrained", "tf1.pretrained")
+        return [archive_name(weights), "as a TF Hub module made of the checkpoint"]
     if handle and "://" not in handle:
         return [Path(handle).name, "a TF Hub module in a folder"]
     if handle:  # https://tfhub.dev/google/bert_NAME/VERSION

@@ -226,14 +226,19 @@ def export_module(pretrained_dir, output_dir, do_lower_case=None):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("command", choices=("describe", "export"), help="what to write")
-    parser.add_argument("source", help="describe: a module's handle; export: a folder that `make pretrained` made")
-    parser.add_argument("output_dir", help="the folder to make")
+    parser.add_argument("command", choices=("fetch", "describe", "export"), help="fetch: only to the cache")
+    parser.add_argument("source", help="a module's handle; export: a folder that `make pretrained` made")
+    parser.add_argument("output_dir", nargs="?", help="the folder to make")
     parser.add_argument("--timeout", type=float, default=TIMEOUT, help="seconds without data to give up a download")
     parser.add_argument(
         "--do_lower_case", type=int, choices=(0, 1), help="export: the casing (default: the vocabulary's)"
     )
     args = parser.parse_args()
+    if args.command == "fetch":
+        read_module(args.source, timeout=args.timeout)
+        return
+    if not args.output_dir:
+        parser.error("give the folder to make")
 
     part = args.output_dir.rstrip("/") + ".part"
     shutil.rmtree(part, ignore_errors=True)

@@ -127,6 +127,18 @@ def test_the_share_of_differing_ids_is_measured(run):
             {"language": None, "base_model": "sentence-transformers/all-MiniLM-L6-v2"},
         ),
         (
+            "pretrained",
+            {"inputs": {"build/downloads/uncased_L-12_H-768_A-12-huggingface/model.safetensors": "44dd"}},
+            "from BERT-Base, Uncased, `uncased_L-12_H-768_A-12-huggingface/model.safetensors` (SHA-256 `44dd`)",
+            {"base_model": "google-bert/bert-base-uncased", "license": "apache-2.0"},
+        ),
+        (
+            "reviews",
+            {"inputs": {"aclImdb_v1-huggingface/plain_text/train-00000-of-00001.parquet": "55ee"}},
+            "aclImdb, `aclImdb_v1-huggingface/plain_text/train-00000-of-00001.parquet` (SHA-256 `55ee`)",
+            {"language": "en", "datasets": ["stanfordnlp/imdb"]},
+        ),
+        (
             "reviews",
             {"inputs": {"build/downloads/aclImdb_v1.tar.gz": "33cc"}},
             "on 3 texts of aclImdb, `aclImdb_v1.tar.gz` (SHA-256 `33cc`)",

@@ -327,6 +327,17 @@ def test_a_page_instead_of_the_rest_costs_nothing_that_had_come(server, folder):
     assert server.ranges()[-1] == "bytes=200000-"
 
 
+def test_what_came_from_one_url_is_never_gone_on_with_from_another(server, folder):
+    process = fetch(server.url("stall"), folder)
+    server.stalled.wait(60)
+    until(lambda: (folder / "model.zip.part").exists() and (folder / "model.zip.part").stat().st_size == 200_000)
+    kill(process)
+    with Server(**{"model.zip": DATA}) as other:
+        assert "going on" not in ends_well(fetch(other.url("good"), folder), folder)
+        assert other.ranges() == [None]
+        other.shutdown()
+
+
 def test_a_redirect_is_followed_and_the_checksum_decides(server, folder):
     with Server() as other:
         server.elsewhere = other.url("flipped")

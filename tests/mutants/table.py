@@ -31,6 +31,8 @@ FOLDERS, FREEZE = ("tf1", "tests/tf1/test_hugging_face.py"), ("tf1", "tests/scri
 UNCERTAINTY, SURE = "report/uncertainty.py", ("report", "tests/report/test_uncertainty.py")
 COMPARED, BUILDS = (("report", f"tests/report/test_{name}.py") for name in ("compare", "builds"))
 SHARED = "serve", "tests/infer/serve/test_batcher.py"
+CORPORA, WEIGHTS = ("openvino-current", "tests/inputs/test_sources.py"), ("tf1", "tests/tf1/test_sources.py")
+SOURCES = "pipeline", "tests/pipeline/test_sources.py", "test"
 PIPELINE = "pipeline", "tests/pipeline/test_tiny.py::test_what_each_stage_leaves", "test"
 
 MUTANTS = [
@@ -38,6 +40,18 @@ MUTANTS = [
     Mutant("own labels: ids reversed", "inputs/own.py", "labels.index(label)", "labels[::-1].index(label)", *OWN),
     Mutant("own texts: the same on both sides", "inputs/own.py", "groups.setdefault(row[0], [])",
            "groups.setdefault(row, [])", *OWN),
+    # The same from every source.
+    Mutant("reviews in the order of the archive", "inputs/reviews.py", "sample(sorted(files[split]), size",
+           "sample(files[split], size", *CORPORA),
+    Mutant("reviews compared without their number", "inputs/sources.py", "if first != other:",
+           "if {*first} != {*other}:", *CORPORA),
+    Mutant("weights with the heads of pre-training", "tf1/pretrained.py", "for name in shapes}",
+           "for name in variables}", *WEIGHTS),
+    Mutant("weights compared by their names", "tf1/sources.py", '(said != "0")', '("shape" in said)', *WEIGHTS),
+    Mutant("one source alone tried", "inputs/download.py", "            reasons.append(str(error))\n",
+           "            reasons.append(str(error))\n            break\n", *SOURCES),
+    Mutant("the first source taken for what came", "mk/inputs.mk", "$(if $(word 2,$(sources)),$(here)) $(sources))",
+           "$(sources))", *SOURCES),
     # Texts to features.
     Mutant("casing ignored", TOKENIZER, "text = text.lower() if do_lower_case else text", "text = text", *IDS),
     Mutant("accents kept", TOKENIZER, 'return None if category(chr(code_point)) == "Mn"', "return None if False", *IDS),

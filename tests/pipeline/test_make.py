@@ -49,7 +49,7 @@ def test_the_documentation_names_only_goals_and_variables_that_there_are(bare):
 
 def test_unknown_profile_is_one_clear_line(bare):
     output = make_fails(bare, "predict", "PROFILE=large")
-    assert "unknown profile 'large': choose one of minilm multilingual tiny uncased" in output
+    assert "unknown profile 'large': choose one of imdb minilm multilingual tiny uncased" in output
     assert [line[:23] for line in output.splitlines()[1:]] == ["make: *** [GNUmakefile:"]
 
 

@@ -54,6 +54,7 @@ def test_any_name_is_a_name_and_no_more(name, bare):
         ("predict", ["CHECKPOINT", "VOCAB_FILE", "BERT_CONFIG_FILE"], ["VOCAB_FILE", "BERT_CONFIG_FILE"]),
         ("pretrained", ["MIRROR", "CHECKSUMS"], ["MIRROR", "CHECKSUMS"]),
         ("pretrained", ["WEIGHTS"], ["WEIGHTS"]),
+        ("pretrained", ["WEIGHTS_CONFIG"], ["WEIGHTS_CONFIG"]),
         ("reviews", ["REVIEWS_FROM"], ["REVIEWS_FROM"]),
         ("result1", ["HUB_MODULE"], ["HUB_MODULE"]),
         ("score", ["INPUT", "OUTPUT"], ["INPUT", "OUTPUT"]),

@@ -37,6 +37,7 @@ from report.page import escape, to_html
 from report.plots import plot_confusion, plot_training, render
 from report.read import COUNTS, read_events, read_predictions
 from report.scores import write_counts
+from report.setting import describe_weights
 
 PLOTS = ["accuracy", "ablation"] + [
     f"{name}-{stage}" for name in ("training", "confusion", "reliability", "length") for stage in RESULTS
@@ -249,6 +250,26 @@ def test_the_notebooks_own_weights_and_reviews_are_comparable(build):
         "The same task as the guide's with other weights (uncased_L-12_H-768_A-12, there multilingual_L-12_H-768_A-12)"
     )
     assert f"{same}: what these weights do on the same corpus, and no reproduction of its numbers." in text
+
+
+def test_the_notebooks_task_with_other_weights_is_said_to_be_so(build):
+    """PROFILE=imdb; of the two forms of its reviews the one by another name."""
+    write_record(build, "reviews", "python -m inputs.reviews aclimdb d/aclImdb_v1-huggingface --train_size=5000 r")
+    text = compare(build)
+    assert "The same task as the notebook's with other weights (mini-1.0, there uncased_L-12_H-768_A-12): what" in text
+    assert "Not comparable with" not in text and row(text, "reviews")[0] == "aclImdb_v1 (IMDB, whole reviews)"
+
+
+def test_a_module_that_was_made_of_the_checkpoint_has_its_weights(build):
+    write_record(build, "pretrained", "python -m tf1.pretrained google d/uncased_L-12_H-768_A-12.zip p")
+    records = {"result1": {"flags": {"bert_hub_module_handle": f"{build}/hub-module"}}}
+    assert describe_weights(build, records) == ["uncased_L-12_H-768_A-12", "as a TF Hub module made of the checkpoint"]
+
+
+def test_weights_are_the_same_by_whichever_source(build):
+    command = "python -m tf1.pretrained huggingface d/uncased_L-12_H-768_A-12-huggingface p"
+    records = {"result1": {"flags": {}}, "pretrained": {"command": command.split()}}
+    assert describe_weights(build, records) == ["uncased_L-12_H-768_A-12"]
 
 
 def test_own_reviews_and_random_weights_are_named_as_such(build):
