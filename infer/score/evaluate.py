@@ -95,7 +95,7 @@ def main(arguments=None):
         counted = sum((classifier.count(texts) for texts, _ in windows), Counter())
     say(name, counted, classifier.max_seq_length - 2, classifier.long, ADVICE_TOO, sys.stdout)
     with open(os.devnull, "wb", buffering=0) as nowhere:
-        bad = BadRows(len(paths) > 1, True, False, nowhere)
+        bad = BadRows(False, True, False, nowhere)
         counts, loss = measure(classifier, read(bad.report), name)
         bad.report_rest(name)
     exit_if_too_bad(name, bad.count, counts.sum())
