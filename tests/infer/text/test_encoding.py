@@ -12,6 +12,7 @@ TEXTS = [
     "演技は素晴らしく、もう一度見たいと思います。" * 9,  # 一 is N in the other byte order, and there are few lines
     "Ça, c’est «bon»\u00a0!",
     "映\n\U0001f600",
+    "A great film, with one odd letter: \a.",
 ]
 WIDE = ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"]
 
@@ -24,6 +25,11 @@ def test_two_and_four_bytes_a_letter_are_told_with_and_without_a_mark(text, enco
         assert find_wide(data) == encoding
         assert find_wide("\ufeff".encode(encoding) + data) == encoding[:6]
         assert find_wide(data[: HEAD - 1]) == encoding
+
+
+@pytest.mark.parametrize("encoding", WIDE)
+def test_letters_are_of_few_blocks_where_no_line_ends(encoding):
+    assert find_wide("这是一部很好的电影".encode(encoding)) == encoding
 
 
 @pytest.mark.parametrize(
