@@ -29,7 +29,7 @@ def test_two_and_four_bytes_a_letter_are_told_with_and_without_a_mark(text, enco
 
 @pytest.mark.parametrize("encoding", WIDE)
 def test_letters_are_of_few_blocks_where_no_line_ends(encoding):
-    assert find_wide("这是一部很好的电影".encode(encoding)) == encoding
+    assert find_wide("もう一度見たいと思います".encode(encoding)) == encoding
 
 
 @pytest.mark.parametrize(
