@@ -8,6 +8,7 @@ of a bundle, which has no weights, those that the stages before it have just mad
 import argparse
 import contextlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -31,6 +32,7 @@ WEIGHTS, FIGURES = 0.01, 0.01
 OTHER = "other bytes"
 SHOWN = 2  # differing files of a stage, in the table
 HERE = "reproduce"
+LARGE = re.compile(r"model\.ckpt-\d+\.|events\.out\.tfevents")
 
 
 class Stage(NamedTuple):
@@ -177,13 +179,22 @@ def choose(build, words):
 
 
 def place_inputs(build, record, scratch, top):
-    """Copies into the scratch folder what a stage reads, as recorded. Returns what is not as recorded, in words."""
+    """Copies into the scratch folder what a stage reads, as recorded. Returns what is not as recorded, in words.
+
+    With each file come those that were made with it, as features.json stands for the TFRecord files beside it; but for
+    other checkpoints, which are large.
+    """
+    if not build.whole:
+        return []
+    wanted = {file: sha256 for file, sha256 in record["inputs"].items() if file.startswith(f"{top}/")}
+    for other in build.records.values():
+        if wanted.keys() & other["outputs"].keys():
+            beside = {file: sha256 for file, sha256 in other["outputs"].items() if not LARGE.search(file)}
+            wanted = beside | wanted
     wrong = []
-    for name, sha256 in record["inputs"].items():
+    for name, sha256 in wanted.items():
         place = os.path.join(scratch, name)
-        if not name.startswith(f"{top}/") or name.startswith(f"{top}/downloads/") or not build.whole:
-            continue
-        path = build.find(name, sha256)
+        path = None if name.startswith(f"{top}/downloads/") else build.find(name, sha256)
         if path and read_digest(place) != sha256:
             os.makedirs(os.path.dirname(place), exist_ok=True)
             shutil.copyfile(path, place)
@@ -307,12 +318,18 @@ def stable_file(scratch, name):
     return name
 
 
-def set_aside(build, name, made, scratch, aside):
-    """Moves what a stage made to a folder of its own, and puts the build's record back."""
+def set_aside(made, scratch, aside):
+    """Moves what a stage made to a folder of its own."""
     for file in made["outputs"]:
         os.makedirs(os.path.dirname(os.path.join(aside, file)), exist_ok=True)
         os.replace(os.path.join(scratch, file), os.path.join(aside, file))
-    shutil.copyfile(os.path.join(build.folder, name + RECORD), os.path.join(scratch, build.out, name + RECORD))
+
+
+def place_record(build, name, scratch):
+    """Copies a stage's record of the build into the scratch folder, as a model card quotes it."""
+    place = os.path.join(scratch, build.out, name + RECORD)
+    os.makedirs(os.path.dirname(place), exist_ok=True)
+    shutil.copyfile(os.path.join(build.folder, name + RECORD), place)
 
 
 def print_table(rows):
@@ -373,9 +390,7 @@ def main():
     copy_checkout(scratch, os.path.join(args.build, "downloads"))
     link_given(scratch, args.given, args.build)
     for name in build.records if whole else ():
-        place = os.path.join(scratch, args.out, name + RECORD)
-        os.makedirs(os.path.dirname(place), exist_ok=True)
-        shutil.copyfile(os.path.join(folder, name + RECORD), place)
+        place_record(build, name, scratch)
     for name in chosen:
         place_inputs(build, build.records[name], scratch, args.build)
     paths = {name: f"{args.out}/{name}{RECORD}" for name in chosen}
@@ -393,13 +408,13 @@ def main():
             row = judge(build, name, made, scratch, loose)
             if wrong:
                 row = row._replace(result="; ".join([*wrong, row.result]), kept=False)
-            if whole:
-                set_aside(build, name, made, scratch, os.path.join(here, "made"))
-                if row.kept:
-                    remove_kept(made, os.path.join(here, "made"))
+            if whole and not row.kept:
+                set_aside(made, scratch, os.path.join(here, "made"))
         else:
             row = Row(name, 0, "; ".join(wrong), "the same bytes", False)
         rows.append(row)
+        if whole:
+            place_record(build, name, scratch)
     tell_origin(build, order)
     print_table(rows)
     finish(rows, here, whole)
@@ -432,13 +447,6 @@ def make_ready(build, paths, stages, top):
     }
     if call_make(CHECKOUT, "--silent", *sorted(stamps), *sorted(archives)).returncode:
         sys.exit(1)
-
-
-def remove_kept(made, aside):
-    """Removes what a stage made and kept its promise with; what did not stays to be looked at."""
-    for file in made["outputs"]:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(os.path.join(aside, file))
 
 
 def finish(rows, here, whole):

@@ -14,6 +14,7 @@ import sys
 import numpy as np
 import tensorflow as tf
 from google.protobuf import text_format
+from tensorflow.core.protobuf import control_flow_pb2
 
 from tf1.checkpoint import read_checkpoint
 
@@ -75,6 +76,15 @@ def parse(message, path):
     return message
 
 
+def sort_conditions(collection):
+    """Puts the names in each tf.cond of a .meta's collection into their order: they come from a set."""
+    contexts = [control_flow_pb2.CondContextDef.FromString(each) for each in collection.bytes_list.value]
+    del collection.bytes_list.value[:]
+    for context in contexts:
+        context.values_def.values.sort()
+        collection.bytes_list.value.append(context.SerializeToString(deterministic=True))
+
+
 def differ_in_meta_graphs(old, new):
     """Returns differ_in_arrays' two of two .meta files: of their graphs, and of all else in them."""
     old, new = (parse(tf.compat.v1.MetaGraphDef(), path) for path in (old, new))
@@ -82,6 +92,7 @@ def differ_in_meta_graphs(old, new):
     found = differ_in_graphs(*graphs)
     for meta_graph in (old, new):
         meta_graph.graph_def.Clear()
+        sort_conditions(meta_graph.collection_def["cond_context"])
     same = len({TEMPORARY.sub(b"", each.SerializeToString(deterministic=True)) for each in (old, new)}) == 1
     return found if found[0] or same else ("what is beside the graph", None)
 
