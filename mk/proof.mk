@@ -14,4 +14,15 @@ reproduce: | .tox/tools.stamp $(if $(IS_BUNDLE),.tox/bundle.stamp)  ## make ever
 	@$(without) PYTHONPATH=.:mk MAKE='$(MAKE)' $(TOOLS) -m proof.reproduce $(OUT) --build=$(BUILD) \
 	  $(if $(FROM),--source=$(call in-shell,$(FROM))) --goals $(REPRODUCED) --stages $(STAGES) --given $(GIVEN_PATHS)
 
-.PHONY: reproduce
+# The same build gives the same bytes. What it packs is as recorded, or it packs nothing.
+BUNDLE = $(BUILD)/bundle/$(notdir $(OUT)).tar.zst
+bundle: | .tox/tools.stamp .tox/bundle.stamp  ## pack results, records, logs and pins of a build, without weights or reviews
+	@$(TOOLS) mk/stage.py verify $(OUT)
+	@$(BUNDLER) pack $(OUT) $(BUNDLE)
+BUNDLER = $(without) PYTHONPATH=.:mk .tox/bundle/bin/python -m proof.bundle
+
+verify: | .tox/tools.stamp $(if $(IS_BUNDLE),.tox/bundle.stamp)  ## check every file of a build, or bundle, against the records
+	@$(if $(IS_BUNDLE),$(BUNDLER) verify $(call in-shell,$(FROM)) $(OUT),\
+	  $(TOOLS) mk/stage.py verify $(OUT) $(if $(FROM),--source=$(call in-shell,$(FROM))))
+
+.PHONY: reproduce bundle verify
