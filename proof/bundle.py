@@ -41,7 +41,7 @@ RESULTS = re.compile(
 QUOTING = re.compile(r"predict/(openvino|tensorflow/predictions)\.txt|compare/.*")  # the texts of REVIEWS=
 REVIEWS = "infer/reviews.txt"
 CHECKOUT_FILES = ("requirements/*.in", "requirements/*.txt", "patches/*.patch", "profiles/*", "inputs/checksums.txt")
-CHECKOUT_FILES += (REVIEWS, "LICENSE", "CITATION.cff")
+CHECKOUT_FILES += (REVIEWS, "Makefile", "LICENSE", "CITATION.cff")
 STATEMENTS = "attestations"
 
 

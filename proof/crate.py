@@ -1,4 +1,4 @@
-"""The RO-Crate of a bundle: what is what in it, https://w3id.org/ro/crate/1.1. Runs in the bundle environment."""
+"""The RO-Crate of a bundle: what is what in it, https://w3id.org/ro/crate/1.3. Runs in the bundle environment."""
 
 import json
 import mimetypes
@@ -9,6 +9,11 @@ from rocrate.rocrate import ROCrate
 METADATA = "ro-crate-metadata.json"
 VERSION = "1"  # of the bundle's form
 LICENCE = "https://spdx.org/licenses/Apache-2.0"
+LICENCE_WORDS = {
+    "@type": "CreativeWork",
+    "name": "Apache-2.0",
+    "description": "of the scripts; of weights: see its card",
+}
 # By the end of a file's name; the first that fits.
 MEANINGS = (
     (".record.json", "record of a stage: command, seed, digests of what it read and made, packages, machine, times"),
@@ -25,6 +30,7 @@ MEANINGS = (
     (".patch", "the edit that takes dropout out of the second phase"),
     ("checksums.txt", "digests of the archives that weights and reviews come from"),
     (".mk", "parameters of a profile"),
+    ("Makefile", "the variables and the stages"),
     (".txt", "pins of an environment, with hashes"),
 )
 TYPES = {".jsonl": "application/jsonl", ".md": "text/markdown", ".tsv": "text/tab-separated-values"}
@@ -57,28 +63,31 @@ def write_crate(out, files, records):
     crate.license = LICENCE
     crate.root_dataset["datePublished"] = max(record["end"] for record in records.values())
     crate.root_dataset["version"] = VERSION
-    crate.add(ContextEntity(crate, LICENCE, {"@type": "CreativeWork", "name": "Apache License 2.0"}))
+    crate.add(ContextEntity(crate, LICENCE, LICENCE_WORDS))
     for name, (size, sha256) in sorted(files.items()):
         meaning, kind = describe(name)
-        properties = {"name": meaning, "encodingFormat": kind, "contentSize": str(size), "sha256": sha256}
+        properties = {
+            "name": name.rpartition("/")[2],
+            "description": meaning,
+            "encodingFormat": kind,
+            "contentSize": str(size),
+            "sha256": sha256,
+        }
         crate.add_file(dest_path=name, properties=properties)
-    commits = sorted({record["git_commit"] or "of no commit" for record in records.values()})
-    code = {"@type": "SoftwareSourceCode", "name": "the checkout whose Makefile made it", "version": ", ".join(commits)}
-    code = crate.add(ContextEntity(crate, "#checkout", code))
     for name, record in sorted(records.items()):
         made = [crate.dereference(file) for file in sorted(record["outputs"]) if file in files]
         action = {
             "@type": "CreateAction",
             "name": name,
-            "description": record["parameters"],
+            "description": f"{record['parameters']} (commit {record['git_commit']})",
             "startTime": record["start"],
             "endTime": record["end"],
         }
         action = crate.add(ContextEntity(crate, f"#{name}", action))
-        action["instrument"] = code
+        action["instrument"] = crate.dereference("Makefile")
         action["object"] = crate.dereference(f"{out}/{name}.record.json")
         if made:
-            action["result"] = made
+            action["result"] = made if len(made) > 1 else made[0]
         crate.root_dataset.append_to("mentions", action)
     return json.dumps(crate.metadata.generate(), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 

@@ -294,7 +294,7 @@ def print_table(rows):
     cells += [(row.name, str(row.files), row.result, row.promise, "yes" if row.kept else "NO") for row in rows]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     for row in cells:
-        print("  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
+        print("  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip(), flush=True)
 
 
 def tell_origin(build, names):
