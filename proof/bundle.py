@@ -96,24 +96,28 @@ class Decompressed:
     def __init__(self, file):
         self.file = file
         self.frame = zstandard.ZstdDecompressor(max_window_size=WINDOW).decompressobj()
-        self.data = b""
+        self.found = io.BytesIO()
         self.total = 0
 
     def read(self, size):
-        while len(self.data) < size and not self.frame.eof:
-            if not (chunk := self.file.read(CHUNK)):
+        data = b""
+        while len(data) < size:
+            if more := self.found.read(size - len(data)):
+                data += more
+            elif self.frame.eof:
+                break
+            elif chunk := self.file.read(CHUNK):
+                self.found = io.BytesIO(self.frame.decompress(chunk))
+                self.total += len(self.found.getbuffer())
+            else:
                 raise ValueError("is cut: copy it again")
-            found = self.frame.decompress(chunk)
-            self.data += found
-            self.total += len(found)
             if self.total > MAX_TOTAL:
                 raise ValueError(f"takes more than {MAX_TOTAL >> 20} MB, as no bundle of make bundle does")
-        data, self.data = self.data[:size], self.data[size:]
         return data
 
     def end(self):
         """Reads up to the checksum at the end."""
-        while self.read(MAX_TOTAL):
+        while self.read(1 << 20):
             pass
         if self.frame.unused_data or self.file.read(1):
             raise ValueError("has something behind its end: copy it again")

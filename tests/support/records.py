@@ -39,10 +39,8 @@ def record_stage(root, name, inputs, outputs, **changes):
     """Writes build/tiny/NAME.record.json below `root`, of files that are there."""
     stage = name.rpartition("/")[2]
     record = {"stage": stage, "goal": stage, "parameters": f"python {stage}.py", "command": ["python", f"{stage}.py"]}
-    record |= {
-        kind: {file: digest(root / file) for file in files}
-        for kind, files in (("inputs", inputs), ("outputs", outputs))
-    }
+    digests = ({file: digest(root / file) for file in files} for files in (inputs, outputs))
+    record |= dict(zip(("inputs", "outputs"), digests, strict=True))
     write_record(root / f"build/tiny/{name}.record.json", record | SURROUNDINGS | changes)
 
 
