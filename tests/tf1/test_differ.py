@@ -46,7 +46,7 @@ def find(folder, end):
     return path
 
 
-@pytest.mark.process
+@pytest.mark.more
 def test_two_runs_of_the_same_do_not_differ(tmp_path):
     first, second = run_again(tmp_path / "first"), run_again(tmp_path / "second")
     for end in ENDS:
