@@ -108,8 +108,10 @@ def differ_in_floats(old, new, start):
     if len(old) != len(new) or old[:start] != new[:start] or (len(old) - start) % 4:
         return text, None
     floats = [array.array("f", each[start:]) for each in (old, new)]
-    far = max(abs(one - other) for one, other in zip(*floats, strict=True) if one != other)
-    return f"{text}, up to {far:.1e}", far if math.isfinite(far) else None
+    distances = [abs(one - other) for one, other in zip(*floats, strict=True) if one != other]
+    if not all(map(math.isfinite, distances)) or not distances:
+        return text, None
+    return f"{text}, up to {max(distances):.1e}", max(distances)
 
 
 def ask_tensorflow(old, new):

@@ -29,7 +29,7 @@ COPIED = (
     *("tf1", "inputs", "infer", "export", "report", "bench", "proof", "tests"),
 )
 # Of a stage that trains in several threads, or that follows from one: what may differ, and by how much.
-WEIGHTS, FIGURES = 0.01, 0.01
+WITHIN = 0.01
 OTHER = "other bytes"
 SHOWN = 2  # differing files of a stage, in the table
 HERE = "reproduce"
@@ -155,7 +155,7 @@ def place_inputs(build, record, scratch, top):
             os.makedirs(os.path.dirname(place), exist_ok=True)
             shutil.copyfile(path, place)
             if read_digest(place) != sha256:
-                wrong.append(f"{name} is no longer as recorded")
+                wrong.append(f"{name} is not what it read")
     return wrong
 
 
@@ -197,12 +197,6 @@ def compare(build, record, made, scratch):
     return found, alike
 
 
-def is_within(difference):
-    """Tells whether a file differs by no more than training in threads may."""
-    is_weights = difference.name.endswith((".index", ".bin", ".npy", ".pb")) or ".data-" in difference.name
-    return difference.amount is not None and difference.amount <= (WEIGHTS if is_weights else FIGURES)
-
-
 def judge(build, name, made, scratch, loose):
     """Returns the Row of a stage that was made again.
 
@@ -214,22 +208,17 @@ def judge(build, name, made, scratch, loose):
     found, alike = compare(build, record, made, scratch)
     wrong = [] if made["parameters"] == record["parameters"] else [tell_commands(record, made["parameters"])]
     read = {file: made["inputs"].get(file) for file in record["inputs"] if file.startswith(f"{build.out}/")}
-    others = [file for file in read if read[file] != record["inputs"][file] and not unstable(file)[0]]
-    wrong += [f"{file} is not what it read" for file in others if file not in loose]
-    if is_trained_in_threads(made["command"]):
-        promise = f"weights within {WEIGHTS}, figures within {FIGURES}"
-    elif others:
-        promise = f"figures within {FIGURES}, as its inputs differ"
-    else:
-        promise = "the same bytes"
-    if promise == "the same bytes":
-        kept = not found
-    else:
+    others = {file for file in read if read[file] != record["inputs"][file] and not unstable(file)[0]}
+    wrong += [f"{file} is not what it read" for file in sorted(others - loose)]
+    if is_trained_in_threads(made["command"]) or others & loose:
+        promise = f"within {WITHIN}" + (", as what it reads" if others & loose else "")
         loose.update(record["outputs"])
         judged = [each for each in found if build.whole or each.amount is not None]
-        kept = all(map(is_within, judged))
+        kept = all(each.amount is not None and each.amount <= WITHIN for each in judged)
+    else:
+        promise, kept = "the same bytes", not found
     files = len(made["outputs"])
-    result = "identical" + (f", but for times and random names in {alike} files" if alike else "")
+    result = "identical" + (f"; {alike} of them but for times and random names" if alike else "")
     if wrong or found:
         told = [*wrong, *(f"{os.path.relpath(each.name, build.out)}: {each.text}" for each in found)]
         more = [f"and {len(told) - SHOWN} more"] if len(told) > SHOWN else []
@@ -290,8 +279,8 @@ def place_record(build, name, scratch):
 
 def print_table(rows):
     """Prints the rows below each other, the columns but the last as wide as their widest."""
-    cells = [("stage", "files", "made again", "promises", "kept")]
-    cells += [(row.name, str(row.files), row.result, row.promise, "yes" if row.kept else "NO") for row in rows]
+    cells = [("stage", "files", "kept", "promises", "made again")]
+    cells += [(row.name, str(row.files), "yes" if row.kept else "NO", row.promise, row.result) for row in rows]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     for row in cells:
         print("  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip(), flush=True)
@@ -362,7 +351,7 @@ def main():
         made, wrong = remake(build, name, stages[paths[name]], scratch, args.build, stages)
         if made:
             row = judge(build, name, made, scratch, loose)
-            if wrong:
+            if wrong and row.kept:
                 row = row._replace(result="; ".join([*wrong, row.result]), kept=False)
             if whole and not row.kept:
                 set_aside(made, scratch, os.path.join(here, "made"))
