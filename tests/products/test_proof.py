@@ -32,7 +32,8 @@ def flip(data):
 
 
 def test_a_forged_head_is_told_though_its_record_vouches_for_it(checkout):
-    forge(checkout / "build/tiny", "fc", "weight.npy", flip)
+    forge(checkout / "build/tiny", "weight.npy", flip)
+    assert make(checkout, "verify", TINY).endswith("all as recorded\n")
     found = make_fails(checkout, "reproduce", TINY, "STAGES=fc patch")
     table = rows(found)
     assert "weight.npy: 1 of 384 bytes, up to" in table["fc"][1] and table["fc"][0] == "NO"
@@ -57,7 +58,7 @@ def test_an_honest_build_is_the_same_stage_by_stage(checkout):
     "stage, name", [("ir", "bert-finetune.bin"), ("pb", "bert-finetune.pb"), ("classifier", "classifier.bin")]
 )
 def test_a_forged_file_of_any_stage_is_told(stage, name, checkout):
-    forge(checkout / "build/tiny", stage, name, flip)
+    forge(checkout / "build/tiny", name, flip)
     table = rows(make_fails(checkout, "reproduce", TINY, f"STAGES={stage}"))
     assert f"{name}: " in table[stage][1] and table[stage][0] == "NO"
 
@@ -121,12 +122,7 @@ def test_a_bundle_is_made_again_from_the_archives_alone(checkout):
     make(checkout, "bundle", TINY, "DETERMINISTIC=1")
     bundle = checkout / "build/bundle/tiny.tar.zst"
     os.rename(bundle, checkout / "honest.tar.zst")
-    forge(
-        checkout / "build/tiny",
-        "result2",
-        "result2/eval_results.txt",
-        lambda data: data.replace(b"eval_accuracy = 0.", b"eval_accuracy = 0.9"),
-    )
+    forge(checkout / "build/tiny", "result2/eval_results.txt", better)
     make(checkout, "bundle", TINY, "DETERMINISTIC=1")
     os.rename(bundle, checkout / "forged.tar.zst")
     shutil.rmtree(checkout / "build/tiny")

@@ -66,17 +66,19 @@ def write_build(root):
     return root
 
 
-def forge(build, record, name, change):
-    """Changes the bytes of a file of a build, and its record and seal so that it says these are what was made.
+def forge(build, name, change):
+    """Changes the bytes of a file of a build, and all records and their seals so that they vouch for it.
 
     Args:
       build: the folder, build/tiny of a checkout.
-      record: the stage's name.
       name: of the file in the build.
       change: function of the bytes.
     """
-    path, place = build / name, build / f"{record}.record.json"
+    path, recorded = build / name, f"build/tiny/{name}"
     path.write_bytes(change(path.read_bytes()))
-    content = json.loads(place.read_text())
-    content["outputs"][f"build/tiny/{name}"] = digest(path)
-    write_record(place, content)
+    for place in build.rglob("*.record.json"):
+        record = json.loads(place.read_text())
+        for kind in ("inputs", "outputs"):
+            if recorded in record[kind]:
+                record[kind][recorded] = digest(path)
+        write_record(place, record)
