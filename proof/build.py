@@ -48,7 +48,7 @@ def read_whole_record(path):
     record, wrong = read_record(path)
     if wrong:
         sys.exit(f"{path}: {wrong}: make the stage again, or ask for the build anew")
-    kinds = {"parameters": str, "modules": list, "goal": str}
+    kinds = {"parameters": str, "modules": list, "goal": str, "flags": dict, "packages": dict, "start": str, "end": str}
     if lacking := [key for key, kind in kinds.items() if not isinstance(record.get(key), kind)]:
         sys.exit(f"{path}: of another version, without {', '.join(lacking)}: use the checkout that made it")
     return record

@@ -77,13 +77,19 @@ def pack(out, bundle):
     content[METADATA] = write_crate(out, described, build.records).encode()
     os.makedirs(os.path.dirname(bundle), exist_ok=True)
     compressor = zstandard.ZstdCompressor(level=LEVEL, write_checksum=True)
-    with open(bundle + ".part", "wb") as file, compressor.stream_writer(file) as stream:
+    packed = io.BytesIO()  # a few MB
+    with compressor.stream_writer(packed, closefd=False) as stream:
         with tarfile.open(fileobj=stream, mode="w|", format=tarfile.PAX_FORMAT) as archive:
             for name, data in sorted(content.items()):
                 member = tarfile.TarInfo(f"{os.path.basename(out)}/{name}")
                 member.size, member.mtime, member.mode = len(data), TIME, 0o644
                 archive.addfile(member, io.BytesIO(data))
-    os.replace(bundle + ".part", bundle)
+    part = bundle + ".part"
+    try:
+        Path(part).write_bytes(packed.getvalue())
+        os.replace(part, bundle)
+    finally:
+        Path(part).unlink(missing_ok=True)
     print(f"{bundle}: {len(build.records)} records, {len(content)} files, {os.path.getsize(bundle) / 1e6:.1f} MB")
 
 
@@ -198,7 +204,11 @@ def find_differences(build, root):
         for file, sha256 in record["inputs"].items():
             if made.get(file, sha256) != sha256 or listed.get(file, sha256) != sha256:
                 yield f"{file}: is not as {name} read it"
-        if read_text(os.path.join(root, STATEMENTS, f"{name}.intoto.json")) != write_statement(record):
+        try:
+            same = read_text(os.path.join(root, STATEMENTS, f"{name}.intoto.json")) == write_statement(record)
+        except ValueError:
+            same = False
+        if not same:
             yield f"{STATEMENTS}/{name}.intoto.json: does not say what the record of {name} says"
 
 

@@ -230,8 +230,13 @@ def tell_commands(record, command):
     """Returns how a recorded command differs from what the Makefile would run, in words fit to print."""
     with contextlib.suppress(ValueError):
         told = compare_commands(record["parameters"], command)
-        return "".join(character if character.isprintable() else "?" for character in told)
+        return printable(told)
     return "its command is none"
+
+
+def printable(text):
+    """Returns what is said of a record without what a terminal would act on."""
+    return "".join(character if character.isprintable() else "?" for character in text)
 
 
 def remake(build, name, stage, scratch, top, stages):
@@ -280,7 +285,9 @@ def place_record(build, name, scratch):
 def print_table(rows):
     """Prints the rows below each other, the columns but the last as wide as their widest."""
     cells = [("stage", "files", "kept", "promises", "made again")]
-    cells += [(row.name, str(row.files), "yes" if row.kept else "NO", row.promise, row.result) for row in rows]
+    cells += [
+        (row.name, str(row.files), "yes" if row.kept else "NO", row.promise, printable(row.result)) for row in rows
+    ]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     for row in cells:
         print("  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip(), flush=True)
@@ -292,12 +299,12 @@ def tell_origin(build, names):
     for what, key, here in (("CPU", "cpu", read_cpu()), ("cores", "cores", len(os.sched_getaffinity(0)))):
         recorded = sorted({str(record.get(key)) for record in records} - {str(here)})
         if recorded:
-            print(f"made with {what} {', '.join(recorded)}, here it is {here}")
-    ours = {file: sha256 for record in records for file, sha256 in record["inputs"].items() if "/" in file or file}
-    ours = {file: sha256 for file, sha256 in ours.items() if not file.startswith(os.path.dirname(build.out) + "/")}
+            print(printable(f"made with {what} {', '.join(recorded)}, here it is {here}"))
+    read = {file: sha256 for record in records for file, sha256 in record["inputs"].items()}
+    ours = {file: sha256 for file, sha256 in read.items() if not file.startswith(os.path.dirname(build.out) + "/")}
     now = digests(ours)
     if changed := sorted(file for file in ours if now.get(file) != ours[file]):
-        print(f"made with other code or pins than this checkout's: {', '.join(changed)}")
+        print(printable(f"made with other code or pins than this checkout's: {', '.join(changed)}"))
 
 
 def unpack(bundle, out, folder):
@@ -325,8 +332,10 @@ def main():
     if os.path.isabs(args.build) or name_of(args.build) != args.build:
         sys.exit(f"BUILD={args.build}: its stages are made again at the same path of a copy: give one in the checkout")
     here = os.path.join(CHECKOUT, args.build, HERE)
-    shutil.rmtree(here, ignore_errors=True)
     source = args.source or args.out
+    if f"{os.path.realpath(source)}/".startswith(f"{os.path.realpath(here)}/"):
+        sys.exit(f"{source}: is where make reproduce works: move it to another folder")
+    shutil.rmtree(here, ignore_errors=True)
     whole = not os.path.isfile(source)
     folder = source if whole else unpack(source, args.out, os.path.join(here, "bundle"))
     build = Build(args.out, folder, whole)

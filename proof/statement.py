@@ -5,7 +5,7 @@ https://github.com/in-toto/attestation/blob/main/spec/v1/statement.md, https://s
 
 import json
 
-from google.protobuf.json_format import MessageToDict, ParseDict
+from google.protobuf.json_format import MessageToDict, ParseDict, ParseError
 from in_toto_attestation.predicates.provenance.v1 import provenance_pb2
 from in_toto_attestation.v1.resource_descriptor import ResourceDescriptor
 from in_toto_attestation.v1.statement import Statement
@@ -25,8 +25,16 @@ def describe(name, sha256):
 def write_statement(record):
     """Returns the text of the Statement of a record: what was made, by which command, from what, where and when.
 
-    Raises: ValueError if in-toto's own check finds it to be none.
+    Raises: ValueError if the record has not what belongs in one, or in-toto's own check finds it to be none.
     """
+    try:
+        return to_text(record)
+    except (ParseError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"no Statement can be made of the record ({type(error).__name__})") from error
+
+
+def to_text(record):
+    """As write_statement; raises what protobuf and Python raise of a record of another form."""
     packages = (f"pkg:pypi/{name.lower()}@{version}" for name, version in record["packages"].items())
     dependencies = [MessageToDict(describe(*each)) for each in sorted(record["inputs"].items())]
     dependencies += [{"uri": uri} for uri in packages]

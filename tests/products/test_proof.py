@@ -96,6 +96,10 @@ def test_what_is_no_stage_or_no_build_is_one_clear_line(checkout, tmp_path):
     assert "its records are of build/tiny, not of build/minilm: give PROFILE=" in found
     (tmp_path / "empty").mkdir()
     assert "no records in it" in make_fails(checkout, "reproduce", f"FROM={tmp_path}/empty")
+    inside = checkout / "build/reproduce/tiny"
+    shutil.copytree(build, inside)
+    assert "is where make reproduce works: move it" in make_fails(checkout, "reproduce", TINY, f"FROM={inside}")
+    assert inside.exists()
     (tmp_path / "text").write_text("no bundle")
     assert "not a bundle" in make_fails(checkout, "reproduce", f"FROM={tmp_path}/text", TINY)
     assert "FROM=nowhere: no such folder or bundle" in make_fails(checkout, "verify", "FROM=nowhere")
@@ -122,7 +126,9 @@ def test_a_bundle_is_made_again_from_the_archives_alone(checkout):
     make(checkout, "bundle", TINY, "DETERMINISTIC=1")
     bundle = checkout / "build/bundle/tiny.tar.zst"
     os.rename(bundle, checkout / "honest.tar.zst")
-    forge(checkout / "build/tiny", "result2/eval_results.txt", better)
+    results = checkout / "build/tiny/result2/eval_results.txt"
+    better = results.read_bytes().replace(b"accuracy = 0.", b"accuracy = 0.9")
+    forge(checkout / "build/tiny", "result2/eval_results.txt", lambda data: better)
     make(checkout, "bundle", TINY, "DETERMINISTIC=1")
     os.rename(bundle, checkout / "forged.tar.zst")
     shutil.rmtree(checkout / "build/tiny")

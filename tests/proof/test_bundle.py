@@ -127,6 +127,19 @@ def test_a_whole_bundle_is_verified(checkout, capsys):
     assert not list(Path("build").glob("verify-*"))
 
 
+@pytest.mark.parametrize(
+    "change", [{"git_commit": ["x"]}, {"cores": {"a": {1: 2}}}, {"start": "yesterday"}, {"packages": {"numpy": 1}}]
+)
+def test_a_record_that_makes_no_statement_is_told(change, checkout):
+    path = Path("build/tiny/reviews.record.json")
+    content = read_all(TINY)
+    write_record(path, json.loads(path.read_text()) | change)
+    content["tiny/build/tiny/reviews.record.json"] = path.read_bytes()
+    Path("forged.tar.zst").write_bytes(forged(with_crate(content)))
+    with pytest.raises(SystemExit, match="reviews.intoto.json: does not say what"):
+        bundles.check("forged.tar.zst", "build/tiny")
+
+
 def forged(content):
     """Returns a bundle with this {name: bytes}, and with a crate that fits it."""
     stream = io.BytesIO()
