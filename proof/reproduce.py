@@ -29,11 +29,12 @@ COPIED = (
     *("tf1", "inputs", "infer", "export", "report", "bench", "proof", "tests"),
 )
 # Of a stage that trains in several threads, or that follows from one: what may differ, and by how much.
-WITHIN = 0.01
+WITHIN = 0.001
 OTHER = "other bytes"
 SHOWN = 2  # differing files of a stage, in the table
 HERE = "reproduce"
-LARGE = re.compile(r"model\.ckpt-\d+\.|events\.out\.tfevents")
+LARGE = re.compile(r"model\.ckpt-\d+\.")
+DRAWN = re.compile(r"(^|/)with-dropout/probabilities$")  # dropout answers otherwise each time that it is asked
 
 
 class Stage(NamedTuple):
@@ -197,20 +198,25 @@ def compare(build, record, made, scratch):
     return found, alike
 
 
-def judge(build, name, made, scratch, loose):
+def judge(build, name, made, scratch, loose, drawn):
     """Returns the Row of a stage that was made again.
 
     Args:
       made: its new record.
       loose: names of files that may differ, as what made them was trained in threads; what it made is added.
+      drawn: the same of what dropout has drawn.
     """
     record = build.records[name]
     found, alike = compare(build, record, made, scratch)
     wrong = [] if made["parameters"] == record["parameters"] else [tell_commands(record, made["parameters"])]
     read = {file: made["inputs"].get(file) for file in record["inputs"] if file.startswith(f"{build.out}/")}
     others = {file for file in read if read[file] != record["inputs"][file] and not unstable(file)[0]}
-    wrong += [f"{file} is not what it read" for file in sorted(others - loose)]
-    if is_trained_in_threads(made["command"]) or others & loose:
+    wrong += [f"{file} is not what it read" for file in sorted(others - loose - drawn)]
+    if DRAWN.search(name) or others & drawn:
+        promise = "none: dropout draws anew"
+        drawn.update(record["outputs"])
+        kept = not DRAWN.search(name) or all(each.amount is not None for each in found)
+    elif is_trained_in_threads(made["command"]) or others & loose:
         promise = f"within {WITHIN}" + (", as what it reads" if others & loose else "")
         loose.update(record["outputs"])
         judged = [each for each in found if build.whole or each.amount is not None]
@@ -353,13 +359,13 @@ def main():
     check_commands(build, paths, stages, whole or not args.given)
     make_ready(build, paths, stages, args.build)
 
-    rows, loose = [], set()
+    rows, loose, drawn = [], set(), set()
     order = [name for record in stages for name in chosen if paths[name] == record]
     for number, name in enumerate(order, 1):
         print(f"reproduce: {name}, {number} of {len(order)}", flush=True)
         made, wrong = remake(build, name, stages[paths[name]], scratch, args.build, stages)
         if made:
-            row = judge(build, name, made, scratch, loose)
+            row = judge(build, name, made, scratch, loose, drawn)
             if wrong and row.kept:
                 row = row._replace(result="; ".join([*wrong, row.result]), kept=False)
             if whole and not row.kept:
