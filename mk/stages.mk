@@ -50,7 +50,7 @@ PLANNED =
 plan-too = $(if $(filter $(PLANNED) $(PLANNED:%=%/%),$^ $|),$(eval PLANNED += $@))
 
 # $(call make-again,FILE,ARGUMENTS) calls Make for what begins with FILE, unless that is only planned.
-make-again = $(if $(and $(DRY_RUN),$(if $(wildcard $(1)),,planned)),:,$(MAKE) --no-print-directory $(2))
+make-again = $(if $(and $(DRY_RUN),$(if $(ALONE)$(wildcard $(1)),,planned)),:,$(MAKE) --no-print-directory $(2))
 
 # These goals use a trained model. Where there is one, they train no other because a variable was forgotten.
 USERS = score evaluate serve-needs int8 huggingface onnx heldout ablation compare tensorboard bench bench-serve

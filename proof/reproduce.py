@@ -34,6 +34,7 @@ OTHER = "other bytes"
 SHOWN = 2  # differing files of a stage, in the table
 HERE = "reproduce"
 LARGE = re.compile(r"model\.ckpt-\d+\.")
+STUDIES = re.compile(r"(ablation|seeds)/|compare$")  # which call Make for each checkpoint that they compare
 DRAWN = re.compile(r"(^|/)with-dropout/probabilities$")  # dropout answers otherwise each time that it is asked
 
 
@@ -105,7 +106,8 @@ def list_stages(scratch, goals, wanted):
         words = ("--dry-run", "--silent", *goal.split(), "ALONE=none", f"STAGES_IN={os.path.basename(listed)}")
         done = call_make(scratch, *words, capture_output=True, text=True, errors="surrogateescape")
         if done.returncode:
-            sys.exit(done.stderr.strip().splitlines()[-1] if done.stderr.strip() else f"make {goal} could not be read")
+            said = [line for line in done.stderr.splitlines() if "***" in line]
+            sys.exit(said[0] if said else f"make {goal} could not be read")
         for line in Path(listed).read_text(errors="surrogateescape").splitlines():
             record, stamps, command = line.split("|", 2)
             stages.setdefault(record, Stage(goal, record, stamps.split(), write_command(command)))
@@ -119,13 +121,14 @@ def is_trained_in_threads(words):
 
 def choose(build, words):
     """Returns the names of the stages to judge, those of STAGES="pb fc", or all; of a bundle, also what they need."""
+    known = [name for name in build.records if build.whole or not STUDIES.match(name)]
     matches = {
-        word: [name for name in build.records if name in (word, f"predict/{word}") or name.startswith(f"{word}/")]
+        word: [name for name in known if name in (word, f"predict/{word}") or name.startswith(f"{word}/")]
         for word in words
     }
     if unknown := [word for word in words if not matches[word]]:
-        sys.exit(f"STAGES={unknown[0]}: {build.folder} has no record of it: choose from {', '.join(build.records)}")
-    chosen = {name for found in matches.values() for name in found} if words else {*build.records}
+        sys.exit(f"STAGES={unknown[0]}: {build.folder} has no record of it: choose from {', '.join(known)}")
+    chosen = {name for found in matches.values() for name in found} if words else {*known}
     while not build.whole:
         read = {file for name in chosen for file in build.records[name]["inputs"]}
         more = {name for name, record in build.records.items() if read.intersection(record["outputs"])} - chosen
@@ -133,6 +136,11 @@ def choose(build, words):
             break
         chosen |= more
     return chosen
+
+
+def small(files):
+    """Returns those of {name: SHA-256} that are no checkpoint."""
+    return {name: sha256 for name, sha256 in files.items() if not LARGE.search(name)}
 
 
 def place_inputs(build, record, scratch, top):
@@ -146,8 +154,7 @@ def place_inputs(build, record, scratch, top):
     wanted = {file: sha256 for file, sha256 in record["inputs"].items() if file.startswith(f"{top}/")}
     for other in build.records.values():
         if wanted.keys() & other["outputs"].keys():
-            beside = {file: sha256 for file, sha256 in other["outputs"].items() if not LARGE.search(file)}
-            wanted = beside | wanted
+            wanted = small(other["outputs"]) | wanted
     wrong = []
     for name, sha256 in wanted.items():
         place = os.path.join(scratch, name)
@@ -351,8 +358,11 @@ def main():
     link_given(scratch, args.given, args.build)
     for name in build.records if whole else ():
         place_record(build, name, scratch)
-    for name in chosen:
-        place_inputs(build, build.records[name], scratch, args.build)
+    for record in (build.records[name] for name in chosen):
+        place_inputs(build, record, scratch, args.build)
+    if any(map(STUDIES.match, chosen)):  # they read more of the build than they name
+        for record in build.records.values():
+            place_inputs(build, {"inputs": record["inputs"] | small(record["outputs"])}, scratch, args.build)
     paths = {name: f"{args.out}/{name}{RECORD}" for name in chosen}
     goals = [goal.replace(":", " ") for goal in args.goals]
     stages = list_stages(scratch, goals, paths.values())
