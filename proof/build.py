@@ -30,9 +30,10 @@ class Build:
             sys.exit(f"{folder}: no records in it: give a build folder, or a bundle of one")
         made = [file for record in self.records.values() for file in record["outputs"]]
         if strangers := [file for file in made if not file.startswith(f"{out}/")]:
+            theirs = os.path.dirname(min(strangers, key=len))
             sys.exit(
-                f"{folder}: its records are of {os.path.dirname(strangers[0])}, not of {out}: give PROFILE=, and "
-                "DATA_DIR= and the like, as it was made with"
+                f"{folder}: its records are of {ascii(theirs)[1:-1]}, not of {out}: give PROFILE=, and DATA_DIR= and the "
+                "like, as it was made with"
             )
 
     def find(self, name, sha256):
