@@ -32,8 +32,8 @@ class Build:
         if strangers := [file for file in made if not file.startswith(f"{out}/")]:
             theirs = os.path.dirname(min(strangers, key=len))
             sys.exit(
-                f"{folder}: its records are of {ascii(theirs)[1:-1]}, not of {out}: give PROFILE=, and DATA_DIR= and the "
-                "like, as it was made with"
+                f"{folder}: its records are of {ascii(theirs)[1:-1]}, not of {out}: give PROFILE=, and DATA_DIR= and "
+                "the like, as it was made with"
             )
 
     def find(self, name, sha256):

@@ -323,6 +323,7 @@ def tell_origin(build, names):
 def unpack(bundle, out, folder):
     """Unpacks a bundle into a folder; returns where the build is in it."""
     if subprocess.run([".tox/bundle/bin/python", "-m", "proof.bundle", "unpack", bundle, folder]).returncode:
+        shutil.rmtree(os.path.dirname(folder), ignore_errors=True)
         sys.exit(1)
     if not os.path.isdir(os.path.join(folder, out)):
         sys.exit(f"{bundle}: has no {out}: give PROFILE=, and DATA_DIR= and the like, as the build was made with")
