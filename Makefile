@@ -133,10 +133,10 @@ $(IR) &: $(FROZEN) FORCE | .tox/$(CONVERTER_ENVIRONMENT).stamp
 
 # 7. Predict with OpenVINO, and compare with TensorFlow.
 predict: $(PREDICTIONS)/openvino.txt  ## predict four reviews, or those in REVIEWS=file, with OpenVINO
-	@cat $<
+	@$(show) $<
 openvino.command = $(OPENVINO) -m infer -m $(OUT)/bert-finetune.xml -d $(DEVICE) -f $(REVIEWS) \
 	--vocab_file $(VOCAB_FILE) --reference $(TENSORFLOW) > $@
 $(PREDICTIONS)/openvino.txt: $(TENSORFLOW) $(IR) $(HEAD) $(VOCAB_FILE) $(REVIEWS) FORCE | .tox/openvino.stamp
 	$(call stage,openvino)
 
-include mk/ship.mk mk/serve.mk mk/study.mk mk/old_stack.mk mk/bench.mk mk/supply.mk mk/tests.mk mk/checks.mk
+include mk/ship.mk mk/serve.mk mk/study.mk mk/proof.mk mk/old_stack.mk mk/bench.mk mk/supply.mk mk/tests.mk mk/checks.mk

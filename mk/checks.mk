@@ -44,6 +44,11 @@ $(foreach name,$(patsubst VOCAB_FILE,VOCABULARY,$(filter-out CHECKPOINT,$(READ))
 	$(error $(call named,$(path)): no such file or folder))))
 missing = $(shell $(inputs); for path; do [ -e "$$path" ] || { printf '%s' "$$path"; exit; }; done)
 $(if $(INPUT),$(if $(missing),$(error $(missing): no such file or folder)))
+$(if $(FROM),$(if $(filter-out reproduce verify .tox/% $(BUILD)/%,$(if $(ALONE),,$(MAKECMDGOALS))),\
+	$(error FROM=$(call named,$(FROM)): is for make reproduce and make verify: leave it out))$(if $(ALONE),,\
+	$(if $(call there,$(FROM)),,$(error FROM=$(call named,$(FROM)): no such folder or bundle))))
+$(if $(STAGES),$(if $(filter-out reproduce .tox/% $(BUILD)/%,$(if $(ALONE),,$(MAKECMDGOALS))),\
+	$(error STAGES=$(STAGES): is for make reproduce: leave it out)))
 # As predict reads them, which is after all the rest. Where there is no python3, that finds it out.
 READ_LINES = import sys; from infer.text.examples import read_lines; read_lines(sys.argv[1])
 UNREADABLE := $(if $(filter-out infer/reviews.txt $(OUT)/reviews/heldout.txt,$(REVIEWS)),$(shell \

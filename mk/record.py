@@ -143,8 +143,21 @@ def find_changed_output(record, path_of=path_of):
     return None
 
 
-def verify(folder):
-    """Compares all that the records in a folder name with what is there; exits with a line for each difference."""
+def place(name, out, source):
+    """Returns the path of a file by its name in a record, where the folder `out` of the checkout lies at `source`."""
+    if source and name.startswith(out + os.sep):
+        return os.path.join(source, os.path.relpath(name, out))
+    return path_of(name)
+
+
+def verify(out, source=None):
+    """Compares all that the records in a folder name with what is there; exits with a line for each difference.
+
+    Args:
+      out: the folder, by the names in its records.
+      source: where it lies, if not there.
+    """
+    folder = source or out
     if not os.path.isdir(folder):
         sys.exit(f"{folder}: no such folder")
     paths = [path for path in walk(folder) if path.endswith(RECORD)]
@@ -155,7 +168,13 @@ def verify(folder):
     differences = [f"{path}: {wrong}: make the stage again or restore it" for path, (_, wrong) in read.items() if wrong]
 
     named = sorted({name for record in records for kind in ("inputs", "outputs") for name in record[kind]})
-    found = digests(map(path_of, named), cached=False)
+    places = {name: place(name, out, source) for name in named}
+    if source and not any(name.startswith(out + os.sep) for record in records for name in record["outputs"]):
+        sys.exit(
+            f"{folder}: its records are not of {out}: give PROFILE=, and DATA_DIR= and the like, as it was made with"
+        )
+    digest = digests(places.values(), cached=False)
+    found = {name: digest[name_of(path)] for name, path in places.items()}
     for record in records:
         stage, goal = record["stage"], record.get("goal", record["stage"])
         for kind, did, changed in (("outputs", "made", "is no longer as"), ("inputs", "read", "has changed since")):
@@ -164,7 +183,7 @@ def verify(folder):
                 if found[name] != sha256:
                     differences.append(f"{name}: {what} {stage} {did} it: restore it, or run `make {goal}`")
     if len(records) == len(paths):  # a broken record's files would all look stray
-        known = {os.path.realpath(path_of(name)) for record in records for name in record["outputs"]}
+        known = {os.path.realpath(places[name]) for record in records for name in record["outputs"]}
         for path in expand(folder):
             if os.path.realpath(path) not in known:
                 differences.append(f"{path}: in no record: its stage has not ended, or it came from elsewhere")

@@ -43,7 +43,7 @@ $(STRING) &: $(CLASSIFIER) FORCE | .tox/openvino-current.stamp
 	$(call stage,string)
 
 int8: $(OUT)/int8/classifier.xml  ## the same quantised to INT8 with NNCF, and what that costs and gains on this CPU
-	@cat $(OUT)/int8/results.txt
+	@$(show) $(OUT)/int8/results.txt
 INT8 = $(addprefix $(OUT)/int8/,classifier.xml classifier.bin results.txt)
 int8.command = env CI=true $(CURRENT) -m infer.quantize $(OUT)/classifier.xml $(OUT)/int8.part/classifier.xml \
 	--data_dir=$(OUT)/reviews --max_drop=$(MAX_DROP)

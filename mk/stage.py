@@ -4,7 +4,7 @@ Runs in the tools environment. A PATH is as digests.expand has it; @given/NAME i
 variable GIVEN_NAME, see mk/given.mk:
   python mk/stage.py check --record=NAME.record.json --command='COMMAND' --input PATH... --output PATH...
   python mk/stage.py run   (the same, and see `run --help`)
-  python mk/stage.py verify FOLDER
+  python mk/stage.py verify FOLDER   (and see `verify --help`)
 """
 
 import argparse
@@ -68,7 +68,9 @@ def parse_arguments():
     runner.add_argument(
         "--smaller", nargs="+", default=["PROFILE"], help="the variables that say how much memory it takes"
     )
-    actions.add_parser("verify", help="compare a folder with the records in it; changes nothing").add_argument("folder")
+    verifier = actions.add_parser("verify", help="compare a folder with the records in it; changes nothing")
+    verifier.add_argument("folder", help="by the names in its records")
+    verifier.add_argument("--source", help="where it lies (default: there)")
     args = parser.parse_args()
     if args.action != "verify":
         args.command = write_command(args.command)
@@ -82,7 +84,7 @@ def main():
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])  # which Make holds back until here
         args = parse_arguments()
         if args.action == "verify":
-            verify(args.folder)
+            verify(args.folder, args.source)
         elif args.action == "check":
             check(args)
         else:

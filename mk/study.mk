@@ -80,10 +80,7 @@ $(OUT)/compare/compare.md: $(ABLATION)/results.json $(BY_LENGTH) $(EXAMPLES) $(P
 tensorboard: $(RESULT1).index $(RESULT2).index | .tox/report.stamp  ## look at the curves
 	$(REPORT) -m tensorboard.main --logdir=$(OUT)
 
-verify: | .tox/tools.stamp  ## check every file of the build against the records
-	@$(TOOLS) mk/stage.py verify $(OUT)
-
 clean:  ## remove what the profile built, not downloads or environments
 	rm -rf $(OUT)
 
-.PHONY: heldout ablation by-length compare tensorboard verify clean
+.PHONY: heldout ablation by-length compare tensorboard clean

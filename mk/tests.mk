@@ -6,11 +6,11 @@ JOBS = 2
 ARCHIVES_OF_TESTS = weights-archive reviews-archive
 GXX := $(shell command -v g++)
 CHROMIUM := $(shell command -v chromium)
-check.jobs = lint tf1 report openvino-current openvino serve audit
+check.jobs = lint tf1 report openvino-current openvino serve audit bundle
 check.marks = not process and not more and not faults
-test.jobs = lint pipeline products tf1 openvino-current openvino serve report audit
+test.jobs = lint pipeline products tf1 openvino-current openvino serve report audit bundle
 test.marks = not more and not faults
-test-all.jobs = pipeline products tf1 $(if $(GXX),tf1-horovod) ray openvino openvino-current serve report audit
+test-all.jobs = pipeline products tf1 $(if $(GXX),tf1-horovod) ray openvino openvino-current serve report audit bundle
 test-all.marks = more
 test-faults.jobs = pipeline openvino
 test-faults.marks = faults
@@ -19,7 +19,7 @@ pipeline.tests = tests/pipeline tests/faults $(if $(GXX),,--ignore=tests/pipelin
 products.tests = tests/products $(if $(GXX),,--ignore=tests/products/test_cplusplus.py)
 # What a job's tests call beside their own environment.
 products.needs = $(pipeline.needs)
-pipeline.needs = tools tf1 openvino openvino-current serve report huggingface wheel \
+pipeline.needs = tools tf1 openvino openvino-current serve report huggingface wheel bundle \
 	$(if $(filter test-all test-faults,$(LOOP)),audit ray openvino2021 $(if $(GXX),tf1-horovod))
 report.needs = report $(if $(filter test-all,$(LOOP)),serve)
 needs = $(or $($(1).needs),$(1))

@@ -18,6 +18,7 @@ ROOMS = {
     "report": ("infer.text", "infer"),
     "bench": ("infer.text", "infer", "tf1", "scripts", "report"),
     "mk": ("infer.text",),
+    "proof": ("infer.text", "mk"),
 }
 
 

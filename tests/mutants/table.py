@@ -34,6 +34,7 @@ SHARED = "serve", "tests/infer/serve/test_batcher.py"
 CORPORA, WEIGHTS = ("openvino-current", "tests/inputs/test_sources.py"), ("tf1", "tests/tf1/test_sources.py")
 SOURCES = "pipeline", "tests/pipeline/test_sources.py", "test"
 PIPELINE = "pipeline", "tests/pipeline/test_tiny.py::test_what_each_stage_leaves", "test"
+PROOF, BUNDLE = ("products", "tests/products/test_proof.py"), ("bundle", "tests/proof/test_bundle.py")
 
 MUTANTS = [
     # Files to texts and labels.
@@ -239,4 +240,26 @@ MUTANTS = [
            "is None:\n            return f\"{name} differs", "openvino", "tests/mk/test_stage.py", "test"),
     Mutant("verify looks at nothing", "mk/record.py", "if found[name] != sha256:\n                    differences",
            "if not found[name]:\n                    differences", "openvino", "tests/mk/test_stage.py", "test"),
+    # Proof.
+    Mutant("reproduce: no file differs", "proof/reproduce.py", "if before == after:", "if path:", *PROOF, "test"),
+    Mutant("reproduce: every promise is kept", "proof/reproduce.py", '"the same bytes", not found',
+           '"the same bytes", True', *PROOF, "test"),
+    Mutant("reproduce: any recorded command will do", "proof/reproduce.py",
+           'build.records[name]["parameters"] != stages[path].command', "False", *PROOF, "test"),
+    Mutant("verify FROM= looks at the checkout's own", "mk/record.py", "return os.path.join(source, ",
+           "return os.path.join(out, ", *PROOF, "test"),
+    Mutant("differences: no amount", "proof/differences.py", "abs(one - other)", "0 * abs(one - other)",
+           "bundle", "tests/proof/test_differences.py"),
+    Mutant("meta graphs: another operation", "tf1/differ.py", "if old.get(name) != new.get(name)", "if False",
+           "tf1", "tests/tf1/test_differ.py"),
+    Mutant("a bundle with weights", "proof/bundle.py", "if RESULTS.fullmatch(below) or", "if True or", *BUNDLE),
+    Mutant("a bundle with the hour", "proof/bundle.py", 'member.mtime, member.mode = len(data), TIME,',
+           'member.mtime, member.mode = len(data), os.stat("Makefile").st_mtime,', *BUNDLE),
+    Mutant("a bundle that leads out", "proof/bundle.py", "os.path.normpath(member.name) == member.name", "True",
+           *BUNDLE),
+    Mutant("a bundle with links", "proof/bundle.py", "if not member.isreg() or member.sparse:", "if False:", *BUNDLE),
+    Mutant("a bundle that was cut", "proof/bundle.py", 'raise ValueError("is cut: copy it again")', "break", *BUNDLE),
+    Mutant("a bundle without end", "proof/bundle.py", "if self.total > MAX_TOTAL:", "if False:", *BUNDLE),
+    Mutant("a bundle whose records contradict each other", "proof/bundle.py", "made.get(file, sha256) != sha256 or",
+           "", *BUNDLE),
 ]  # fmt: skip

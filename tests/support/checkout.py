@@ -95,6 +95,7 @@ def environments():
         ".tox/report.stamp",
         ".tox/huggingface.stamp",
         ".tox/wheel.stamp",
+        ".tox/bundle.stamp",
     )
     made = subprocess.run(["make", "--question", *stamps], cwd=ROOT, env=clean_environment())
     assert made.returncode == 0, "the environments are out of date: run `make test`"
