@@ -89,6 +89,25 @@ def test_json_of_any_shape(classifier, tmp_path):
     assert first["yes"] == "true" and second["yes"] == second["late"] == ""
 
 
+@pytest.mark.parametrize(
+    "numbers, kind",
+    [
+        ([2**53, -(2**53), 0.5], pa.float64()),
+        ([2**53 + 1, 0.5], pa.string()),
+        ([2**63 - 1, -(2**63)], pa.int64()),
+        ([2**63], pa.string()),
+        ([-(2**63) - 1], pa.string()),
+    ],
+)
+def test_whole_numbers_become_what_holds_them(classifier, numbers, kind, tmp_path):
+    rows = "".join(json.dumps({"review": "good", "n": number}) + "\n" for number in numbers)
+    (tmp_path / "in.jsonl").write_text(rows)
+    score(classifier, tmp_path / "in.jsonl", tmp_path / "out.parquet")
+    column = pq.read_table(tmp_path / "out.parquet")["n"]
+    assert column.type == kind
+    assert column.to_pylist() == ([json.dumps(number) for number in numbers] if kind == pa.string() else numbers)
+
+
 @pytest.mark.parametrize("to", SUFFIXES)
 def test_no_rows_make_a_file_of_no_rows(classifier, to, tmp_path, capsys):
     output = tmp_path / f"out{to}"
