@@ -6,13 +6,13 @@ QUICK =
 quick = $(filter-out 0,$(QUICK))
 ## BENCH_REVIEWS: of make bench: held-out reviews
 BENCH_REVIEWS = $(if $(quick),1000,5000)
-## BENCH_REPEATS: of make bench: how often each contender is measured
+## BENCH_REPEATS: of make bench and bench-serve: how often each contender is measured
 BENCH_REPEATS = $(if $(quick),1,3)
 ## BENCH_ROWS: of make bench: rows of the file that is scored
 BENCH_ROWS = $(if $(quick),2000,100000)
 ## BENCH_LENGTH: of make bench: what the guide's way and TensorFlow pad to
 BENCH_LENGTH ?= 128
-## BENCH_INT8: of make bench: empty to leave INT8 out, where it cannot hold the accuracy
+## BENCH_INT8: of make bench and bench-serve: empty to leave INT8 out, where it cannot hold the accuracy
 BENCH_INT8 = $(OUT)/int8/classifier.xml
 
 GUIDE = $(OUT)/bench/guide

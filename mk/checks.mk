@@ -89,7 +89,8 @@ $(foreach module,$(filter-out $(BUILD)/$(PROFILE)/hub-module,$(HUB_MODULE)),\
 	$(if $(findstring ://,$(call named,$(module))),,$(if $(call there,$(module),/.),,\
 	$(error $(call named,$(module)): no such folder: give the folder of a TF Hub module, or its URL))))
 $(if $(PB),$(if $(CHECKPOINT),,$(foreach goal,\
-	$(filter fc predict heldout classifier int8 huggingface onnx score evaluate bench bench-serve serve,$(MAKECMDGOALS)),\
+	$(filter fc predict heldout classifier int8 huggingface onnx score evaluate by-length old-stack bench bench-serve \
+	serve,$(MAKECMDGOALS)),\
 	$(error make $(goal): a .pb holds no classifier head: add CHECKPOINT=))))
 $(if $(CHECKPOINT)$(PB),$(foreach goal,$(filter result1 result2 ablation compare tensorboard,$(MAKECMDGOALS)),\
 	$(error make $(goal) is about the phases of a run of one's own: leave out CHECKPOINT= and PB=)))

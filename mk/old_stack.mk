@@ -1,4 +1,4 @@
-# The guide's own stack, as far as it can still be installed: evidence, not needed for anything.
+# The guide's own stack, as far as it can still be installed: evidence. make compare shows its answers if they are there.
 
 old-stack: old-tensorflow $(OUT)/old-stack/openvino.txt  ## compare with TensorFlow 1.12 and with OpenVINO 2021
 	@cat $(OUT)/old-stack/openvino.txt

@@ -53,8 +53,8 @@ plan-too = $(if $(filter $(PLANNED) $(PLANNED:%=%/%),$^ $|),$(eval PLANNED += $@
 make-again = $(if $(and $(DRY_RUN),$(if $(ALONE)$(wildcard $(1)),,planned)),:,$(MAKE) --no-print-directory $(2))
 
 # These goals use a trained model. Where there is one, they train no other because a variable was forgotten.
-USERS = score evaluate serve-needs int8 huggingface onnx heldout ablation by-length compare tensorboard bench \
-	bench-serve
+USERS = score evaluate serve-needs int8 huggingface onnx heldout ablation by-length compare tensorboard old-stack \
+	bench bench-serve
 USING := $(if $(filter-out $(USERS),$(MAKECMDGOALS)),,$(patsubst %-needs,%,$(firstword $(MAKECMDGOALS))))
 TRAINED = $(wildcard $(foreach name,result2 classifier,$(BUILD)/$(PROFILE)/$(name).record.json \
 	$(BUILD)/$(PROFILE)-*/$(name).record.json))

@@ -336,7 +336,7 @@ def parse_arguments():
     parser.add_argument("--source", help="where it lies, or a bundle of it (default: there)")
     parser.add_argument("--build", default="build", help="the folder of all that is made")
     parser.add_argument("--stages", nargs="*", default=[], help="the stages to make again (default: all)")
-    parser.add_argument("--goals", nargs="+", required=True, help="Make's goals that lead to them, `-` between words")
+    parser.add_argument("--goals", nargs="+", required=True, help="Make's goals that lead to them, `:` between words")
     parser.add_argument("--given", nargs="*", default=[], help="paths that the user gave to Make")
     return parser.parse_args()
 
