@@ -166,6 +166,16 @@ def scaling_section(scaling, titles):
     ]
 
 
+def write_choice(contenders, results, name):
+    """Returns the sentence on how a contender's setting was chosen."""
+    if not any(contender["tried"] for contender in contenders.values()):
+        return "Where a contender can be set, nothing was tried: what is usually best was measured."
+    return (
+        f"Where a contender can be set, each setting was tried on {results['tried_on']} reviews and the best one "
+        f"measured; {name}.json has them all."
+    )
+
+
 def to_markdown(results, name):
     """Returns NAME.md of NAME.json's content."""
     contenders, scaling = results["contenders"], results["scaling"]
@@ -194,8 +204,8 @@ def to_markdown(results, name):
             speed_table(contenders),
             f"![Throughput, latency and how throughput grows]({name}.svg)\n",
             "## Do they agree?\n",
-            f"FP32 to {TOLERANCE:g} in probability, or there would be no table. Where a contender can be set, each "
-            f"setting was tried on {results['tried_on']} reviews and the best one measured; {name}.json has them all. "
+            f"FP32 to {TOLERANCE:g} in probability, or there would be no table. "
+            f"{write_choice(contenders, results, name)} "
             "ONNX Runtime's are GRAPH,WORKERS: the graph as exported, or with its optimizer's fusions for BERT, and "
             "how many workers share the threads. TensorFlow's is the number of inter-op threads. The pipelines get "
             "the reviews as they come, in batches of 32, as a user calls them, and sorted, the longest first.\n",

@@ -129,6 +129,7 @@ def test_the_page_holds_what_was_measured(folder, measured):
     assert optimum["ratio"]["reviews_per_second"] == [6.25, 6.25, 6.25] and optimum["ratio"]["p50"][0] == 10
     assert len(optimum["runs"]) == 2
     lines = (folder / "out/bench.md").read_text().splitlines()
+    assert any("each setting was tried on 4 reviews and the best one measured" in line for line in lines)
     for row in (
         "| (c) infer | 100.0 | 1.00 | 10.00 | 20.00 | 1.00 | 0.50 | 1.00 | 2.50 | 1.00 | 300 |",
         # It keeps no compiled model, so it always starts cold.
@@ -166,7 +167,7 @@ def test_a_quick_one_has_fewer_contenders_tries_nothing_and_has_a_name_of_its_ow
     assert all(contender["tried"] == {} for contender in results["contenders"].values())
     assert results["contenders"]["onnxruntime"]["setting"]["throughput"].startswith("bench/peers/fused,")
     page = (folder / "out/quick.md").read_text()
-    assert "How throughput grows" not in page and "](quick.svg)" in page
+    assert "How throughput grows" not in page and "](quick.svg)" in page and "nothing was tried" in page
 
 
 def test_a_contender_that_computes_something_else_leaves_nothing(folder, measured):
