@@ -148,6 +148,9 @@ MUTANTS = [
            "        if cache:\n            close_cache(cache)\n        self._queue = ov", *PRECISION),
     Mutant("auto takes what changes labels", "infer/precision.py", "if not cost.changed and", "if", *PRECISION),
     Mutant("INT8 of another classifier", "infer/ir.py", "if origin != read_seal(model):", "if False:", *PRECISION),
+    Mutant("few texts padded to the longest of 32", "infer/classifier.py",
+           "BATCH_SIZE if len(spans) > 2 * BATCH_SIZE else FEW", "BATCH_SIZE",
+           "openvino-current", "tests/infer/test_classifier.py"),
     Mutant("threads get each other's answers", "infer/classifier.py", "probabilities[end - len(call.spans) : end]",
            "probabilities[: len(call.spans)]", "openvino-current", "tests/infer/test_classifier.py"),
     # Shipping.
