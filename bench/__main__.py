@@ -7,15 +7,13 @@ import csv
 import importlib.metadata
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
 
-from bench.command import build_parser, run_json, write_results
+from bench.command import build_parser, run_json, run_module, write_results
 from bench.contender import CALLS, SHORT
 from bench.contenders import read_tokenizer
 from bench.plots import plot_bench
@@ -66,6 +64,7 @@ CONTENDERS = {
 SLOW_CONTENDERS = ("guide", "tensorflow")
 TOKENIZERS = {"openvino": "infer", "tensorflow": "FullTokenizer", "transformers": "BertTokenizerFast"}
 SCALED = ("openvino", "onnxruntime")
+VARIABLES = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error", "TF_CPP_MIN_LOG_LEVEL": "3"}
 QUICK = ("guide", "openvino", "openvino-bf16", "openvino-int8", "onnxruntime", "onnxruntime-int8")
 QUICK += ("ctranslate2", "ctranslate2-int8", "transformers-sorted")
 INT8 = "openvino-int8"
@@ -100,14 +99,13 @@ def measure(folder, name, task, count, setting="", cores=CORES, output=None):
     command = ["bench.contender", name, task, f"--model={folder / CONTENDERS[name]['model']}"]
     command += [f"--tokenizer={folder / 'huggingface'}", f"--reviews={folder / 'reviews/test.jsonl'}"]
     command += [f"--count={count}", f"--setting={setting}", *([f"--output={output}"] if output else [])]
-    variables = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error", "TF_CPP_MIN_LOG_LEVEL": "3"}
     allowed = sorted(os.sched_getaffinity(0))[:cores]
     started = time.monotonic()
     found = run_json(
         f"{name}, {task}",
         CONTENDERS[name]["environment"],
         *command,
-        env=os.environ | variables | {"OMP_NUM_THREADS": str(cores)},
+        env=os.environ | VARIABLES | {"OMP_NUM_THREADS": str(cores)},
         preexec_fn=lambda: os.sched_setaffinity(0, allowed),
     )
     if "answered" in found:
@@ -158,25 +156,16 @@ def measure_scaling(folder, name, count, setting):
 
 def measure_step(folder, name):
     """Returns {"step": seconds that a training step of TRAINERS takes}."""
-    variables = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error", "TF_CPP_MIN_LOG_LEVEL": "3"}
     arguments = ("bench.train_step", name, folder)
-    return run_json(f"{name}, a training step", TRAINERS[name][1], *arguments, env=os.environ | variables)
+    return run_json(f"{name}, a training step", TRAINERS[name][1], *arguments, env=os.environ | VARIABLES)
 
 
-def measure_file(folder, precision, count):
-    """Returns {"rows_per_second"} of `make score`'s whole command, on a .csv of `count` rows of the test reviews."""
-    reviews = [row["review"] for row in read_examples(folder / "reviews/test.jsonl")]
-    with tempfile.TemporaryDirectory() as name:
-        given, scored = Path(name, "given.csv"), Path(name, "scored.csv")
-        with given.open("w", newline="", encoding="utf-8") as file:
-            csv.writer(file).writerows([["review"], *([reviews[i % len(reviews)]] for i in range(count))])
-        command = [".tox/openvino-current/bin/python", "-m", "infer", "score", "-m", folder / "classifier.xml"]
-        started = time.monotonic()
-        done = subprocess.run([*command, f"--precision={precision}", given, scored], capture_output=True, text=True)
-        seconds = time.monotonic() - started
-        if done.returncode:
-            sys.exit(f"bench: scoring a file in {precision}: {done.stderr.strip().splitlines()[-1]}")
-    return {"rows_per_second": count / seconds}
+def measure_file(folder, precision, given):
+    """Returns the seconds that `make score`'s whole command takes on the file `given`."""
+    command = ("infer", "score", "-m", folder / "classifier.xml", f"--precision={precision}")
+    started = time.monotonic()
+    run_module(f"scoring in {precision}", "openvino-current", *command, given, given.with_name("scored.csv"))
+    return time.monotonic() - started
 
 
 def median_curves(repeats):
@@ -270,12 +259,16 @@ def summarize_training(steps):
 
 
 def score_files(folder, names, count):
-    """Returns the files' part of bench.json: {precision: {"rows", "rows_per_second"}}."""
+    """Returns the files' part of bench.json: {precision: {"rows", "rows_per_second"}}, of one run each."""
+    reviews = [row["review"] for row in read_examples(folder / "reviews/test.jsonl")]
     found = {}
-    for name in names:
-        title, precision = SCORED[name]
-        found[title] = {"rows": count} | measure_file(folder, precision, count)
-        print(f"{count} rows from file to file in {title}: {found[title]['rows_per_second']:.0f}/s", flush=True)
+    with tempfile.TemporaryDirectory() as temporary:
+        given = Path(temporary, "given.csv")
+        with given.open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows([["review"], *([reviews[i % len(reviews)]] for i in range(count))])
+        for title, precision in (SCORED[name] for name in names):
+            found[title] = {"rows": count, "rows_per_second": count / measure_file(folder, precision, given)}
+            print(f"{count} rows from file to file in {title}: {found[title]['rows_per_second']:.0f}/s", flush=True)
     return found
 
 

@@ -20,8 +20,8 @@ def build_parser(prog, description):
     return parser
 
 
-def run_json(what, environment, *arguments, **options):
-    """Runs a Python module in an environment of .tox; returns the dict that its last line of output is.
+def run_module(what, environment, *arguments, **options):
+    """Runs a Python module in an environment of .tox; returns its output.
 
     Raises: SystemExit, with `what` and the last line of its stderr, if it fails.
     """
@@ -29,7 +29,12 @@ def run_json(what, environment, *arguments, **options):
     done = subprocess.run(command, capture_output=True, text=True, **options)
     if done.returncode:
         sys.exit(f"bench: {what}: {(done.stderr.strip() or f'exit code {done.returncode}').splitlines()[-1]}")
-    return json.loads(done.stdout.splitlines()[-1])
+    return done.stdout
+
+
+def run_json(what, environment, *arguments, **options):
+    """As run_module; returns the dict that the last line of the output is."""
+    return json.loads(run_module(what, environment, *arguments, **options).splitlines()[-1])
 
 
 def write_results(folder, name, text, results):

@@ -215,7 +215,7 @@ def to_markdown(results, name):
             *(scaling_section(scaling, titles) if scaling else []),
             "## Training, and files\n",
             "A step of fine-tuning on the same batch of 32 reviews, padded to the model's length; and `make score`'s "
-            "whole command on a .csv of the test reviews, again and again, from its start to its end.\n",
+            "whole command on a .csv that repeats the test reviews, measured once, from its start to its end.\n",
             training_table(results["training"]),
             files_table(results["files"]),
         ]

@@ -1,7 +1,8 @@
 """Samples a corpus of reviews, with a seed, and writes them as examples to train.jsonl and test.jsonl.
 
-Runs in the tools environment, and for parquet files in openvino-current: `python -m inputs.reviews CORPUS SOURCE
-DATA_DIR`; training and inference both read what it writes. Else standard library only, on Python 3.7 as well.
+Runs in the tools environment, and for aclimdb, which may be parquet, in openvino-current: `python -m inputs.reviews
+CORPUS SOURCE DATA_DIR`; training and inference both read what it writes. Else standard library only, on Python 3.7 as
+well.
 """
 
 import argparse

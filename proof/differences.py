@@ -5,7 +5,6 @@ compared, and nothing else: see UNSTABLE.
 """
 
 import array
-import hashlib
 import json
 import math
 import os
@@ -14,6 +13,8 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import NamedTuple
+
+from infer.text.files import sha256_of
 
 TF1 = [".tox/tf1/bin/python", "-m", "tf1.differ"]
 # By the end of a file's name: of text, what is replaced by nothing; of what TensorFlow writes, None: see tf1/differ.py.
@@ -71,8 +72,7 @@ def unstable(name):
 def read_digest(path):
     """Returns the SHA-256 of a file as it is now, or None if there is none."""
     try:
-        with open(path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256_of(path)
     except OSError:
         return None
 

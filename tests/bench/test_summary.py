@@ -101,7 +101,7 @@ def measured(monkeypatch):
     steps, rows = {"tensorflow": 1.2, "torch": 0.9}, {"fp32": 500, "bf16": 800, "int8": 1000}
     monkeypatch.setattr(bench, "measure", measure)
     monkeypatch.setattr(bench, "measure_step", lambda folder, name: {"step": steps[name]})
-    monkeypatch.setattr(bench, "measure_file", lambda folder, precision, count: {"rows_per_second": rows[precision]})
+    monkeypatch.setattr(bench, "measure_file", lambda folder, precision, given: 6000 / rows[precision])
     measure.answers, measure.asked = answers, asked
     return measure
 
