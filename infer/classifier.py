@@ -208,8 +208,8 @@ class Classifier:
         return self._encode(texts)
 
     def _batches(self, spans):
-        # Half of a large batch of few texts is padding. Two sizes alone: OpenVINO keeps what it prepares for each.
-        batch_size = BATCH_SIZE if len(spans) > 2 * BATCH_SIZE else FEW
+        # Half of a large batch of few texts is padding. Three sizes alone: OpenVINO keeps what it prepares for each.
+        batch_size = 4 if len(spans) <= 32 else 8 if len(spans) <= 64 else BATCH_SIZE
         return to_batches(spans, self._frame, self.max_seq_length, batch_size)
 
 

@@ -38,7 +38,7 @@ LIMITS = {
     "queue": (int, 4096, "texts that wait to be predicted; more are answered with 503 at once"),
     "batch_texts": (int, 64, "texts of a batch"),
     "batch_tokens": (int, 4096, "tokens of a batch, as their characters let expect"),
-    "wait": (float, 2, "milliseconds that a batch is filled for while another is computed"),
+    "wait": (float, 10, "milliseconds to wait for more, where several clients have just got their answers"),
     "grace": (float, 30, "seconds that SIGTERM leaves to what is under way"),
 }
 TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{16,}=*")

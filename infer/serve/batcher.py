@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-WORKERS = 2  # of an engine: while one batch is computed, the next is read into ids, and the last's answers are sent
 SHARE = 32  # texts of one request in a batch, while others wait: a long request does not hold up a short one
 
 
@@ -32,8 +31,9 @@ class Request:
 class Batcher:
     """Gives what waits to `predict`, as much at once as its limits allow.
 
-    Nothing waits while an engine has nothing to do. While each has a batch, the next one is filled for at most `wait`
-    seconds. Requests take turns, each with up to SHARE texts.
+    Where several requests have just been answered, as many more are waited for, `wait` seconds at most: their clients
+    ask again. Otherwise nothing waits while an engine has nothing to do. Requests take turns, each with up to SHARE
+    texts.
 
     Args:
       predict: function of a list of str, which returns an array (texts, labels); called by several threads.
@@ -53,11 +53,11 @@ class Batcher:
         self._predict, self._observe, self._tokens_of = predict, observe, tokens_of
         self._texts, self._tokens, self._queue, self._wait = texts, tokens, queue, wait
         self._loop = asyncio.get_running_loop()
-        self._engines, self._workers = engines, WORKERS * engines
-        self._threads = ThreadPoolExecutor(self._workers, "predict")
+        self._engines = engines
+        self._threads = ThreadPoolExecutor(engines, "predict")
         self._requests = deque()
-        self._running, self._timer = 0, None
-        self.waiting = 0
+        self._running, self._timer, self._expected = 0, None, 0
+        self.waiting = self._computed = 0
 
     def submit(self, texts):
         """Puts a list of str into the queue.
@@ -85,37 +85,36 @@ class Batcher:
         request.taken = len(request.texts)
 
     def _go_on(self):
-        if self._running < self._workers and self.waiting:
-            if self._running < self._engines or self.waiting >= self._texts:
-                self._start()
-            elif self._timer is None:
-                self._timer = self._loop.call_later(self._wait, self._start)
+        if len(self._requests) >= self._expected or self.waiting >= self._texts:
+            self._start()
 
     def _start(self):
-        """Gives a batch to a thread, if there is one that is free and there is something to do."""
+        """Gives a batch to each engine that is idle, while there is something to do."""
         if self._timer is not None:
             self._timer.cancel()
-            self._timer = None
-        if self._running == self._workers or not (parts := self._take()):
+        self._timer, self._expected = None, 0
+        if self._running == self._engines or not (parts := self._take()):
             return
         self._running += 1
         texts = [text for request, first, end in parts for text in request.texts[first:end]]
+        self._computed += len(texts)
         self._threads.submit(self._timed, texts).add_done_callback(
             lambda done: self._loop.call_soon_threadsafe(self._end, parts, len(texts), done)
         )
-        self._go_on()
+        self._start()
 
     def _timed(self, texts):
         start = time.perf_counter()
         return self._predict(texts), time.perf_counter() - start
 
     def _take(self):
-        """Returns the next batch, as a list of (request, first text, end)."""
+        """Returns the next batch, as a list of (request, first text, end): an engine's share of all there is."""
         parts, texts, tokens = [], 0, 0
-        while self._requests and texts < self._texts:
+        most = min(self._texts, -(-(self.waiting + self._computed) // self._engines))
+        while self._requests and texts < most:
             request = self._requests[0]
             first = end = request.taken
-            limit = min(len(request.texts), first + SHARE, first + self._texts - texts)
+            limit = min(len(request.texts), first + SHARE, first + most - texts)
             while end < limit:
                 tokens += self._tokens_of(request.texts[end])
                 if tokens > self._tokens and texts + end - first:
@@ -140,6 +139,7 @@ class Batcher:
     def _end(self, parts, texts, done):
         """Hands out the answers of a batch."""
         self._running -= 1
+        self._computed -= texts
         if error := done.exception():
             for request, _, _ in parts:
                 if not request.future.done():
@@ -147,7 +147,7 @@ class Batcher:
         else:
             answers, seconds = done.result()
             self._observe(texts, seconds)
-            row = 0
+            row = answered = 0
             for request, first, end in parts:
                 if request.answers is None:
                     request.answers = np.empty((len(request.texts), answers.shape[1]), np.float32)
@@ -156,4 +156,8 @@ class Batcher:
                 request.answered += end - first
                 if request.answered == len(request.texts) and not request.future.done():
                     request.future.set_result((request.answers, request.waited))
+                    answered += 1
+            if answered > 1:
+                self._expected = len(self._requests) + answered
+                self._timer = self._timer or self._loop.call_later(self._wait, self._start)
         self._go_on()

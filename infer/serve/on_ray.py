@@ -18,12 +18,12 @@ from ray import cloudpickle, serve
 from ray.serve.exceptions import RayServeException
 
 from infer.cluster import ROOT, connected, count_free, last_line
-from infer.serve.batcher import WORKERS
 from infer.text.files import sha256_of
 
 PAUSE = 0.1  # seconds until a lost batch is given out again
 ATTEMPTS = 3  # to start a replica, before it is said what is wrong
 HEALTH = 1  # seconds from one look at a replica to the next
+BATCHES = 2  # of a replica: while one is computed, the next is on its way, or the last one's answers
 FINAL = ("ValueError: ", "ModuleNotFoundError: ")  # why a replica does not start, which is no accident
 STARTED = 300  # seconds until all replicas have to answer
 RELEASED = 2  # seconds until Ray knows that the CPUs of what has ended are free
@@ -118,7 +118,7 @@ def end(application):
 
 @contextlib.contextmanager
 def replicated(classifiers, args):
-    """Starts the replicas; yields (function of (name, texts) that returns probabilities, how many replicas there are).
+    """Starts the replicas; yields (function of (name, texts) that returns probabilities, how many batches at once).
 
     Args:
       classifiers: {name: Classifier}, which are not used here.
@@ -143,7 +143,7 @@ def replicated(classifiers, args):
             cloudpickle.register_pickle_by_value(sys.modules[__name__])
             replica = serve.deployment(
                 num_replicas=replicas,
-                max_ongoing_requests=WORKERS * replicas,  # all there can be: Ray waits long where one is refused
+                max_ongoing_requests=BATCHES * replicas,  # all there can be: Ray waits long where one is refused
                 ray_actor_options={"num_cpus": threads},
                 health_check_period_s=HEALTH,
                 max_constructor_retry_count=ATTEMPTS,
@@ -152,7 +152,7 @@ def replicated(classifiers, args):
             target = serve.RunTarget(replica.bind(to_task(classifiers, threads)), application, route_prefix=None)
             (handle,) = serve.run_many([target], wait_for_applications_running=False)
             wait_for(application, threads)
-            yield functools.partial(predict, handle, args.seconds), replicas
+            yield functools.partial(predict, handle, args.seconds), BATCHES * replicas
         finally:
             if args.ray_address:  # a Ray of its own ends with all that is in it
                 end(application)

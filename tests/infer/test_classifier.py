@@ -43,7 +43,7 @@ def test_texts_are_read_a_window_at_a_time(classifier):
     assert next(read) == WINDOW
 
 
-@pytest.mark.parametrize("count, size", [(1, 1), (8, 8), (64, 8), (96, 32), (WINDOW, 32)])
+@pytest.mark.parametrize("count, size", [(1, 1), (8, 4), (32, 4), (64, 8), (96, 32), (WINDOW, 32)])
 def test_few_texts_are_in_small_batches_of_one_length_and_many_in_large_ones(classifier, count, size):
     batches = [features[1] for _, features in Classifier(classifier).batches(random_texts(count))]
     assert {len(mask) for mask in batches} == {size}

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from waiting import LONG
 
-from infer.serve.batcher import SHARE, WORKERS, Batcher, Full
+from infer.serve.batcher import SHARE, Batcher, Full
 
 
 class Gate:
@@ -47,12 +47,10 @@ async def until(condition):
 
 
 async def fill(batcher, gate):
-    """Gives every worker a batch of one text that it has to wait with; returns the futures."""
-    futures = []
-    for i in range(WORKERS):
-        futures.append(batcher.submit([f"first {i}"]))
-        await until(lambda: len(gate.batches) == len(futures))
-    return futures
+    """Gives the one engine a batch of one text that it has to wait with; returns the future."""
+    future = batcher.submit(["first"])
+    await until(lambda: gate.batches)
+    return future
 
 
 def test_nothing_waits_where_nothing_is_computed():
@@ -63,6 +61,8 @@ def test_nothing_waits_where_nothing_is_computed():
         answers, waited = await future
         np.testing.assert_array_equal(answers, [[4, 0]])
         assert answers.dtype == np.float32 and waited >= 0
+        gate.let.release()
+        await batcher.submit(["the same client's next"])
 
     run(test, wait=10 * LONG)
 
@@ -72,48 +72,98 @@ def test_what_comes_meanwhile_goes_together_and_each_gets_its_own():
         first = await fill(batcher, gate)
         futures = [batcher.submit(["a" * i, "b" * i]) for i in range(1, 4)]
         await asyncio.sleep(0.05)
-        assert len(gate.batches) == WORKERS and batcher.waiting == 6
+        assert len(gate.batches) == 1 and batcher.waiting == 6
         gate.let.release(1000)
         for i, future in enumerate(futures, 1):
             np.testing.assert_array_equal((await future)[0], [[i, 0], [i, 0]])
-        assert gate.batches[WORKERS:] == [["a", "b", "aa", "bb", "aaa", "bbb"]] and batcher.waiting == 0
-        await asyncio.gather(*first)
+        assert gate.batches[1:] == [["a", "b", "aa", "bb", "aaa", "bbb"]] and batcher.waiting == 0
+        await first
 
     run(test)
 
 
-def test_each_engine_gets_its_batch_at_once_and_a_next_one():
+def test_each_engine_gets_its_batch_at_once_and_the_next_when_it_is_done():
     async def test(batcher, gate):
         futures = [batcher.submit([str(i)]) for i in range(3)]
         await until(lambda: len(gate.batches) == 3)
         futures += [batcher.submit(["next"] * 8) for _ in range(4)]
-        await until(lambda: len(gate.batches) == 3 * WORKERS)
-        assert batcher.waiting == 8
+        await asyncio.sleep(0.05)
+        assert len(gate.batches) == 3 and batcher.waiting == 32
+        gate.let.release()
+        await until(lambda: len(gate.batches) == 4)
         gate.let.release(1000)
         await asyncio.gather(*futures)
 
     run(test, engines=3, wait=10 * LONG)
 
 
-def test_a_batch_is_filled_for_a_while_when_another_is_computed():
+def test_engines_share_what_there_is():
     async def test(batcher, gate):
-        batcher.submit(["one"])
-        await until(lambda: gate.batches == [["one"]])
-        for text in ("two", "three"):
-            batcher.submit([text])
-            await asyncio.sleep(0)
-        assert len(gate.batches) == 1, "they wait for more"
+        futures = [batcher.submit(["first"]), batcher.submit(["second"])]
         await until(lambda: len(gate.batches) == 2)
-        assert gate.batches[1] == ["two", "three"]
+        futures += [batcher.submit(["next"]) for _ in range(5)]
+        gate.let.release()
+        await until(lambda: len(gate.batches) == 3)
+        assert gate.batches[2] == ["next"] * 3, "half of six, as one is under way"
+        gate.let.release(1000)
+        await asyncio.gather(*futures)
 
-    run(test, wait=0.2)
+    run(test, engines=2)
+
+
+def test_clients_that_were_answered_together_are_waited_for():
+    async def test(batcher, gate):
+        gate.let.release(1000)
+        first = batcher.submit(["first"])
+        await asyncio.gather(first, batcher.submit(["a"]), batcher.submit(["b", "b"]))
+        assert gate.batches[1:] == [["a", "b", "b"]]
+        again = [batcher.submit(["aa", "aa"])]
+        await asyncio.sleep(0.05)
+        assert len(gate.batches) == 2, "another one is to come"
+        again.append(batcher.submit(["bb"]))
+        await asyncio.gather(*again)
+        assert gate.batches[2:] == [["aa", "aa", "bb"]]
+
+    run(test, wait=10 * LONG)
+
+
+def test_who_waited_already_does_not_stand_for_who_was_answered():
+    async def test(batcher, gate):
+        first = await fill(batcher, gate)
+        answered = [batcher.submit(["a" * 4]), batcher.submit(["b" * 4])]
+        waiting = batcher.submit(["c" * 3])
+        gate.let.release(2)
+        await asyncio.gather(first, *answered)
+        again = [batcher.submit(["aa"])]
+        await asyncio.sleep(0.05)
+        assert len(gate.batches) == 2
+        again.append(batcher.submit(["bb"]))
+        gate.let.release(1000)
+        await asyncio.gather(waiting, *again)
+        assert gate.batches[2:] == [["ccc", "aa", "bb"]]
+
+    run(test, tokens=10, wait=10 * LONG)
+
+
+def test_clients_that_do_not_come_back_are_not_waited_for_long():
+    async def test(batcher, gate):
+        gate.let.release(1000)
+        first = batcher.submit(["first"])
+        await asyncio.gather(first, batcher.submit(["a"]), batcher.submit(["b"]))
+        await batcher.submit(["aa"])
+        assert gate.batches[2:] == [["aa"]]
+        await asyncio.sleep(0.02)
+        await batcher.submit(["aaa"])
+
+    run(test, wait=0.01)
 
 
 def test_a_batch_that_is_full_waits_no_longer():
     async def test(batcher, gate):
-        batcher.submit(["one"])
-        batcher.submit(list("12345678"))
-        await until(lambda: len(gate.batches) == 2)
+        gate.let.release(1000)
+        first = batcher.submit(["first"])
+        await asyncio.gather(first, *[batcher.submit([text]) for text in "12345678"])
+        await batcher.submit(list("12345678"))
 
     run(test, wait=10 * LONG)
 
@@ -125,7 +175,7 @@ def test_batches_keep_to_their_limits_and_requests_take_turns():
         short = batcher.submit(["short"])
         gate.let.release(1000)
         await asyncio.gather(long, short)
-        assert gate.batches[WORKERS] == ["long"] * SHARE + ["short"] + ["long"] * (SHARE - 1)
+        assert gate.batches[1] == ["long"] * SHARE + ["short"] + ["long"] * (SHARE - 1)
         assert (await long)[0].shape == (3 * SHARE, 2)
 
     run(test, texts=2 * SHARE)
@@ -137,7 +187,7 @@ def test_a_batch_has_so_many_tokens_or_one_text():
         futures = [batcher.submit([text]) for text in ("a" * 6, "b" * 4, "c" * 3, "d" * 20, "e", "f")]
         gate.let.release(1000)
         await asyncio.gather(*futures)
-        assert gate.batches[WORKERS:] == [["a" * 6, "b" * 4], ["c" * 3], ["d" * 20], ["e", "f"]]
+        assert gate.batches[1:] == [["a" * 6, "b" * 4], ["c" * 3], ["d" * 20], ["e", "f"]]
 
     run(test, tokens=10)
 
@@ -165,7 +215,7 @@ def test_what_is_given_up_is_not_predicted():
         assert batcher.waiting == 1
         gate.let.release(1000)
         await stays
-        assert gate.batches[WORKERS:] == [["stays"]]
+        assert gate.batches[1:] == [["stays"]]
 
     run(test)
 
