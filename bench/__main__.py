@@ -7,6 +7,7 @@ import csv
 import importlib.metadata
 import os
 import shutil
+import statistics
 import tempfile
 import time
 from pathlib import Path
@@ -160,6 +161,11 @@ def measure_step(folder, name):
     return run_json(f"{name}, a training step", TRAINERS[name][1], *arguments, env=os.environ | VARIABLES)
 
 
+def measure_roof(folder, count):
+    """Returns {"flop": of a review, precision: matrix products' operations a second} of bench.roofline."""
+    return run_json("the roofline", "openvino-current", "bench.roofline", folder, f"--count={count}")
+
+
 def measure_file(folder, precision, given):
     """Returns the seconds that `make score`'s whole command takes on the file `given`."""
     command = ("infer", "score", "-m", folder / "classifier.xml", f"--precision={precision}")
@@ -184,14 +190,14 @@ def run_all(folder, counts, labels, repeats, output, quick):
       output: path for a contender's probabilities, .npy.
       quick: bool, whether to try no settings and draw no curves.
     Returns: ({name: dict of setting, tried, runs and what agreement returns}, {tokenizer: runs}, {name: list of
-      curves}, {trainer: runs}).
+      curves}, {trainer: runs}, runs of measure_roof).
     Raises: SystemExit as soon as a contender fails or disagrees.
     """
     found = {}
     for name, count in counts.items():
         setting, tried = choose_settings(folder, name, count, quick)
         found[name] = {"setting": setting, "tried": tried, "runs": []}
-    tokens, steps = {name: [] for name in TOKENIZERS}, {name: [] for name in TRAINERS}
+    tokens, steps, roofs = {name: [] for name in TOKENIZERS}, {name: [] for name in TRAINERS}, []
     curves = {} if quick else {name: [] for name in SCALED}
     for repeat in range(repeats):
         probabilities = {}
@@ -215,9 +221,10 @@ def run_all(folder, counts, labels, repeats, output, quick):
         for name in TRAINERS:
             steps[name].append(measure_step(folder, name))
             print(f"{repeat + 1}/{repeats} {TRAINERS[name][0]}: {steps[name][-1]['step']:.3f} s a step", flush=True)
+        roofs.append(measure_roof(folder, counts[REFERENCE]))
         for name in curves:
             curves[name].append(measure_scaling(folder, name, counts[name], found[name]["setting"]["throughput"]))
-    return found, tokens, curves, steps
+    return found, tokens, curves, steps, roofs
 
 
 def summarize(found):
@@ -258,6 +265,18 @@ def summarize_training(steps):
     }
 
 
+def summarize_roofs(found, roofs):
+    """Returns the roofline's part of bench.json: {precision: {"flop", "flops", "share" of each repeat, the median}}."""
+    summary = {}
+    for name, (title, precision) in SCORED.items():
+        if name in found and precision in roofs[0]:
+            runs = zip(found[name]["runs"], roofs, strict=True)
+            shares = [one["reviews_per_second"] * roof["flop"] / roof[precision] for one, roof in runs]
+            median = medians(roofs)
+            summary[title] = {"flop": median["flop"], "flops": median[precision], "share": statistics.median(shares)}
+    return summary
+
+
 def score_files(folder, names, count):
     """Returns the files' part of bench.json: {precision: {"rows", "rows_per_second"}}, of one run each."""
     reviews = [row["review"] for row in read_examples(folder / "reviews/test.jsonl")]
@@ -287,7 +306,7 @@ def main():
     counts = {name: min(len(labels), SLOW_COUNT if name in SLOW_CONTENDERS else len(labels)) for name in names}
     with tempfile.TemporaryDirectory() as temporary:
         output = Path(temporary, "answers.npy")
-        found, tokens, curves, steps = run_all(args.folder, counts, labels, args.repeats, output, args.quick)
+        found, tokens, curves, steps, roofs = run_all(args.folder, counts, labels, args.repeats, output, args.quick)
     results = {
         "cpu": read_cpu(),
         "cores": CORES,
@@ -301,6 +320,7 @@ def main():
         "tokenizers": summarize_tokenizers(tokens),
         "scaling": {name: median_curves(repeats) for name, repeats in curves.items()},
         "training": summarize_training(steps),
+        "roofline": summarize_roofs(found, roofs),
         "files": score_files(args.folder, [name for name in SCORED if name in names], args.rows),
     }
     figure = plot_bench(results)

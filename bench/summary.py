@@ -139,6 +139,15 @@ def training_table(training):
     return table(["", "a step, s", "PyTorch takes × as long"], rows, "lr")
 
 
+def roofline_table(roofline):
+    """Returns the table of what matrix products alone would allow."""
+    rows = [
+        [title, f"{found['flops'] / 1e9:.0f}", f"{found['flops'] / found['flop']:.0f}", f"{100 * found['share']:.0f}%"]
+        for title, found in roofline.items()
+    ]
+    return table(["", "products, GFLOP/s", "reviews/s at that rate", "infer does"], rows, "lr")
+
+
 def files_table(files):
     """Returns the table of files scored, and what a million rows would take."""
     rows = [
@@ -213,6 +222,12 @@ def to_markdown(results, name):
             "## Text to ids\n",
             table(["", "texts/s", "infer is × as fast", "FullTokenizer's ids"], tokenizers, "lr"),
             *(scaling_section(scaling, titles) if scaling else []),
+            "## The roofline\n",
+            "A review takes "
+            f"{next(iter(results['roofline'].values()))['flop'] / 1e9:.2f} GFLOP of matrix products, of the last layer "
+            "what [CLS] needs. How fast OpenVINO computes products of that size here, those of the feed-forward layers "
+            "and nothing else, how many reviews a second that would be, and how much of it (c) and (d) do:\n",
+            roofline_table(results["roofline"]),
             "## Training, and files\n",
             "A step of fine-tuning on the same batch of 32 reviews, padded to the model's length; and `make score`'s "
             "whole command on a .csv that repeats the test reviews, measured once, from its start to its end.\n",

@@ -7,6 +7,7 @@ import pytest
 from report_build import call, fails
 
 import bench.__main__ as bench
+from bench.roofline import count_flops
 from bench.summary import TOLERANCE, agreement, best, medians, ratios
 
 POSITIVE = np.array([0.1, 0.9, 0.8, 0.3], np.float32)
@@ -25,6 +26,16 @@ def test_ratios_are_of_each_repeat_by_itself():
     assert ratios(theirs, ours) == {"reviews_per_second": (5.5, 5, 6), "p50": (4, 3, 5)}
     assert ratios(ours, ours) == {"reviews_per_second": (1, 1, 1), "p50": (1, 1, 1)}
     assert best({"": 5, "sorted": 7, "more": 7}) == "sorted"
+
+
+def test_operations_are_those_of_the_products_that_the_graph_has():
+    # q, k and v; scores and context; output; feed-forward; of the last layer k and v, and the rest of [CLS] alone.
+    whole = 3 * 2 * 3 * 4 * 4 + 2 * 2 * 3 * 3 * 4 + 2 * 3 * 4 * 4 + 2 * 2 * 3 * 4 * 8
+    last = 2 * 2 * 3 * 4 * 4 + 2 * 4 * 4 + 2 * 2 * 1 * 3 * 4 + 2 * 4 * 4 + 2 * 2 * 4 * 8
+    config = {"hidden_size": 4, "intermediate_size": 8, "num_hidden_layers": 3}
+    flop = 2 * whole + last + 2 * 4 * 4  # and the pooler
+    assert count_flops(np.array([3]), config) == count_flops(np.array([3, 3]), config) == flop
+    assert count_flops(np.array([3, 4]), config) > flop
 
 
 def test_fewer_reviews_are_compared_with_the_first_of_the_others():
@@ -101,6 +112,8 @@ def measured(monkeypatch):
     steps, rows = {"tensorflow": 1.2, "torch": 0.9}, {"fp32": 500, "bf16": 800, "int8": 1000}
     monkeypatch.setattr(bench, "measure", measure)
     monkeypatch.setattr(bench, "measure_step", lambda folder, name: {"step": steps[name]})
+    roof = {"flop": 5e8, "fp32": 2e11, "bf16": 4e11, "int8": 1e12}
+    monkeypatch.setattr(bench, "measure_roof", lambda folder, count: roof)
     monkeypatch.setattr(bench, "measure_file", lambda folder, precision, given: 6000 / rows[precision])
     measure.answers, measure.asked = answers, asked
     return measure
@@ -145,6 +158,8 @@ def test_the_page_holds_what_was_measured(folder, measured):
         "| run_classifier.py, TensorFlow 1.15 | 1.200 | 0.75 |" in lines
         and "| PyTorch, AdamW | 0.900 | 1.00 |" in lines
     )
+    assert "A review takes 0.50 GFLOP of matrix products" in "".join(lines)
+    assert "| FP32 | 200 | 400 | 25% |" in lines and "| bfloat16 | 400 | 800 | 1% |" in lines
     assert "| FP32 | 6000 | 12 | 500 | 33 |" in lines and "| INT8 | 6000 | 6 | 1000 | 17 |" in lines
     assert (folder / "out/bench.svg").read_bytes().startswith(b"<?xml")
     assert (folder / "out/bench.png").read_bytes().startswith(b"\x89PNG")
