@@ -14,9 +14,9 @@ from tf1.flags import FLAGS, flags, run  # first, since it silences the others' 
 
 # isort: split
 import tensorflow as tf
-from bert import optimization, tokenization
 from bert import run_classifier as upstream  # defines upstream's flags
 from bert import run_classifier_with_tfhub as upstream_hub  # defines --bert_hub_module_handle
+from bert import tokenization
 from tqdm import tqdm
 
 from infer.text.bert_config import read_config_and_vocab
@@ -24,6 +24,7 @@ from infer.text.labels import MAX_LABELS, write_labels
 from infer.text.metrics import precision_recall_f1, write_metrics
 from infer.text.vocab import read_casing
 from tf1 import workers
+from tf1.adam import optimization
 from tf1.checkpoint import HUB_SCOPE, read_checkpoint
 from tf1.encoder import modeling
 from tf1.hub import read_module

@@ -21,7 +21,7 @@ WARM_UP, STEPS = 3, 20
 
 
 def tensorflow(build, rows):
-    """Returns step(), which updates the weights once by TensorFlow and upstream's optimizer."""
+    """Returns step(), which updates the weights once by TensorFlow and AdamWeightDecay."""
     from tf1.flags import FLAGS  # isort: split
     import run_classifier
     from run_classifier import tf

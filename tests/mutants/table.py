@@ -25,6 +25,7 @@ OWN = "openvino-current", "tests/inputs/test_own.py"
 INT8 = "openvino-current", "tests/infer/test_quantize.py", "test"
 DROPOUT = "tf1", "tests/scripts/test_dropout.py"
 INPUT = "tf1", "tests/tf1/test_input_fn.py"
+ADAM = "tf1", "tests/tf1/test_adam.py"
 PRECISION = "openvino-current", "tests/infer/test_precision.py"
 ONNX, HUB, CARD = (("openvino-current", f"tests/export/test_{name}.py") for name in ("onnx", "huggingface", "card"))
 FOLDERS, FREEZE = ("tf1", "tests/tf1/test_hugging_face.py"), ("tf1", "tests/scripts/test_ckpt_to_pb.py")
@@ -135,6 +136,14 @@ MUTANTS = [
     Mutant("dropout drawn anew in a resumed run", "run_classifier.py",
            "tf.stack([key, tf.compat.v1.train.get_or_create_global_step()])", "tf.stack([key, 0])", *DROPOUT),
     Mutant("every worker draws the same dropout", "run_classifier.py", "(workers.RANK << 16)", "0", *DROPOUT),
+    Mutant("decay of LayerNorm too", "tf1/adam.py", "if self._do_use_weight_decay(param_name):", "if True:", *ADAM),
+    Mutant("decay by the rate alone", "tf1/adam.py", "decay = self.learning_rate * self", "decay = self", *ADAM),
+    # As if the weights that Adam has changed were decayed.
+    Mutant("decay after Adam", "tf1/adam.py", "lr=self.learning_rate", "lr=self.learning_rate * (1 - decay)", *ADAM),
+    Mutant("decay before the backward pass", "tf1/adam.py", "done = [grad]", "done = []", *ADAM),
+    Mutant("adam_m corrected for its start", "tf1/adam.py", "beta1_power=0.0", "beta1_power=self.beta_1", *ADAM),
+    Mutant("adam_v corrected for its start", "tf1/adam.py", "beta2_power=0.0", "beta2_power=self.beta_2", *ADAM),
+    Mutant("variables of other names", "tf1/adam.py", '{param_name}/{slot}', '{param_name}/Adam/{slot}', *ADAM),
     Mutant("gradients summed", "tf1/workers.py", "op=hvd.Average", "op=hvd.Sum", "tf1", "tests/tf1/test_gradients.py"),
     Mutant("one worker's share read by all", "tf1/input_fn.py", "seed=random_seed).shard(*share)",
            "seed=random_seed).shard(share[0], 0)", *INPUT),
