@@ -9,7 +9,7 @@ import openvino as ov
 
 from infer.convert import convert_encoder, read_weights
 from infer.head import load_head
-from infer.ir import read_info, read_model, read_values
+from infer.ir import check_seal, read_info, read_model
 
 
 class Trained(NamedTuple):
@@ -31,7 +31,8 @@ def read_trained(model, pb):
     Raises: SystemExit, with one line, if one can't be read, is broken, or they are of different models.
     """
     try:
-        vocab, labels, *casing_and_length = read_values(read_info(Path(model)), model)
+        check_seal(Path(model))
+        _, (vocab, labels, *casing_and_length) = read_info(Path(model))
         classifier = read_model(ov.Core(), Path(model), len(labels))
     except (OSError, ValueError) as error:
         sys.exit(str(error))

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from infer.compiled import PRECISION_HINTS, Compiled, find_device, keep, read_kept
-from infer.ir import ORIGIN, SEAL, broken, check_origin, read_info, read_model, read_seal, read_values
+from infer.compiled import PRECISION_HINTS, Compiled, find_device, import_openvino, keep, read_kept
+from infer.ir import ORIGIN, SEAL, broken, check_origin, check_seal, read_info, read_model, read_seal
 from infer.precision import PRECISIONS, TOLERANCE, check_machine, fastest, measure, read_probes
 from infer.text.long import LONG, combine, count, reach_of, to_spans
 from infer.text.tokenizer import load_tokenizer, to_batches, to_windows
@@ -69,38 +69,44 @@ class Classifier:
             precision = choose(model, device, hint, threads, tolerance)
         self.path = path = int8_of(model) if precision == "int8" else Path(model)
         self._file = path.parent / f"{path.stem}.cache" / f"{PRECISION_HINTS[precision]}.blob"
-        with ThreadPoolExecutor(2) as beside:  # OpenVINO's import takes as long as hashing the files
-            reading = beside.submit(read_info, path), beside.submit(read_kept, self._file)
-            import openvino as ov
+        self._hint, self._device, self._threads, self.long = hint, device, threads, long
+        self._compiled = {}  # {hint: Compiled}
+        self._lock, self._waiting, self._process = threading.Lock(), deque(), os.getpid()
+        with ThreadPoolExecutor(1) as beside:  # what OpenVINO has to do takes as long as hashing
+            kept, sealed = beside.submit(read_kept, self._file), beside.submit(check_seal, path)
+            try:
+                self._open(import_openvino(), model, precision, kept, sealed)
+            finally:
+                sealed.result()  # what is not as it was written has this error, whatever else came of it
 
-            info, (blob, of) = (read.result() for read in reading)
-        vocab, self.labels, do_lower_case, self.max_seq_length = read_values(info, path)
+    def _open(self, ov, model, precision, kept, sealed):
+        """Reads what __init__ has begun to hash: Futures of read_kept and check_seal."""
+        info, (vocab, self.labels, do_lower_case, self.max_seq_length) = read_info(self.path)
         if precision == "int8":
-            check_origin(info, path, model)
+            check_origin(info, self.path, model)
         self._core = ov.Core()
         # Mapped, files that are written over while it lives would change its answers, or end the process.
         self._core.set_property({"ENABLE_MMAP": False})
-        name, has_bfloat16 = find_device(self._core, device)
+        name, has_bfloat16 = find_device(self._core, self._device)
         if precision == "bf16" and not has_bfloat16:
             logger.warning("%s has no bfloat16: FP32 instead", name)
             precision = "fp32"
         self.precision = "int8" if ORIGIN in info and precision == "fp32" else precision
-        self._of = [info[SEAL], ov.__version__, name, self.precision]
-        self._kept = not threads and of == self._of
-        self._source = blob if self._kept else read_model(self._core, path, len(self.labels))
+        vocab = {token: i for i, token in enumerate(vocab)}
+        self._room, self._frame = self.max_seq_length - 2, (vocab["[CLS]"], vocab["[SEP]"])
+        self._encode = load_tokenizer(vocab, do_lower_case, reach_of(self._room))
+        self._of = [info.get(SEAL), ov.__version__, name, self.precision]
+        self._source, of = kept.result()
+        self._kept = of == self._of and not self._threads
+        if not self._kept:
+            sealed.result()
+            self._source = read_model(self._core, self.path, len(self.labels))
         try:
             self._probes = read_probes(info, len(self.labels))
         except ValueError as error:
-            raise ValueError(broken(path, error)) from error
-        vocab = {token: i for i, token in enumerate(vocab)}
-        self.long, self._room = long, self.max_seq_length - 2
-        self._encode = load_tokenizer(vocab, do_lower_case, reach_of(self._room))
-        self._frame = vocab["[CLS]"], vocab["[SEP]"]
-        self._hint, self._device, self._threads = hint, device, threads
-        self._compiled = {}  # {hint: Compiled}
-        self._lock, self._waiting, self._process = threading.Lock(), deque(), os.getpid()
-        if hint:
-            self._compile(hint)
+            raise ValueError(broken(self.path, error)) from error
+        if self._hint:
+            self._compile(self._hint)
 
     def predict(self, texts):
         """Yields, for each of an iterable of str, float32 probabilities (labels,), in their order.
@@ -178,8 +184,9 @@ class Classifier:
             return Compiled(self._core, self._source, self._device, hint, self._threads, self.precision)
         except ValueError:
             # A CPU of the same name may lack what it was compiled for.
-            if not isinstance(self._source, np.ndarray) or read_info(self.path)[SEAL] != self._of[0]:
+            if not isinstance(self._source, np.ndarray) or read_seal(self.path) != self._of[0]:
                 raise
+            check_seal(self.path)
             self._kept, self._source = False, read_model(self._core, self.path, len(self.labels))
             return self._load(hint)
 
@@ -245,8 +252,7 @@ def measure_each(model, device="CPU", hint=None, threads=None):
 
 def choose(model, device, hint, threads, tolerance):
     """Returns the precision that precision="auto" stands for; what was once measured is noted beside the IR."""
-    import openvino as ov
-
+    ov = import_openvino()
     note = Path(model).with_suffix(".cache") / "auto.json"
     seals = [read_seal(path) for path in (model, int8_of(model))]
     of = [ov.__version__, find_device(ov.Core(), device)[0], hint, threads, tolerance, *seals]

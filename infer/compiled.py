@@ -6,17 +6,41 @@ OpenVINO is imported when it is needed: files are hashed while it is.
 import contextlib
 import functools
 import hashlib
+import importlib
 import json
 import os
+import sys
 import time
 
 import numpy as np
 
 from infer.ir import reason
 
+CONVERTER = "openvino.tools.ovc"
 CAPABILITIES = "OPTIMIZATION_CAPABILITIES"
 REST = 0.05  # seconds; 2 ms are enough, where nothing else runs
 PRECISION_HINTS = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}  # what is not INT8 stays in FP32
+
+
+def import_openvino():
+    """Returns the module openvino, imported without its converter, which would take as long as all the rest of it.
+
+    openvino.convert_model imports it when it is first asked for.
+    """
+    if "openvino" not in sys.modules:
+        sys.modules[CONVERTER] = None  # openvino does without it then
+        try:
+            import openvino
+        finally:
+            del sys.modules[CONVERTER]
+
+        def import_later(name):
+            if name != "convert_model":
+                raise AttributeError(f"module 'openvino' has no attribute {name!r}")
+            return importlib.import_module(CONVERTER).convert_model
+
+        openvino.__getattr__ = import_later
+    return sys.modules["openvino"]
 
 
 @functools.cache
@@ -68,7 +92,7 @@ class Compiled:
             if isinstance(source, ov.Model):
                 self.model = core.compile_model(source, device, config)
             else:
-                self.model = core.import_model(ov.Tensor(source), device, config)
+                self.model = core.import_model(ov.Tensor(source, shared_memory=True), device, config)
         except RuntimeError as error:
             raise ValueError(not_on(core, device, error)) from error
         self._queue = ov.AsyncInferQueue(self.model, self.model.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))

@@ -23,7 +23,7 @@ from openvino.utils.node_factory import NodeFactory
 
 from infer.charsmap import compile_charsmap
 from infer.classifier import Classifier
-from infer.ir import FP32, INFO, read_info, read_model, read_values, reason, save_model
+from infer.ir import FP32, INFO, read_info, read_model, reason, save_model
 from infer.precision import read_probes
 from infer.text.script import run
 from infer.text.tokenizer import (
@@ -293,8 +293,7 @@ def main():
         parser.error(f"{args.output}: an IR's name ends with .xml, and is not that of the model itself")
     try:
         classifier = Classifier(args.model)
-        info = read_info(args.model)
-        tokens, labels, do_lower_case, max_seq_length = read_values(info, args.model)
+        info, (tokens, labels, do_lower_case, max_seq_length) = read_info(args.model)
         network = read_model(ov.Core(), args.model, len(labels))
         vocab = {token: i for i, token in enumerate(tokens)}
         drawn = random_texts(vocab, RANDOM_TEXTS)

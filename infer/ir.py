@@ -36,7 +36,7 @@ def write_info(network, *values):
 
 
 def seal(xml, path):
-    """Returns the SHA-256 of what is in a classifier's .xml, bytes, but for its seal, and of its .bin; and that seal."""
+    """Returns the SHA-256 of a classifier's .xml, given as bytes, but for its seal, and its .bin; and that seal."""
     before, tag, after = xml.partition(f'<{SEAL} value="'.encode())
     written, after = after[: len(NO_SEAL)], after[len(NO_SEAL) :]
     sha256 = hashlib.sha256(before + tag + NO_SEAL.encode() + after)
@@ -106,31 +106,33 @@ def check_values(vocab, labels, do_lower_case, max_seq_length):
         raise ValueError("its do_lower_case or max_seq_length makes no sense")
 
 
-def read_info(path):
-    """Returns what is in rt_info of the classifier at a Path: {name: str}, KEYS and SEAL among the names.
-
-    Raises: OSError or ValueError, as Classifier, if its IR is not there or is not as it was written.
-    """
+def check_seal(path):
+    """Raises OSError or ValueError, as Classifier, if the IR at a Path is not there or is not as it was written."""
     for file in (path, path.with_suffix(".bin") if path.name else path):
         if not file.is_file():
             goal = "int8" if path.parent.name == "int8" else "classifier"
             raise FileNotFoundError(f"{file}: no such file: make it with `make {goal}`")
-    xml = path.read_bytes()
-    found, written = seal(xml, path)
+    found, written = seal(path.read_bytes(), path)
     if not written:
         raise ValueError(broken(path, f"no {SEAL} in its rt_info"))
     if found != written:
         raise ValueError(broken(path, "its .xml or .bin is not as it was written"))
-    return {element.tag: element.get("value") for element in ElementTree.fromstring(xml).find(f"rt_info/{INFO}")}
 
 
-def read_values(info, path):
-    """Returns the values of KEYS, in their order, in read_info's of a Path; raises ValueError, as Classifier."""
+def read_info(path):
+    """Returns ({name: str}, what is in rt_info of the classifier at a Path; the values of KEYS in it, in their order).
+
+    Raises: OSError or ValueError, as Classifier.
+    """
     try:
+        # Of the .xml no more is parsed than this.
+        _, begin, after = path.read_text(encoding="utf-8").partition(f"<{INFO}>")
+        section = ElementTree.fromstring(begin + after.partition(f"</{INFO}>")[0] + f"</{INFO}>")
+        info = {element.tag: element.get("value") for element in section}
         values = [json.loads(info.get(key, "null")) for key in KEYS]
         check_values(*values)
-        return values
-    except ValueError as error:
+        return info, values
+    except (ElementTree.ParseError, ValueError) as error:
         raise ValueError(broken(path, error)) from error
 
 
@@ -142,7 +144,7 @@ def broken(path, why):
 def read_model(core, path, num_labels):
     """Returns the ov.Model at a Path, of so many labels; raises OSError or ValueError, as Classifier.
 
-    What is not as it was written is not given to OpenVINO, which may end the process over it: call read_info before.
+    What is not as it was written is not given to OpenVINO, which may end the process over it: call check_seal before.
     """
     try:
         network = core.read_model(path)

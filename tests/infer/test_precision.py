@@ -56,7 +56,7 @@ def spoil_probes(model, change):
 
 def test_probes_have_the_probabilities_of_fp32(classifier):
     model = Classifier(classifier)
-    texts, probabilities = read_probes(read_info(classifier), 2)
+    texts, probabilities = read_probes(read_info(classifier)[0], 2)
     np.testing.assert_allclose(model.predict_window(texts), probabilities, atol=1e-6)
     assert len(texts) == 48 and "The film was creative and surprising" in texts
     assert np.ptp(probabilities[:, 0]) > 0.2 and len({*probabilities.argmax(1)}) == 2, "a change would show"
