@@ -11,6 +11,7 @@ import json
 import os
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
@@ -133,7 +134,9 @@ class Compiled:
 def read_kept(file):
     """Returns (the compiled model that `keep` wrote, uint8 array; what it is of), or (None, None) if it has changed."""
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        note, blob = json.loads(file.with_suffix(".json").read_text()), np.fromfile(file, np.uint8)
+        note, blob = json.loads(file.with_suffix(".json").read_text()), np.empty(file.stat().st_size, np.uint8)
+        with file.open("rb") as opened:
+            opened.readinto(blob)  # other threads of Python go on, as with np.fromfile they would not
         if note["sha256"] == hashlib.sha256(blob).hexdigest():
             return blob, note["of"]
     return None, None
@@ -152,8 +155,10 @@ def keep(model, file, of):
     try:
         blob = model.export_model().getbuffer()
         file.parent.mkdir(exist_ok=True)
-        file.write_bytes(blob)
-        file.with_suffix(".json").write_text(json.dumps({"of": of, "sha256": hashlib.sha256(blob).hexdigest()}))
+        with ThreadPoolExecutor(1) as beside:
+            sha256 = beside.submit(hashlib.sha256, blob)
+            file.write_bytes(blob)
+        file.with_suffix(".json").write_text(json.dumps({"of": of, "sha256": sha256.result().hexdigest()}))
         return True
     except (OSError, RuntimeError):  # no room for it, not to be written, or a device that exports none
         with contextlib.suppress(OSError):
