@@ -47,7 +47,7 @@ class Classifier:
         quarter of that and the rest of its end, "windows" for all of it, in at most MAX_WINDOWS windows, whose
         log-probabilities are averaged: see infer/text/long.py.
     What was compiled is kept in classifier.cache/ beside the IR, if that folder can be written to, for the next start;
-    not with `threads`, as processes beside each other, on several machines too, would write it at once.
+    not with `threads`, as processes beside each other, on several machines too, would write it at once: these read it.
     Threads may share one: what they ask for at the same time is answered together. Processes may not, each makes its
     own.
     Attributes:
@@ -97,7 +97,7 @@ class Classifier:
         self._encode = load_tokenizer(vocab, do_lower_case, reach_of(self._room))
         self._of = [info.get(SEAL), ov.__version__, name, self.precision]
         self._source, of = kept.result()
-        self._kept = of == self._of and not self._threads
+        self._kept = of == self._of
         if not self._kept:
             sealed.result()
             self._source = read_model(self._core, self.path, len(self.labels))
@@ -153,8 +153,9 @@ class Classifier:
         try:
             spans = [span for call in calls for span in call.spans]
             probabilities = self._compute(spans, self._compile(self._hint or HINTS[len(spans) <= FEW]))
-            ends = np.cumsum([len(call.spans) for call in calls])
-            for call, end in zip(calls, ends, strict=True):
+            end = 0
+            for call in calls:
+                end += len(call.spans)
                 call.probabilities = probabilities[end - len(call.spans) : end]
         except BaseException as error:  # Ctrl-C too: the other threads would wait for an answer that does not come
             for call in calls:

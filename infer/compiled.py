@@ -93,6 +93,7 @@ class Compiled:
             if isinstance(source, ov.Model):
                 self.model = core.compile_model(source, device, config)
             else:
+                # Its memory is shared, so Classifier keeps it.
                 self.model = core.import_model(ov.Tensor(source, shared_memory=True), device, config)
         except RuntimeError as error:
             raise ValueError(not_on(core, device, error)) from error
