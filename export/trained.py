@@ -9,7 +9,7 @@ import openvino as ov
 
 from infer.convert import convert_encoder, read_weights
 from infer.head import load_head
-from infer.ir import check_seal, read_model
+from infer.ir import check_seal, read_info, read_model
 
 
 class Trained(NamedTuple):
@@ -32,13 +32,14 @@ def read_trained(model, pb):
     """
     try:
         check_seal(Path(model))
-        classifier, info = read_model(ov.Core(), Path(model))
+        _, (vocab, labels, *casing_and_length) = read_info(Path(model))
+        classifier = read_model(ov.Core(), Path(model), len(labels))
     except (OSError, ValueError) as error:
         sys.exit(str(error))
     encoder = convert_encoder(pb)
     weights, num_heads, hidden_act = read_weights(encoder)
     *head, _ = load_head(Path(model).parent, encoder.output(0).shape[1])
-    return Trained(encoder, weights, num_heads, hidden_act, tuple(head), classifier, *info)
+    return Trained(encoder, weights, num_heads, hidden_act, tuple(head), classifier, vocab, labels, *casing_and_length)
 
 
 def sizes(trained):

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from infer.compiled import Compiled, close_cache, find_device, is_quantized, open_cache
-from infer.ir import broken, check_origin, check_seal, read_model, read_seal
+from infer.compiled import PRECISION_HINTS, Compiled, find_device, import_openvino, keep, read_kept
+from infer.ir import ORIGIN, SEAL, broken, check_origin, check_seal, read_info, read_model, read_seal
 from infer.precision import PRECISIONS, TOLERANCE, check_machine, fastest, measure, read_probes
 from infer.text.long import LONG, combine, count, reach_of, to_spans
 from infer.text.tokenizer import load_tokenizer, to_batches, to_windows
@@ -46,8 +46,8 @@ class Classifier:
       long: of a text that is longer than the model reads, "cut" for its beginning, as in training, "head_tail" for a
         quarter of that and the rest of its end, "windows" for all of it, in at most MAX_WINDOWS windows, whose
         log-probabilities are averaged: see infer/text/long.py.
-    Compiled models are kept in classifier.cache/ beside the IR, if that folder can be written to, for the next start;
-    not with `threads`, as processes beside each other, on several machines too, would write it at once.
+    What was compiled is kept in classifier.cache/ beside the IR, if that folder can be written to, for the next start;
+    not with `threads`, as processes beside each other, on several machines too, would write it at once: these read it.
     Threads may share one: what they ask for at the same time is answered together. Processes may not, each makes its
     own.
     Attributes:
@@ -68,44 +68,45 @@ class Classifier:
         if precision == "auto":
             precision = choose(model, device, hint, threads, tolerance)
         self.path = path = int8_of(model) if precision == "int8" else Path(model)
-        hints = (hint,) if hint else ("latency", "throughput")
-        folders = {name: path.parent / f"{path.stem}.cache" / f"{precision}-{name}" for name in hints}
-        with ThreadPoolExecutor(1) as beside:  # OpenVINO's import takes as long as hashing the files
-            sealed = beside.submit(check_seal, path)
+        self._file = path.parent / f"{path.stem}.cache" / f"{PRECISION_HINTS[precision]}.blob"
+        self._hint, self._device, self._threads, self.long = hint, device, threads, long
+        self._compiled = {}  # {hint: Compiled}
+        self._lock, self._waiting, self._process = threading.Lock(), deque(), os.getpid()
+        with ThreadPoolExecutor(1) as beside:  # what OpenVINO has to do takes as long as hashing
+            kept, sealed = beside.submit(read_kept, self._file), beside.submit(check_seal, path)
+            try:
+                self._open(import_openvino(), model, precision, kept, sealed)
+            finally:
+                sealed.result()  # what is not as it was written has this error, whatever else came of it
 
-            def open_sealed(folder):  # what is refused leaves no cache
-                return not sealed.exception() and open_cache(folder)
-
-            opened = {name: beside.submit(open_sealed, folder) for name, folder in folders.items() if not threads}
-            import openvino as ov
-
-            sealed.result()
-            self._core = ov.Core()
-            # Mapped, files that are written over while it lives would change its answers, or end the process.
-            self._core.set_property({"ENABLE_MMAP": False})
-            self._network, info = read_model(self._core, path)
-            self._caches = {name: folders[name] for name, usable in opened.items() if usable.result()}
+    def _open(self, ov, model, precision, kept, sealed):
+        """Reads what __init__ has begun to hash: Futures of read_kept and check_seal."""
+        info, (vocab, self.labels, do_lower_case, self.max_seq_length) = read_info(self.path)
         if precision == "int8":
-            check_origin(self._network, path, model)
-        vocab, self.labels, do_lower_case, self.max_seq_length = info
-        try:
-            self._probes = read_probes(self._network, len(self.labels))
-        except ValueError as error:
-            raise ValueError(broken(path, error)) from error
-        name, has_bfloat16 = find_device(self._core, device)
+            check_origin(info, self.path, model)
+        self._core = ov.Core()
+        # Mapped, files that are written over while it lives would change its answers, or end the process.
+        self._core.set_property({"ENABLE_MMAP": False})
+        name, has_bfloat16 = find_device(self._core, self._device)
         if precision == "bf16" and not has_bfloat16:
             logger.warning("%s has no bfloat16: FP32 instead", name)
             precision = "fp32"
-        self.precision = "int8" if is_quantized(self._network) and precision == "fp32" else precision
+        self.precision = "int8" if ORIGIN in info and precision == "fp32" else precision
         vocab = {token: i for i, token in enumerate(vocab)}
-        self.long, self._room = long, self.max_seq_length - 2
+        self._room, self._frame = self.max_seq_length - 2, (vocab["[CLS]"], vocab["[SEP]"])
         self._encode = load_tokenizer(vocab, do_lower_case, reach_of(self._room))
-        self._frame = vocab["[CLS]"], vocab["[SEP]"]
-        self._hint, self._device, self._threads = hint, device, threads
-        self._compiled = {}  # {hint: Compiled}
-        self._lock, self._waiting, self._process = threading.Lock(), deque(), os.getpid()
-        if hint:
-            self._compile(hint)
+        self._of = [info.get(SEAL), ov.__version__, name, self.precision]
+        self._source, of = kept.result()
+        self._kept = of == self._of
+        if not self._kept:
+            sealed.result()
+            self._source = read_model(self._core, self.path, len(self.labels))
+        try:
+            self._probes = read_probes(info, len(self.labels))
+        except ValueError as error:
+            raise ValueError(broken(self.path, error)) from error
+        if self._hint:
+            self._compile(self._hint)
 
     def predict(self, texts):
         """Yields, for each of an iterable of str, float32 probabilities (labels,), in their order.
@@ -152,8 +153,9 @@ class Classifier:
         try:
             spans = [span for call in calls for span in call.spans]
             probabilities = self._compute(spans, self._compile(self._hint or HINTS[len(spans) <= FEW]))
-            ends = np.cumsum([len(call.spans) for call in calls])
-            for call, end in zip(calls, ends, strict=True):
+            end = 0
+            for call in calls:
+                end += len(call.spans)
                 call.probabilities = probabilities[end - len(call.spans) : end]
         except BaseException as error:  # Ctrl-C too: the other threads would wait for an answer that does not come
             for call in calls:
@@ -168,18 +170,30 @@ class Classifier:
     def _compile(self, hint):
         """Returns the Compiled for a hint, made when it is first asked for."""
         if hint not in self._compiled:
-            cache = self._caches.get(hint)
-            compiled = Compiled(self._core, self._network, self._device, hint, self._threads, self.precision, cache)
-            if self.precision == "fp32" and not compiled.model.get_property("LOADED_FROM_CACHE"):
-                check_machine(lambda texts: self._compute(self._encode(texts), compiled), self._probes)
-            if cache:
-                close_cache(cache)  # what did not pass is not kept
+            compiled = self._load(hint)
+            if not self._kept:
+                if self.precision == "fp32":
+                    check_machine(lambda texts: self._compute(self._encode(texts), compiled), self._probes)
+                # What did not pass is not kept.
+                self._kept = not self._threads and keep(compiled.model, self._file, self._of)
             self._compiled[hint] = compiled
         return self._compiled[hint]
 
+    def _load(self, hint):
+        """Returns the Compiled for a hint of what was kept, or of the IR."""
+        try:
+            return Compiled(self._core, self._source, self._device, hint, self._threads, self.precision)
+        except ValueError:
+            # A CPU of the same name may lack what it was compiled for.
+            if not isinstance(self._source, np.ndarray) or read_seal(self.path) != self._of[0]:
+                raise
+            check_seal(self.path)
+            self._kept, self._source = False, read_model(self._core, self.path, len(self.labels))
+            return self._load(hint)
+
     def is_kept(self):
         """Tells whether what it has compiled is there for the next start."""
-        return all(hint in self._caches and [*self._caches[hint].glob("*.sha256")] for hint in self._compiled)
+        return self._kept
 
     def batches(self, texts):
         """Returns the batches that a list of str is predicted in: spans of about one length, so that little is padding.
@@ -239,8 +253,7 @@ def measure_each(model, device="CPU", hint=None, threads=None):
 
 def choose(model, device, hint, threads, tolerance):
     """Returns the precision that precision="auto" stands for; what was once measured is noted beside the IR."""
-    import openvino as ov
-
+    ov = import_openvino()
     note = Path(model).with_suffix(".cache") / "auto.json"
     seals = [read_seal(path) for path in (model, int8_of(model))]
     of = [ov.__version__, find_device(ov.Core(), device)[0], hint, threads, tolerance, *seals]
@@ -250,5 +263,6 @@ def choose(model, device, hint, threads, tolerance):
             return found["precision"]
     precision = fastest(measure_each(model, device, hint, threads), tolerance, hint)
     with contextlib.suppress(OSError):
+        note.parent.mkdir(exist_ok=True)
         note.write_text(json.dumps({"of": of, "precision": precision}))
     return precision

@@ -1,19 +1,47 @@
-"""A classifier's ov.Model on a device: compiled, and kept in a folder beside the IR for the next start.
+"""A classifier's ov.Model on a device: compiled, and kept in a file beside the IR for the next start.
 
 OpenVINO is imported when it is needed: files are hashed while it is.
 """
 
 import contextlib
 import functools
+import hashlib
+import importlib
+import json
 import os
+import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
 
 from infer.ir import reason
-from infer.text.files import sha256_of
 
+CONVERTER = "openvino.tools.ovc"
 CAPABILITIES = "OPTIMIZATION_CAPABILITIES"
 REST = 0.05  # seconds; 2 ms are enough, where nothing else runs
 PRECISION_HINTS = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}  # what is not INT8 stays in FP32
+
+
+def import_openvino():
+    """Returns the module openvino, imported without its converter, which would take as long as all the rest of it.
+
+    openvino.convert_model imports it when it is first asked for.
+    """
+    if "openvino" not in sys.modules:
+        sys.modules[CONVERTER] = None  # openvino does without it then
+        try:
+            import openvino
+        finally:
+            del sys.modules[CONVERTER]
+
+        def import_later(name):
+            if name != "convert_model":
+                raise AttributeError(f"module 'openvino' has no attribute {name!r}")
+            return importlib.import_module(CONVERTER).convert_model
+
+        openvino.__getattr__ = import_later
+    return sys.modules["openvino"]
 
 
 @functools.cache
@@ -40,26 +68,20 @@ def not_on(core, device, error):
     return f"device {device} cannot run it: {reason(error)}: the devices here are {devices}"
 
 
-def is_quantized(network):
-    """Tells whether an ov.Model is INT8, if only in part."""
-    return any(node.get_type_name() == "FakeQuantize" for node in network.get_ops())
-
-
 class Compiled:
     """A classifier's ov.Model, compiled for a device.
 
     Args:
       core: ov.Core.
-      network: the ov.Model.
+      source: the ov.Model, or what read_kept returned of it, whatever the hint was then.
       device, hint, threads: as of Classifier.
       precision: a key of PRECISION_HINTS.
-      cache: Path of a folder that open_cache has approved of, or None.
     Attributes:
       model: ov.CompiledModel.
     Raises: ValueError if the device can't run it.
     """
 
-    def __init__(self, core, network, device, hint, threads, precision, cache):
+    def __init__(self, core, source, device, hint, threads, precision):
         import openvino as ov
 
         rest_before_forks()
@@ -67,10 +89,12 @@ class Compiled:
         if threads:
             # OpenVINO would bind them to the first cores, those of every such process to the same.
             config |= {"INFERENCE_NUM_THREADS": threads, "ENABLE_CPU_PINNING": False}
-        if cache:
-            config["CACHE_DIR"] = str(cache)
         try:
-            self.model = core.compile_model(network, device, config)
+            if isinstance(source, ov.Model):
+                self.model = core.compile_model(source, device, config)
+            else:
+                # Its memory is shared, so Classifier keeps it.
+                self.model = core.import_model(ov.Tensor(source, shared_memory=True), device, config)
         except RuntimeError as error:
             raise ValueError(not_on(core, device, error)) from error
         self._queue = ov.AsyncInferQueue(self.model, self.model.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
@@ -108,30 +132,36 @@ class Compiled:
         return self._request.get_output_tensor(0).data
 
 
-def open_cache(folder):
-    """Tells whether OpenVINO can keep compiled models in a folder; removes those that are not as they were written.
+def read_kept(file):
+    """Returns (the compiled model that `keep` wrote, uint8 array; what it is of), or (None, None) if it has changed."""
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        note, blob = json.loads(file.with_suffix(".json").read_text()), np.empty(file.stat().st_size, np.uint8)
+        with file.open("rb") as opened:
+            opened.readinto(blob)  # other threads of Python go on, as with np.fromfile they would not
+        if note["sha256"] == hashlib.sha256(blob).hexdigest():
+            return blob, note["of"]
+    return None, None
 
-    OpenVINO notices one that was cut, and not one whose numbers have changed.
+
+def keep(model, file, of):
+    """Writes an ov.CompiledModel for the next start, and its SHA-256; tells whether that could be done.
+
+    Of two that do so at once, or if this one is interrupted, the next start finds another SHA-256, and compiles again.
+
+    Args:
+      model: the ov.CompiledModel.
+      file: Path, .blob, in a folder that may have to be made.
+      of: what it was made of, a list of what JSON knows.
     """
     try:
-        for path in (folder.parent, folder):  # not that of an IR that is not there
-            path.mkdir(exist_ok=True)
-    except OSError:
+        blob = model.export_model().getbuffer()
+        file.parent.mkdir(exist_ok=True)
+        with ThreadPoolExecutor(1) as beside:
+            sha256 = beside.submit(hashlib.sha256, blob)
+            file.write_bytes(blob)
+        file.with_suffix(".json").write_text(json.dumps({"of": of, "sha256": sha256.result().hexdigest()}))
+        return True
+    except (OSError, RuntimeError):  # no room for it, not to be written, or a device that exports none
+        with contextlib.suppress(OSError):
+            file.unlink()
         return False
-    # Of what is in it, only to be read: OpenVINO leaves its files read-only.
-    if not os.access(folder, os.W_OK | os.X_OK) or not all(os.access(file, os.R_OK) for file in folder.glob("*")):
-        return False
-    for blob in folder.glob("*.blob"):
-        sha256 = blob.with_suffix(".sha256")
-        if not sha256.is_file() or sha256.read_text(errors="replace") != sha256_of(blob):
-            blob.unlink(missing_ok=True)
-    return True
-
-
-def close_cache(folder):
-    """Notes the SHA-256 of the compiled models for the next open_cache; on a full disk they are made again then."""
-    with contextlib.suppress(OSError):
-        for blob in folder.glob("*.blob"):
-            sha256 = blob.with_suffix(".sha256")
-            if not sha256.exists() or sha256.stat().st_mtime_ns < blob.stat().st_mtime_ns:
-                sha256.write_text(sha256_of(blob))

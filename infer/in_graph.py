@@ -23,7 +23,7 @@ from openvino.utils.node_factory import NodeFactory
 
 from infer.charsmap import compile_charsmap
 from infer.classifier import Classifier
-from infer.ir import FP32, INFO, read_model, reason, save_model
+from infer.ir import FP32, INFO, read_info, read_model, reason, save_model
 from infer.precision import read_probes
 from infer.text.script import run
 from infer.text.tokenizer import (
@@ -293,11 +293,12 @@ def main():
         parser.error(f"{args.output}: an IR's name ends with .xml, and is not that of the model itself")
     try:
         classifier = Classifier(args.model)
-        network, (tokens, labels, do_lower_case, max_seq_length) = read_model(ov.Core(), args.model)
+        info, (tokens, labels, do_lower_case, max_seq_length) = read_info(args.model)
+        network = read_model(ov.Core(), args.model, len(labels))
         vocab = {token: i for i, token in enumerate(tokens)}
         drawn = random_texts(vocab, RANDOM_TEXTS)
         check_ids(args.model, (vocab, do_lower_case, max_seq_length), code_points(vocab) + drawn)
-        texts = read_probes(network, len(labels))[0] + drawn[:BATCH]
+        texts = read_probes(info, len(labels))[0] + drawn[:BATCH]
         expected = classifier.predict_window(texts)
     except (OSError, ValueError, FloatingPointError) as error:
         sys.exit(str(error))

@@ -1,7 +1,8 @@
 """The classifier's IR on disk: written and sealed, checked and read.
 
 An IR is a pair of files, .xml and .bin. In a classifier's rt_info is what is needed to predict texts with it (KEYS, as
-JSON), and a seal: by that, a file that has changed since it was written is refused before OpenVINO reads it.
+JSON), and a seal: by that, a file that has changed since it was written is refused before OpenVINO reads it. rt_info is
+read without OpenVINO, which needs no file of an IR whose compiled model was kept.
 """
 
 import contextlib
@@ -9,6 +10,7 @@ import errno
 import hashlib
 import json
 from pathlib import Path
+from xml.etree import ElementTree
 
 from infer.text.files import sha256_of
 from infer.text.vocab import SPECIAL_TOKENS
@@ -17,7 +19,7 @@ INFO = "classifier"  # the section of rt_info
 KEYS = ("vocab", "labels", "do_lower_case", "max_seq_length")  # infer/precision.py adds its probes
 SEAL = "sha256"  # beside KEYS: of the .xml, with NO_SEAL in its place, and the .bin
 NO_SEAL = "0" * 64
-ORIGIN = "fp32_sha256"  # in an INT8 one: the seal of that which it was made of
+ORIGIN = "fp32_sha256"  # in one in INT8, and there alone: the seal of that which it was made of
 FP32 = {"INFERENCE_PRECISION_HINT": "f32"}  # for compile_model, all of which give it: some CPUs would take bfloat16
 
 
@@ -33,12 +35,12 @@ def write_info(network, *values):
         network.set_rt_info(json.dumps(value), [INFO, key])
 
 
-def seal(path):
-    """Returns the SHA-256 of a classifier's .xml, but for the seal in it, and its .bin; and the seal, as bytes."""
-    before, tag, after = Path(path).read_bytes().partition(f'<{SEAL} value="'.encode())
+def seal(xml, path):
+    """Returns the SHA-256 of a classifier's .xml, given as bytes, but for its seal, and its .bin; and that seal."""
+    before, tag, after = xml.partition(f'<{SEAL} value="'.encode())
     written, after = after[: len(NO_SEAL)], after[len(NO_SEAL) :]
     sha256 = hashlib.sha256(before + tag + NO_SEAL.encode() + after)
-    sha256.update(sha256_of(Path(path).with_suffix(".bin")).encode())
+    sha256.update(sha256_of(path.with_suffix(".bin")).encode())
     return sha256.hexdigest().encode(), written
 
 
@@ -49,13 +51,9 @@ def read_seal(path):
         return after[: len(NO_SEAL)].decode(errors="replace") or None
 
 
-def check_origin(network, path, model):
-    """Raises ValueError if an INT8 ov.Model, read from `path`, was not made of the classifier at `model`."""
-    try:
-        origin = network.get_rt_info([INFO, ORIGIN]).astype(str)
-    except RuntimeError:
-        origin = None
-    if origin != read_seal(model):
+def check_origin(info, path, model):
+    """Raises ValueError if the INT8 classifier at `path`, whose read_info this is, was not made of that at `model`."""
+    if info.get(ORIGIN) != read_seal(model):
         raise ValueError(f"{path}: not made of {model}: make it again with `make int8`")
 
 
@@ -85,7 +83,8 @@ def save_classifier(network, path):
     """Writes an ov.Model that has write_info's rt_info as an IR that read_model reads: save_model, and its seal."""
     network.set_rt_info(NO_SEAL, [INFO, SEAL])
     save_model(network, path)
-    path.write_bytes(path.read_bytes().replace(NO_SEAL.encode(), seal(path)[0]))
+    xml = path.read_bytes()
+    path.write_bytes(xml.replace(NO_SEAL.encode(), seal(xml, path)[0]))
 
 
 def is_classifier(path):
@@ -96,8 +95,8 @@ def is_classifier(path):
         return False
 
 
-def check_info(network, vocab, labels, do_lower_case, max_seq_length):
-    """Raises ValueError if the values of KEYS are not of their types, or don't fit the ov.Model."""
+def check_values(vocab, labels, do_lower_case, max_seq_length):
+    """Raises ValueError if the values of KEYS are not of their types."""
     for names in (vocab, labels):
         if not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
             raise ValueError("its vocab or labels are no list of names")
@@ -105,9 +104,6 @@ def check_info(network, vocab, labels, do_lower_case, max_seq_length):
         raise ValueError(f"no {min(missing)} in its vocab")
     if not isinstance(do_lower_case, bool) or not isinstance(max_seq_length, int) or max_seq_length < 3:
         raise ValueError("its do_lower_case or max_seq_length makes no sense")
-    shapes = [str(port.partial_shape) for port in (*network.inputs, *network.outputs)]
-    if shapes != ["[?,?]"] * 3 + [f"[?,{len(labels)}]"]:
-        raise ValueError(f"it takes and gives {' '.join(shapes)}, not three of ids and {len(labels)} probabilities")
 
 
 def check_seal(path):
@@ -116,11 +112,28 @@ def check_seal(path):
         if not file.is_file():
             goal = "int8" if path.parent.name == "int8" else "classifier"
             raise FileNotFoundError(f"{file}: no such file: make it with `make {goal}`")
-    found, written = seal(path)
+    found, written = seal(path.read_bytes(), path)
     if not written:
         raise ValueError(broken(path, f"no {SEAL} in its rt_info"))
     if found != written:
         raise ValueError(broken(path, "its .xml or .bin is not as it was written"))
+
+
+def read_info(path):
+    """Returns ({name: str}, what is in rt_info of the classifier at a Path; the values of KEYS in it, in their order).
+
+    Raises: OSError or ValueError, as Classifier.
+    """
+    try:
+        # Of the .xml no more is parsed than this.
+        _, begin, after = path.read_text(encoding="utf-8").partition(f"<{INFO}>")
+        section = ElementTree.fromstring(begin + after.partition(f"</{INFO}>")[0] + f"</{INFO}>")
+        info = {element.tag: element.get("value") for element in section}
+        values = [json.loads(info.get(key, "null")) for key in KEYS]
+        check_values(*values)
+        return info, values
+    except (ElementTree.ParseError, ValueError) as error:
+        raise ValueError(broken(path, error)) from error
 
 
 def broken(path, why):
@@ -128,15 +141,17 @@ def broken(path, why):
     return f"{path}: not a classifier, or broken: {why}: make it with `make classifier`"
 
 
-def read_model(core, path):
-    """Returns the ov.Model at a Path and the values of KEYS; raises OSError or ValueError, as Classifier.
+def read_model(core, path, num_labels):
+    """Returns the ov.Model at a Path, of so many labels; raises OSError or ValueError, as Classifier.
 
     What is not as it was written is not given to OpenVINO, which may end the process over it: call check_seal before.
     """
     try:
         network = core.read_model(path)
-        info = [json.loads(network.get_rt_info([INFO, key]).astype(str)) for key in KEYS]
-        check_info(network, *info)
-        return network, info
-    except (RuntimeError, ValueError) as error:
+    except RuntimeError as error:
         raise ValueError(broken(path, reason(error))) from error
+    shapes = [str(port.partial_shape) for port in (*network.inputs, *network.outputs)]
+    if shapes != ["[?,?]"] * 3 + [f"[?,{num_labels}]"]:
+        why = f"it takes and gives {' '.join(shapes)}, not three of ids and {num_labels} probabilities"
+        raise ValueError(broken(path, why))
+    return network

@@ -51,15 +51,15 @@ def write_probes(network, compute, info):
     network.set_rt_info(json.dumps({"texts": texts, "probabilities": answers}), ["classifier", KEY])
 
 
-def read_probes(network, num_labels):
-    """Returns (texts, float array of their probabilities (texts, labels)) of an ov.Model.
+def read_probes(info, num_labels):
+    """Returns (texts, float array of their probabilities (texts, labels)) in infer.ir.read_info's.
 
     Raises: ValueError if they are not there, or are not such.
     """
     try:
-        found = json.loads(network.get_rt_info(["classifier", KEY]).astype(str))
+        found = json.loads(info[KEY])
         texts, probabilities = found["texts"], np.array(found["probabilities"], float)
-    except (RuntimeError, ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise ValueError("no probes in its rt_info") from error
     if not texts or probabilities.shape != (len(texts), num_labels) or not all(isinstance(text, str) for text in texts):
         raise ValueError("its probes make no sense")

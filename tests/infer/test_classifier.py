@@ -19,6 +19,7 @@ from small import HIDDEN, LENGTH, WORDS, mounted, random_texts, save, save_broke
 from infer import Classifier
 from infer.classifier import FEW, GATHERED, HINTS
 from infer.ir import FP32, save_classifier
+from infer.text.files import sha256_of
 from infer.text.long import LONG, MAX_WINDOWS
 from infer.text.tokenizer import MAX_CHARACTERS, WINDOW
 
@@ -376,15 +377,38 @@ def test_an_answer_that_is_nan_is_an_error(tmp_path):
 
 
 def overwrite(cache):
-    (blob,) = cache.glob("*/*.blob")
+    (blob,) = cache.glob("*.blob")
     embedding = cache.with_suffix(".bin").read_bytes()[4 * HIDDEN : 4 * HIDDEN * 2]
     assert embedding in blob.read_bytes()
     blob.write_bytes(blob.read_bytes().replace(embedding, embedding[::-1]))
 
 
 def cut(cache):
-    (blob,) = cache.glob("*/*.blob")
+    (blob,) = cache.glob("*.blob")
     blob.write_bytes(blob.read_bytes()[:-50])
+
+
+def refused(cache):
+    """As on a CPU of the same name that lacks what it was compiled for: the SHA-256 fits, and OpenVINO refuses it."""
+    (blob,) = cache.glob("*.blob")
+    (note,) = cache.glob("*.json")
+    blob.write_bytes(blob.read_bytes().replace(b";isa=", b";isa=Other ", 1))
+    found = json.loads(note.read_text()) | {"sha256": sha256_of(blob)}
+    note.write_text(json.dumps(found))
+
+
+def of_another(cache):
+    (note,) = cache.glob("*.json")
+    found = json.loads(note.read_text())
+    (blob,) = cache.glob("*.blob")
+    embedding = cache.with_suffix(".bin").read_bytes()[4 * HIDDEN : 4 * HIDDEN * 2]
+    blob.write_bytes(blob.read_bytes().replace(embedding, embedding[::-1]))
+    note.write_text(json.dumps({"of": ["0" * 64, *found["of"][1:]], "sha256": sha256_of(blob)}))
+
+
+def no_note(cache):
+    (note,) = cache.glob("*.json")
+    note.write_text("{")
 
 
 def no_folder(cache):
@@ -398,7 +422,7 @@ def dangling(cache):
 
 
 @pytest.mark.process
-@pytest.mark.parametrize("spoil", [overwrite, cut, no_folder, dangling, shutil.rmtree])
+@pytest.mark.parametrize("spoil", [overwrite, cut, refused, of_another, no_note, no_folder, dangling, shutil.rmtree])
 def test_a_compiled_model_that_is_broken_or_cannot_be_kept_changes_no_answer(classifier, spoil, tmp_path):
     for suffix in (".xml", ".bin"):
         shutil.copy(classifier.with_suffix(suffix), tmp_path)
@@ -411,12 +435,59 @@ def test_a_compiled_model_that_is_broken_or_cannot_be_kept_changes_no_answer(cla
     np.testing.assert_array_equal(Classifier(tmp_path / "classifier.xml").predict_window(texts), expected)
 
 
+@pytest.mark.parametrize("hint", [None, "latency"])
+@pytest.mark.parametrize("spoil", [corrupt, unseal, spoil_vocab, swap_labels, overwrite_weights, cut_weights])
+def test_a_broken_ir_is_refused_also_where_what_was_compiled_of_it_is_kept(classifier, spoil, hint, tmp_path):
+    for suffix in (".xml", ".bin"):
+        shutil.copy(classifier.with_suffix(suffix), tmp_path)
+    path = tmp_path / "classifier.xml"
+    Classifier(path, hint="latency")
+    assert Classifier(path, hint=hint)._kept
+    spoil(path)
+    with pytest.raises(ValueError, match="not a classifier, or broken: (its .xml or .bin is not as|no sha256 in)"):
+        Classifier(path, hint=hint)
+
+
+def test_one_compiled_model_is_kept_for_both_hints(classifier, tmp_path):
+    for suffix in (".xml", ".bin"):
+        shutil.copy(classifier.with_suffix(suffix), tmp_path)
+    texts = random_texts(100)
+    expected = {hint: Classifier(tmp_path / "classifier.xml", hint=hint).predict_window(texts) for hint in HINTS}
+    model = Classifier(tmp_path / "classifier.xml")
+    assert len([*tmp_path.glob("classifier.cache/*.blob")]) == 1 and isinstance(model._source, np.ndarray)
+    np.testing.assert_allclose(model.predict_window(texts), expected["throughput"], atol=1e-6)
+    model.predict_window(["good"])
+    streams = [model._compiled[hint].model.get_property("NUM_STREAMS") for hint in HINTS]
+    assert streams[1] == 1 and streams[0] == ov.Core().compile_model(
+        classifier, "CPU", {"PERFORMANCE_HINT": "THROUGHPUT"}
+    ).get_property("NUM_STREAMS")
+
+
+CONVERTER = """
+import sys
+from infer import Classifier
+print(Classifier(sys.argv[1]).predict_window(["good"]).shape, "openvino.tools.ovc" in sys.modules)
+from openvino import convert_model
+import openvino, openvino.tools.ovc
+print(openvino.convert_model is convert_model is openvino.tools.ovc.convert_model, hasattr(openvino, "convert"))
+"""
+
+
+@pytest.mark.process
+def test_the_converter_is_not_imported_before_it_is_asked_for(classifier):
+    done = run("-c", CONVERTER, classifier)
+    assert (done.returncode, done.stdout) == (0, "(1, 2) False\nTrue False\n"), done.stderr
+
+
 NOBODY = """
 import os, sys
+import numpy as np
 import openvino  # which another user may not be allowed to read
 from infer import Classifier
-if sys.argv[2] == "theirs":
+if sys.argv[2] != "ours":
     Classifier(sys.argv[1], hint="latency")
+    if sys.argv[2] == "closed":
+        os.chmod(sys.argv[1].replace(".xml", ".cache"), 0o700)
 else:
     for folder, _, files in os.walk(os.path.dirname(sys.argv[1])):
         for name in (folder, *(os.path.join(folder, file) for file in files)):
@@ -425,14 +496,14 @@ os.setuid(65534)
 for _ in range(2):
     classifier = Classifier(sys.argv[1], hint="latency")
 print(classifier.predict_window(["good"]))
-print(classifier._compiled["latency"].model.get_property("LOADED_FROM_CACHE"))
+print(isinstance(classifier._source, np.ndarray))
 """
 
 
 @pytest.mark.process
-@pytest.mark.parametrize("whose, kept", [("theirs", False), ("ours", True)])
-def test_a_cache_of_ones_own_is_used_and_one_of_somebody_else_left_alone(classifier, whose, kept):
-    """By a user who is not root, whose own the folder is, or who can only read it."""
+@pytest.mark.parametrize("whose, kept", [("theirs", True), ("closed", False), ("ours", True)])
+def test_what_was_kept_is_read_by_who_may_and_written_by_whose_it_is(classifier, whose, kept):
+    """By a user who is not root, whose own the folder is, or who can only read it, or not even that."""
     if os.getuid():
         pytest.skip("becoming another user takes root")
     with tempfile.TemporaryDirectory() as folder:  # pytest's own are closed to others, whenever another pytest starts
@@ -468,7 +539,7 @@ def test_a_cache_on_a_full_disk_changes_no_answer(classifier, tmp_path):
             done = run("-m", "infer", "-m", disk / "classifier.xml", "good")
             assert done.returncode == 0 and done.stderr == ""
             np.testing.assert_array_equal(Classifier(disk / "classifier.xml").predict_window(["good"]), expected)
-        assert not list(disk.glob("*/*/*.blob"))
+        assert not list(disk.glob("*/*.blob"))
 
 
 @pytest.mark.process

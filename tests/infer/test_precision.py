@@ -13,7 +13,7 @@ from infer import Classifier
 from infer import precision as module
 from infer.classifier import int8_of
 from infer.compiled import find_device
-from infer.ir import INFO, ORIGIN, read_seal, save_classifier
+from infer.ir import INFO, ORIGIN, read_info, read_seal, save_classifier
 from infer.precision import EXACT, Cost, check_machine, fastest, read_probes
 
 HAS_BFLOAT16 = find_device(ov.Core(), "CPU")[1]
@@ -56,7 +56,7 @@ def spoil_probes(model, change):
 
 def test_probes_have_the_probabilities_of_fp32(classifier):
     model = Classifier(classifier)
-    texts, probabilities = read_probes(ov.Core().read_model(classifier), 2)
+    texts, probabilities = read_probes(read_info(classifier)[0], 2)
     np.testing.assert_allclose(model.predict_window(texts), probabilities, atol=1e-6)
     assert len(texts) == 48 and "The film was creative and surprising" in texts
     assert np.ptp(probabilities[:, 0]) > 0.2 and len({*probabilities.argmax(1)}) == 2, "a change would show"

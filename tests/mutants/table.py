@@ -27,6 +27,7 @@ DROPOUT = "tf1", "tests/scripts/test_dropout.py"
 INPUT = "tf1", "tests/tf1/test_input_fn.py"
 ADAM = "tf1", "tests/tf1/test_adam.py"
 PRECISION = "openvino-current", "tests/infer/test_precision.py"
+KEPT = "openvino-current", "tests/infer/test_classifier.py"
 ONNX, HUB, CARD = (("openvino-current", f"tests/export/test_{name}.py") for name in ("onnx", "huggingface", "card"))
 FOLDERS, FREEZE = ("tf1", "tests/tf1/test_hugging_face.py"), ("tf1", "tests/scripts/test_ckpt_to_pb.py")
 UNCERTAINTY, SURE = "report/uncertainty.py", ("report", "tests/report/test_uncertainty.py")
@@ -153,8 +154,14 @@ MUTANTS = [
     # Precision.
     Mutant("a machine that computes wrongly let in", "infer/precision.py", "if not deviation <= EXACT:",
            "if deviation > 1:", *PRECISION),
-    Mutant("what a wrong machine compiled kept", "infer/compiled.py", "        self._queue = ov",
-           "        if cache:\n            close_cache(cache)\n        self._queue = ov", *PRECISION),
+    Mutant("what a wrong machine compiled kept", "infer/classifier.py", "            if not self._kept:\n",
+           "            if not self._kept:\n                keep(compiled.model, self._file, self._of)\n", *PRECISION),
+    Mutant("a compiled model that has changed", "infer/compiled.py", 'if note["sha256"] == ', 'if note["sha256"] or ',
+           *KEPT, "test"),
+    Mutant("a compiled model of another classifier", "infer/classifier.py", "self._kept = of == self._of",
+           "self._kept = of is not None", *KEPT, "test"),
+    Mutant("an overwritten IR let pass", "infer/classifier.py", "                sealed.result()  # what",
+           "                pass  # what", *KEPT),
     Mutant("auto takes what changes labels", "infer/precision.py", "if not cost.changed and", "if", *PRECISION),
     Mutant("INT8 of another classifier", "infer/ir.py", "if origin != read_seal(model):", "if False:", *PRECISION),
     Mutant("few texts padded to the longest of 32", "infer/classifier.py",
