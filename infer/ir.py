@@ -17,6 +17,7 @@ INFO = "classifier"  # the section of rt_info
 KEYS = ("vocab", "labels", "do_lower_case", "max_seq_length")  # infer/precision.py adds its probes
 SEAL = "sha256"  # beside KEYS: of the .xml, with NO_SEAL in its place, and the .bin
 NO_SEAL = "0" * 64
+TEMPERATURE = "temperature"  # beside KEYS, in one that is calibrated: see infer/calibrate.py
 ORIGIN = "fp32_sha256"  # in an INT8 one: the seal of that which it was made of
 FP32 = {"INFERENCE_PRECISION_HINT": "f32"}  # for compile_model, all of which give it: some CPUs would take bfloat16
 
@@ -31,6 +32,17 @@ def write_info(network, *values):
     """Writes the values of KEYS, in their order, into the rt_info of an ov.Model, each as JSON."""
     for key, value in zip(KEYS, values, strict=True):
         network.set_rt_info(json.dumps(value), [INFO, key])
+
+
+def read_info(network):
+    """Returns the values of KEYS in the rt_info of an ov.Model; raises RuntimeError or ValueError if one is missing."""
+    return [json.loads(network.get_rt_info([INFO, key]).astype(str)) for key in KEYS]
+
+
+def read_temperature(network):
+    """Returns the temperature in the rt_info of an ov.Model, or None if it is not calibrated."""
+    with contextlib.suppress(RuntimeError):
+        return json.loads(network.get_rt_info([INFO, TEMPERATURE]).astype(str))
 
 
 def seal(path):
@@ -135,7 +147,7 @@ def read_model(core, path):
     """
     try:
         network = core.read_model(path)
-        info = [json.loads(network.get_rt_info([INFO, key]).astype(str)) for key in KEYS]
+        info = read_info(network)
         check_info(network, *info)
         return network, info
     except (RuntimeError, ValueError) as error:
