@@ -35,8 +35,8 @@ def compute_logits(network, info, texts):
     """Returns the float array (texts, labels) of what the softmax of a classifier's ov.Model gets, in FP32."""
     tokens, labels, do_lower_case, max_seq_length = info
     vocab = {token: i for i, token in enumerate(tokens)}
-    softmax_of = network.output(0).get_node()
-    compiled = ov.Core().compile_model(ov.Model([softmax_of.input_value(0)], network.get_parameters()), "CPU", FP32)
+    of_softmax = network.output(0).get_node().input_value(0).get_node().input_value(0)
+    compiled = ov.Core().compile_model(ov.Model([of_softmax], network.get_parameters()), "CPU", FP32)
     logits = np.empty((len(texts), len(labels)))
     pieces, frame = load_tokenizer(vocab, do_lower_case)(texts), (vocab["[CLS]"], vocab["[SEP]"])
     for chosen, features in to_batches(pieces, frame, max_seq_length, BATCH_SIZE):

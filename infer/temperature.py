@@ -55,7 +55,7 @@ def find_temperature(logits, labels):
         raise ValueError("the classifier's answers tell next to nothing of these texts' labels: are the labels right?")
     if slope(high) <= 0:
         raise ValueError("the classifier is as good as never wrong on these texts: give some that it has not seen")
-    while high - low > 1e-12 * high:
+    while high - low > 1e-9 * high:
         middle = (low + high) / 2
         low, high = (low, middle) if slope(middle) > 0 else (middle, high)
     return round(1 / high, DIGITS)

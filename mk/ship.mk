@@ -26,6 +26,9 @@ RAY_ADDRESS =
 TOKENIZER =
 ## CALIBRATE: of the classifier and what is made of it: 1 for calibrated probabilities, or texts with labels for that
 CALIBRATE =
+CALIBRATED = $(filter-out <0> <>,<$(call named,$(CALIBRATE))>)
+LABELLED = $(if $(filter-out <1>,$(CALIBRATED)),$(CALIBRATE))
+TEMPERATURE = $(if $(CALIBRATED),$(OUT)/calibration/temperature.json)
 
 CLASSIFIER = $(OUT)/classifier.xml $(OUT)/classifier.bin
 STRING = $(addprefix $(OUT)/string/,classifier.xml classifier.bin)
@@ -39,10 +42,7 @@ $(CLASSIFIER) &: $(FROZEN) $(HEAD) $(VOCAB_FILE) infer/probes.txt infer/reviews.
 		| .tox/openvino-current.stamp
 	$(call stage,classifier)
 
-# The temperature of its logits, found on reviews that were kept from training, or on LABELLED. The record quotes it.
-CALIBRATED = $(filter-out <0> <>,<$(call named,$(CALIBRATE))>)
-LABELLED = $(if $(filter-out <1>,$(CALIBRATED)),$(CALIBRATE))
-TEMPERATURE = $(if $(CALIBRATED),$(OUT)/calibration/temperature.json)
+# Found on reviews that were kept from training, or in the file. The record quotes it.
 CALIBRATION = $(addprefix $(OUT)/calibration/,temperature.json results.txt)
 calibration.command = $(CURRENT) -m infer.calibrate $(FROZEN) $(OUT)/calibration.part --head_dir=$(OUT) \
 	--vocab_file=$(VOCAB_FILE) --data_dir=$(OUT)/reviews \
