@@ -135,11 +135,11 @@ $(if $(LABELLED),$(if $(call there,$(LABELLED)),,$(error CALIBRATE=$(call named,
 $(if $(CALIBRATED),$(foreach goal,$(if $(ALONE)$(STATUS),,$(filter predict heldout bench,$(MAKECMDGOALS))),\
 	$(error make $(goal) is about the probabilities that the guide's way has$(comma) uncalibrated: leave out CALIBRATE=)))
 CALIBRATES = classifier int8 huggingface onnx score evaluate by-length serve serve-needs bench-serve
-$(if $(CALIBRATED),$(if $(LABELLED)$(ALONE),,$(if $(filter $(CALIBRATES),$(MAKECMDGOALS)),\
-	$(if $(CHECKPOINT),$(error CALIBRATE=1: what CHECKPOINT= was trained on is not known here: give a file of other texts \
-	with labels$(comma) CALIBRATE=labelled.csv))\
-	$(if $(OWN),$(if $(filter TRAIN_SIZE,$(SIZES)),,$(error CALIBRATE=1: all texts are trained on: add TRAIN_SIZE=$(comma) \
-	fewer than there are$(comma) or give a file of others with labels$(comma) CALIBRATE=labelled.csv))))))
+$(if $(CALIBRATED),$(if $(LABELLED)$(ALONE),,\
+	$(if $(and $(CHECKPOINT),$(filter $(CALIBRATES),$(MAKECMDGOALS))),$(error CALIBRATE=1: what CHECKPOINT= was trained on \
+	is not known here: give a file of other texts with labels$(comma) CALIBRATE=labelled.csv))\
+	$(if $(OWN),$(if $(CHECKPOINT)$(filter TRAIN_SIZE,$(SIZES)),,$(error CALIBRATE=1: all texts are trained on: add \
+	TRAIN_SIZE=$(comma) fewer than there are$(comma) or give a file of others with labels$(comma) CALIBRATE=labelled.csv)))))
 $(if $(filter-out cut head_tail windows,$(LONG)),$(error LONG='$(LONG)': choose cut, head_tail or windows))
 $(if $(LONG),$(foreach goal,$(filter predict heldout,$(MAKECMDGOALS)),\
 	$(error make $(goal) predicts as the guide does$(comma) which cuts: leave out LONG=$(comma) or make score or evaluate)))

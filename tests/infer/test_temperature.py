@@ -1,4 +1,4 @@
-"""One temperature: it is the one that labels were drawn at, changes none, and is refused where reviews do not tell it."""
+"""One temperature: that which labels were drawn at is found, it changes none, and is refused where nothing tells it."""
 
 import json
 

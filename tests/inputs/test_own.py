@@ -110,7 +110,7 @@ def test_a_folder_of_any_labels_and_names(tmp_path, monkeypatch, capsys):
             for i in range(3):
                 (tmp_path / "mine" / split / label / f"rev_{i}.txt").write_text(f"{split} {label} {i}")
     splits, labels = sampled(tmp_path, monkeypatch, f"--folder={tmp_path}/mine")
-    assert labels == ["neg", "pos", "so so"] and [len(rows) for rows in splits.values()] == [9, 9]
+    assert labels == ["neg", "pos", "so so"] and [len(rows) for rows in splits.values()] == [9, 9, 0]
     assert all(row["review"].startswith(f"test {labels[row['label']]} ") for row in splits["test"])
     assert splits["test"][0]["source"].startswith("test/")
     (tmp_path / "mine/train/pos/notes.md").write_text("no text")
@@ -119,7 +119,7 @@ def test_a_folder_of_any_labels_and_names(tmp_path, monkeypatch, capsys):
     os.close(os.open(os.fsencode(tmp_path) + b"/mine/train/neg/caf\xe9.txt", os.O_CREAT))
     (tmp_path / "mine/test/so so").rename(tmp_path / "mine/test/.so so")
     splits, labels = sampled(tmp_path, monkeypatch, f"--folder={tmp_path}/mine")
-    assert labels == ["neg", "pos", "so so"] and [len(rows) for rows in splits.values()] == [11, 6]
+    assert labels == ["neg", "pos", "so so"] and [len(rows) for rows in splits.values()] == [11, 6, 0]
     assert "train/pos: 1 in it are no .txt files: left out" in capsys.readouterr().out
     splits, _ = sampled(tmp_path, monkeypatch, f"--folder={tmp_path}/mine", "--test_share=0.34")
     assert len(splits["test"]) == 3 and all(row["review"][:6] in ("train ", "") for row in splits["test"])
