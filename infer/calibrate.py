@@ -28,6 +28,7 @@ from infer.text.script import run
 from infer.text.tokenizer import load_tokenizer, to_batches
 
 BATCH_SIZE = 32
+KEPT = "calibrate.jsonl"
 ADVICE = "lower TRAIN_SIZE=, or give texts with labels that it was not trained on, CALIBRATE=labelled.csv"
 
 
@@ -44,12 +45,35 @@ def compute_logits(network, info, texts):
     return logits
 
 
-def leave_out(name, rows, others):
-    """Returns rows without those whose text is one of a set; says how many there were."""
-    left = [row for row in rows if row[0] not in others]
+def read_sets(args, names):
+    """Returns (the texts to calibrate on, the test texts), each [(text, id of its label)]; says what is left out.
+
+    Args:
+      args: of the command: data_dir, labelled, label_column, and those of infer.score.reading.Options.
+      names: the classifier's labels, list of str.
+    Raises: SystemExit if a file can't be read, or the reviews have other labels than the classifier.
+    """
+    theirs = read_labels(args.data_dir)
+    if names != theirs:
+        sys.exit(
+            f"{args.data_dir}: its labels are {', '.join(theirs)[:80]}, the classifier's {', '.join(names)[:80]}: give "
+            "TRAIN= and TEST= of the classifier's labels"
+        )
+
+    def read(path):
+        return [(row["review"], row["label"]) for row in read_examples(path)]
+
+    train, test = (read(args.data_dir / f"{split}.jsonl") for split in ("train", "test"))
+    if args.labelled:
+        rows = read_labelled(find_files([args.labelled]), options_of(args), args.label_column, find_id(names))
+    else:
+        rows = read(args.data_dir / KEPT)
+    known = {text for text, _ in train + test}
+    left = [row for row in rows if row[0] not in known]
     if len(left) < len(rows):
+        name = args.labelled or args.data_dir / KEPT
         print(f"{name}: {len(rows) - len(left)} of its {len(rows)} texts are in train or test as well: left out")
-    return left
+    return left, test
 
 
 def main():
@@ -67,21 +91,10 @@ def main():
     args = parser.parse_args()
     args.encoding, args.delimiter = find_encoding(args.encoding), MARKS.get(args.delimiter)
 
+    name = args.labelled or args.data_dir / KEPT
     network = convert_classifier(args.pb, args.head_dir, args.vocab_file)
     info = read_info(network)
-    names, theirs = info[1], read_labels(args.data_dir)
-    if names != theirs:
-        sys.exit(
-            f"{args.data_dir}: its labels are {', '.join(theirs)[:80]}, the classifier's {', '.join(names)[:80]}: give "
-            "TRAIN= and TEST= of the classifier's labels"
-        )
-    train, test, *kept = (
-        [(row["review"], row["label"]) for row in read_examples(args.data_dir / f"{split}.jsonl")]
-        for split in ("train", "test", *([] if args.labelled else ["calibrate"]))
-    )
-    name = args.labelled or args.data_dir / "calibrate.jsonl"
-    rows = kept[0] if kept else read_labelled(find_files([name]), options_of(args), args.label_column, find_id(names))
-    rows = leave_out(name, rows, {text for text, _ in train + test})
+    rows, test = read_sets(args, info[1])
     labels, test_labels = (np.array([label for _, label in pairs]) for pairs in (rows, test))
     try:
         check_enough([*labels])

@@ -177,7 +177,8 @@ def test_int8_and_what_others_read_carry_it(tiny, tmp_path):
     assert [line.split("  ")[0] for line in shown] == [
         f"test, {name}, {state}" for name in ("FP32", "INT8") for state in ("uncalibrated", "calibrated")
     ]
-    assert f"{measure(labels_of(build, 'test'), int8.astype(float))['loss']:.3f}" in shown[-1]
+    wanted = measure(labels_of(build, "test"), int8.astype(float)).values()
+    assert [float(number) for number in shown[-1].split()[-4:]] == pytest.approx([*wanted], abs=6e-5)
     texts = [json.loads(line)["review"] for line in (build / "reviews/test.jsonl").open()]
     (fp32,) = probabilities(build, "classifier.xml", tmp_path, "test")
     for form in ("huggingface", "classifier.onnx"):
