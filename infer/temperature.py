@@ -18,7 +18,7 @@ from infer.text.metrics import align
 BINS = 15  # of the expected calibration error, as Guo et al.
 LOWEST, HIGHEST = 0.05, 20.0  # a temperature beyond these is none that reviews tell
 LEAST = 100  # reviews to find one on
-DIGITS = 4  # of a temperature: what two machines compute the same
+DIGITS = 4  # so that machines whose logits differ in their last digits find the same
 
 
 def check_enough(labels):

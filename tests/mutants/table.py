@@ -44,8 +44,8 @@ MUTANTS = [
     Mutant("own texts: the same on both sides", "inputs/own.py", "groups.setdefault(row[0], [])",
            "groups.setdefault(row, [])", *OWN),
     # The same from every source.
-    Mutant("reviews in the order of the archive", "inputs/reviews.py", "sample(sorted(files[split]), size",
-           "sample(files[split], size", *CORPORA),
+    Mutant("reviews in the order of the archive", "inputs/reviews.py", "{split: sorted(files[split]) for",
+           "{split: files[split] for", *CORPORA),
     Mutant("reviews compared without their number", "inputs/sources.py", "if first != other:",
            "if {*first} != {*other}:", *CORPORA),
     Mutant("weights with the heads of pre-training", "tf1/pretrained.py", "for name in shapes}",
