@@ -241,13 +241,18 @@ def read_records(paths):
 
 
 def describe_limits(trained, corpus):
+    calibrated = f"""\
+- Its probabilities are calibrated: its logits are divided by a temperature of {trained.temperature}, which changes no
+  label. Where `eval_loss` is given above, it is that of before.
+"""
     casing = "lower-cases and strips accents" if trained.do_lower_case else "keeps case and accents"
     seen = f"It has seen {corpus.texts}" if corpus else "What texts it has seen is not known here"
     return f"""\
 - It reads {trained.max_seq_length} WordPieces of a text, [CLS] and [SEP] among them; what follows is not read.
 - Its tokenizer {casing}.
 - {seen}; how good it is on others was not measured.
-- It knows its {len(trained.labels)} labels alone: a text that fits none of them gets one all the same."""
+- It knows its {len(trained.labels)} labels alone: a text that fits none of them gets one all the same.
+{calibrated if trained.temperature else ""}"""
 
 
 def describe_licences(records, base, corpus):
@@ -316,7 +321,6 @@ classify = pipeline("text-classification", model, tokenizer=tokenizer, truncatio
 ## Limits
 
 {describe_limits(trained, corpus)}
-
 ## Where token ids differ
 
 {describe_ids(trained, folder, texts)}

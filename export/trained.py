@@ -9,7 +9,8 @@ import openvino as ov
 
 from infer.convert import convert_encoder, read_weights
 from infer.head import load_head
-from infer.ir import check_seal, read_info, read_model
+from infer.ir import check_seal, read_info, read_model, temperature_of
+from infer.temperature import fold
 
 
 class Trained(NamedTuple):
@@ -17,12 +18,13 @@ class Trained(NamedTuple):
     weights: dict  # {name below bert/, as in google-research/bert's checkpoints: float32 array}
     num_heads: int
     hidden_act: str  # as bert_config.json has it: gelu is the tanh approximation, gelu_erf the exact one
-    head: tuple  # (weight (labels, hidden), bias (labels,))
+    head: tuple  # (weight (labels, hidden), bias (labels,)), the temperature in it if there is one
     classifier: ov.Model  # infer.bert's graph of these weights, from three int32 (batch, length) to probabilities
     vocab: list  # of str, in the order of their ids
     labels: list  # of str, likewise
     do_lower_case: bool
     max_seq_length: int  # in WordPieces, [CLS] and [SEP] among them
+    temperature: float | None = None  # of a classifier that is calibrated: see infer/calibrate.py
 
 
 def read_trained(model, pb):
@@ -32,14 +34,16 @@ def read_trained(model, pb):
     """
     try:
         check_seal(Path(model))
-        _, (vocab, labels, *casing_and_length) = read_info(Path(model))
-        classifier = read_model(ov.Core(), Path(model), len(labels))
+        info, values = read_info(Path(model))
+        classifier = read_model(ov.Core(), Path(model), len(values[1]))
     except (OSError, ValueError) as error:
         sys.exit(str(error))
     encoder = convert_encoder(pb)
     weights, num_heads, hidden_act = read_weights(encoder)
     *head, _ = load_head(Path(model).parent, encoder.output(0).shape[1])
-    return Trained(encoder, weights, num_heads, hidden_act, tuple(head), classifier, vocab, labels, *casing_and_length)
+    temperature = temperature_of(info)
+    head = fold(*head, temperature or 1)
+    return Trained(encoder, weights, num_heads, hidden_act, head, classifier, *values, temperature)
 
 
 def sizes(trained):

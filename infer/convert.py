@@ -4,11 +4,13 @@
   python -m infer.convert classifier bert-finetune.pb classifier.xml --vocab_file vocab.txt
 
 `encoder` cuts the graph as `mo` does. `classifier` makes one file of encoder, head, vocabulary, casing, labels and
-maximum length; infer.Classifier and `python -m infer` need nothing beside it. Runs in the openvino-current environment.
+maximum length, the head divided by --temperature; infer.Classifier and `python -m infer` need nothing beside it. Runs
+in the openvino-current environment.
 """
 
 import argparse
 import contextlib
+import json
 import os
 import sys
 from pathlib import Path
@@ -19,9 +21,10 @@ from openvino.frontend import FrontEndManager, GeneralFailure, OpConversionFailu
 
 from infer.bert import build_classifier
 from infer.head import load_head, softmax
-from infer.ir import FP32, reason, save_classifier, save_model, write_info
+from infer.ir import FP32, INFO, TEMPERATURE, reason, save_classifier, save_model, write_info
 from infer.ports import INPUTS, MAX_LENGTH, OUTPUT
 from infer.precision import write_probes
+from infer.temperature import fold, read_found
 from infer.text.script import run
 from infer.text.vocab import check_size, read_casing, read_vocab
 
@@ -84,8 +87,8 @@ def read_weights(encoder):
     return weights, heads, next((name for name, operation in spelt_out.items() if operation in types), "linear")
 
 
-def largest_difference(classifier, encoder, head, vocab_size):
-    """Returns the largest difference in probability between the two on random ids.
+def largest_difference(classifier, encoder, head, vocab_size, temperature=1.0):
+    """Returns the largest difference in probability between the two on random ids, the encoder's at a temperature.
 
     The encoder pads each row to its length, and its mask says where. The classifier gets the rows alone, without
     padding, and in batches of several lengths, where it is the mask that has to hide the padding.
@@ -99,19 +102,20 @@ def largest_difference(classifier, encoder, head, vocab_size):
     features = np.stack([random.integers(vocab_size, size=shape) * mask, mask, random.integers(2, size=shape)])
     features = features.astype(np.int32)
     pooled = np.concatenate([plain(dict(zip(INPUTS, features[:, [row]], strict=True)))[0] for row in range(len(used))])
-    expected = softmax(pooled @ head[0].T + head[1])
+    expected = softmax((pooled @ head[0].T + head[1]) / temperature)
     batches = [[0], [1], [2], [0, 1], [0, 1, 2]]
     got = [fast([*features[:, rows, : used[rows].max()]])[0] for rows in batches]
     return np.abs(np.concatenate(got) - expected[np.concatenate(batches)]).max()  # NaN too
 
 
-def convert_classifier(pb, head_dir, vocab_file):
+def convert_classifier(pb, head_dir, vocab_file, temperature=None):
     """Returns the ov.Model of infer/bert.py with the weights of `pb`, all it needs to know in its rt_info.
 
     Args:
       pb: path of the frozen encoder.
       head_dir: folder of weight.npy, bias.npy and labels.txt.
       vocab_file: path of vocab.txt, tokenizer_config.json beside it if it is cased.
+      temperature: of infer/calibrate.py, to fold into the head and note in the rt_info, or None.
     Raises: SystemExit if a file is missing or broken, they belong to different models, or the probabilities are
       not those of the encoder as the frontend converts it.
     """
@@ -123,7 +127,7 @@ def convert_classifier(pb, head_dir, vocab_file):
     try:
         weights, num_heads, hidden_act = read_weights(encoder)
         vocab_size = len(weights["embeddings/word_embeddings"])
-        classifier = build_classifier(weights, num_heads, head, hidden_act)
+        classifier = build_classifier(weights, num_heads, fold(*head, temperature or 1), hidden_act)
     except (KeyError, ValueError, RuntimeError) as error:
         sys.exit(f"{pb}: not the graph of google-research/bert: {reason(error)}")
     if broken := [name for name, array in weights.items() if not np.isfinite(array).all()]:
@@ -132,12 +136,14 @@ def convert_classifier(pb, head_dir, vocab_file):
         check_size(vocab, vocab_size)
     except ValueError as error:
         sys.exit(f"{vocab_file}: {error}: see {pb}")
-    difference = largest_difference(classifier, encoder, head, vocab_size)
+    difference = largest_difference(classifier, encoder, head, vocab_size, temperature or 1)
     if not difference <= TOLERANCE:
         sys.exit(f"{pb}: not google-research/bert's computation: probabilities differ by {difference:.2g}")
     print(f"{pb}: probabilities differ by {difference:.2g} at most from the graph's own")
     info = list(vocab), labels, do_lower_case, encoder.input(INPUTS[0]).shape[1]
     write_info(classifier, *info)
+    if temperature:
+        classifier.set_rt_info(json.dumps(temperature), [INFO, TEMPERATURE])
     write_probes(classifier, ov.Core().compile_model(classifier, "CPU", FP32), info)
     return classifier
 
@@ -153,6 +159,9 @@ def main():
         "--head_dir", type=Path, help="the folder of weight.npy and bias.npy (default: that of the .pb)"
     )
     parser.add_argument("--vocab_file", type=Path, help="the vocabulary of the classifier")
+    parser.add_argument(
+        "--temperature", type=Path, help="the temperature.json of infer.calibrate, to calibrate the classifier with"
+    )
     args = parser.parse_args()
     if args.output.suffix != ".xml":
         parser.error(f"{args.output}: an IR's name ends with .xml")
@@ -160,7 +169,8 @@ def main():
         save_model(convert_encoder(args.pb), args.output)
     elif args.vocab_file:
         head_dir = args.head_dir or Path(args.pb).parent
-        save_classifier(convert_classifier(args.pb, head_dir, args.vocab_file), args.output)
+        temperature = read_found(args.temperature) if args.temperature else None
+        save_classifier(convert_classifier(args.pb, head_dir, args.vocab_file, temperature), args.output)
     else:
         parser.error("a classifier needs its --vocab_file")
 

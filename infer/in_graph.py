@@ -23,7 +23,7 @@ from openvino.utils.node_factory import NodeFactory
 
 from infer.charsmap import compile_charsmap
 from infer.classifier import Classifier
-from infer.ir import FP32, INFO, read_info, read_model, reason, save_model
+from infer.ir import FP32, INFO, TEMPERATURE, read_info, read_model, reason, save_model, temperature_of
 from infer.precision import read_probes
 from infer.text.script import run
 from infer.text.tokenizer import (
@@ -302,9 +302,12 @@ def main():
         expected = classifier.predict_window(texts)
     except (OSError, ValueError, FloatingPointError) as error:
         sys.exit(str(error))
+    temperature = temperature_of(info)
     whole = put_before(build_tokenizer(vocab, do_lower_case, max_seq_length), network)
     whole.set_rt_info(json.dumps(labels), [INFO, "labels"])
     whole.set_rt_info(json.dumps(max_seq_length), [INFO, "max_seq_length"])
+    if temperature:
+        whole.set_rt_info(json.dumps(temperature), [INFO, TEMPERATURE])
     save_model(whole, args.output)
     difference = largest_difference(args.output, texts, expected)
     if not difference <= TOLERANCE:

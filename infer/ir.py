@@ -19,6 +19,7 @@ INFO = "classifier"  # the section of rt_info
 KEYS = ("vocab", "labels", "do_lower_case", "max_seq_length")  # infer/precision.py adds its probes
 SEAL = "sha256"  # beside KEYS: of the .xml, with NO_SEAL in its place, and the .bin
 NO_SEAL = "0" * 64
+TEMPERATURE = "temperature"  # beside KEYS, in one that is calibrated: see infer/calibrate.py
 ORIGIN = "fp32_sha256"  # in one in INT8, and there alone: the seal of that which it was made of
 FP32 = {"INFERENCE_PRECISION_HINT": "f32"}  # for compile_model, all of which give it: some CPUs would take bfloat16
 
@@ -33,6 +34,16 @@ def write_info(network, *values):
     """Writes the values of KEYS, in their order, into the rt_info of an ov.Model, each as JSON."""
     for key, value in zip(KEYS, values, strict=True):
         network.set_rt_info(json.dumps(value), [INFO, key])
+
+
+def values_of(network):
+    """Returns the values of KEYS in the rt_info of an ov.Model that has write_info's, in their order."""
+    return [json.loads(network.get_rt_info([INFO, key]).astype(str)) for key in KEYS]
+
+
+def temperature_of(info):
+    """Returns the temperature in read_info's dict, or None if the classifier is not calibrated."""
+    return json.loads(info.get(TEMPERATURE, "null"))
 
 
 def seal(xml, path):

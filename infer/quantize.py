@@ -17,7 +17,8 @@ import openvino as ov
 from nncf.quantization.range_estimator import RangeEstimatorParametersSet
 
 from infer.classifier import Classifier
-from infer.ir import INFO, ORIGIN, read_seal, save_classifier
+from infer.ir import INFO, ORIGIN, read_info, read_seal, save_classifier, temperature_of
+from infer.temperature import compare, heat, write_table
 from infer.text.examples import read_examples
 from infer.text.script import run
 
@@ -43,6 +44,7 @@ def measure(paths, texts, labels):
         found[name] = {
             "accuracy": float((probabilities.argmax(1) == labels).mean()),
             "loss": float(-np.log(probabilities[np.arange(len(labels)), labels]).mean()),
+            "probabilities": probabilities,
             "megabytes": paths[name].with_suffix(".bin").stat().st_size / 1e6,
         }
     seconds = {name: [] for name in paths}
@@ -181,10 +183,14 @@ def main():
     line = "{}: accuracy {accuracy:.4f}, loss {loss:.4f}, {megabytes:.1f} MB, {reviews_per_second:.1f} reviews/s\n"
     ratio = round(results["INT8"]["reviews_per_second"] / results["FP32"]["reviews_per_second"], 2)  # as it is said
     slower = "" if ratio > 1 else ": on this CPU INT8 is no faster, use FP32"
-    args.output.with_name("results.txt").write_text(
-        "".join(line.format(name, **found) for name, found in results.items())
-        + f"INT8, {left} of {layers} layers left in FP32, is {ratio:.2f} times as fast as FP32 here{slower}\n"
-    )
+    text = "".join(line.format(name, **found) for name, found in results.items())
+    text += f"INT8, {left} of {layers} layers left in FP32, is {ratio:.2f} times as fast as FP32 here{slower}\n"
+    if temperature := temperature_of(read_info(args.model)[0]):  # it is in the head, and so in the probabilities
+        sets = {
+            f"test, {name}": (test[1], heat(found["probabilities"], 1 / temperature)) for name, found in results.items()
+        }
+        text += write_table(temperature, compare(sets, temperature))
+    args.output.with_name("results.txt").write_text(text)
 
 
 if __name__ == "__main__":

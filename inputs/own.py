@@ -6,17 +6,15 @@ Runs in the openvino-current environment: `python -m inputs.own DATA_DIR --train
 
 import argparse
 import itertools
-import os
 import random
 import re
 import sys
 from collections import Counter
 from pathlib import Path
 
-from infer.score.bad_rows import BadRows, name_of
 from infer.score.dialect import MARKS
 from infer.score.files import find_files
-from infer.score.labelled import POLARITIES, exit_if_too_bad, find_measurement, open_labelled
+from infer.score.labelled import POLARITIES, exit_if_too_bad, find_measurement, read_labelled
 from infer.score.reading import add_dialect, find_encoding, options_of
 from infer.text.encoding import to_text
 from infer.text.files import sha256_of
@@ -35,16 +33,9 @@ def read_table(path, args):
       path: Path.
       args: of the command: label_column, and those of infer.score.reading.Options.
     Returns: list of (text, label, source), all str.
-    Raises: SystemExit, as open_labelled does, or if more than a tenth of it is bad, or its labels are measurements.
+    Raises: SystemExit, as read_labelled does, or if its labels are measurements.
     """
-    paths = find_files([path])
-    read, said = open_labelled(paths, options_of(args), args.label_column)
-    print(f"{name_of(paths)}: {'; '.join(said)}")
-    with open(os.devnull, "wb", buffering=0) as nowhere:
-        bad = BadRows(len(paths) > 1, True, False, nowhere)
-        rows = [pair for window in read(bad.report) for pair in zip(*window, strict=True)]
-        bad.report_rest(name_of(paths))
-    exit_if_too_bad(name_of(paths), bad.count, len(rows))
+    rows = read_labelled(find_files([path]), options_of(args), args.label_column)
     if measured := find_measurement({label: None for _, label in rows}):
         sys.exit(f"{path}: labels such as {measured[:40]} are measurements: name another column with LABEL_COLUMN=")
     return [(text, label, f"{path.name}:{i}") for i, (text, label) in enumerate(rows, 1)]
@@ -215,7 +206,7 @@ def main():
 
     rng = random.Random(args.random_seed)
     splits = read_own(args)
-    where = {split: args.folder or args.train for split in ("train", "test")}
+    where = dict.fromkeys(("train", "test", "calibrate"), args.folder or args.train)
     if args.test_share:
         splits = split_off(splits["train"], args.test_share, rng)
     elif args.test:
@@ -230,10 +221,11 @@ def main():
         advice = ": lower TEST_SHARE=" if args.test_share else ""
         sys.exit(f"{min(foreign)[:40]!r} is a label of the texts to test on, and of none to train on{advice}")
     sizes = {"train": args.train_size, "test": args.test_size}
-    splits = {split: sample(rows, sizes[split] or len(rows), rng, split) for split, rows in splits.items()}
+    splits = sample(splits, {split: sizes[split] or len(rows) for split, rows in splits.items()}, rng)
     check_splits(splits, labels)
     for split, rows in splits.items():
-        say_labels(split, rows, labels, where[split])
+        if rows:
+            say_labels(split, rows, labels, where[split])
     examples = {
         split: [{"review": text, "label": labels.index(label), "source": source} for text, label, source in rows]
         for split, rows in splits.items()

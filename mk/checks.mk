@@ -66,9 +66,9 @@ $(if $(and $(TEST),$(TEST_SHARE)),$(error TEST= and TEST_SHARE=: give one of the
 $(if $(TEST),$(if $(TRAIN),,$(error TEST=$(call named,$(TEST)): add TRAIN=, a file to train on)))
 $(if $(TRAIN),$(if $(TEST)$(TEST_SHARE),,\
 	$(error TRAIN=$(call named,$(TRAIN)): add TEST=, a file to evaluate on, or TEST_SHARE=0.2)))
-$(foreach name,LABELS TEST_SHARE $(if $(filter evaluate,$(MAKECMDGOALS)),,LABEL_COLUMN),$(if $($(name)),$(if $(OWN),,\
+$(foreach name,LABELS TEST_SHARE $(if $(LABELLED)$(filter evaluate,$(MAKECMDGOALS)),,LABEL_COLUMN),$(if $($(name)),$(if $(OWN),,\
 	$(error $(name)=$(call named,$($(name))): is for texts of your own: add TRAIN= or DATA_DIR=))))
-$(if $(and $(DATA_DIR),$(LABEL_COLUMN)),$(if $(filter evaluate,$(MAKECMDGOALS)),,\
+$(if $(and $(DATA_DIR),$(LABEL_COLUMN)),$(if $(LABELLED)$(filter evaluate,$(MAKECMDGOALS)),,\
 	$(error LABEL_COLUMN=$(call named,$(LABEL_COLUMN)): the labels of DATA_DIR= are its folders: leave it out)))
 $(if $(TEST_SHARE),$(if $(shell awk 'BEGIN { exit !("$(TEST_SHARE)" ~ /^0?\.[0-9]+$$/ && "$(TEST_SHARE)" + 0 > 0) }' \
 	2> /dev/null && echo share),,$(error TEST_SHARE=$(TEST_SHARE): must be more than 0 and less than 1, such as 0.2)))
@@ -130,6 +130,16 @@ $(if $(filter-out doubled backslash none,$(QUOTES)),$(error QUOTES='$(QUOTES)': 
 $(if $(filter-out fp32 bf16 int8 auto,$(if $(filter score evaluate,$(MAKECMDGOALS)),$(PRECISION),$(subst $(comma), ,$(PRECISION)))),\
 	$(error PRECISION='$(PRECISION)': choose fp32, bf16, int8 or auto))
 $(if $(filter-out 0 1,$(TOKENIZER)),$(error TOKENIZER='$(TOKENIZER)': choose 1 or 0))
+$(if $(LABELLED),$(if $(call there,$(LABELLED)),,$(error CALIBRATE=$(call named,$(LABELLED)): no such file: give 1 for \
+	reviews that were kept from training$(comma) or a file of texts with labels)))
+$(if $(CALIBRATED),$(foreach goal,$(if $(ALONE)$(STATUS),,$(filter predict heldout bench,$(MAKECMDGOALS))),\
+	$(error make $(goal) is about the probabilities that the guide's way has$(comma) uncalibrated: leave out CALIBRATE=)))
+CALIBRATES = classifier int8 huggingface onnx score evaluate by-length serve serve-needs bench-serve
+$(if $(CALIBRATED),$(if $(LABELLED)$(ALONE),,\
+	$(if $(and $(CHECKPOINT),$(filter $(CALIBRATES),$(MAKECMDGOALS))),$(error CALIBRATE=1: what CHECKPOINT= was trained on \
+	is not known here: give a file of other texts with labels$(comma) CALIBRATE=labelled.csv))\
+	$(if $(OWN),$(if $(CHECKPOINT)$(filter TRAIN_SIZE,$(SIZES)),,$(error CALIBRATE=1: all texts are trained on: add \
+	TRAIN_SIZE=$(comma) fewer than there are$(comma) or give a file of others with labels$(comma) CALIBRATE=labelled.csv)))))
 $(if $(filter-out cut head_tail windows,$(LONG)),$(error LONG='$(LONG)': choose cut, head_tail or windows))
 $(if $(LONG),$(foreach goal,$(filter predict heldout,$(MAKECMDGOALS)),\
 	$(error make $(goal) predicts as the guide does$(comma) which cuts: leave out LONG=$(comma) or make score or evaluate)))

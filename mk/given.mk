@@ -4,7 +4,7 @@
 # NAME is @given/NAME, and what was given is GIVEN_NAME: mk/stage.py puts that in its place, $(call in-shell,NAME) quotes
 # it for a shell, $(call named,NAME) is for messages. What lies below build/ keeps its name, as it may have to be made.
 PATHS = DATA_DIR REVIEWS HUB_MODULE CHECKPOINT META_GRAPH PB MIRROR CHECKSUMS VOCAB_FILE BERT_CONFIG_FILE \
-	WEIGHTS WEIGHTS_CONFIG REVIEWS_FROM INPUT OUTPUT TRAIN TEST TOKEN_FILE FROM
+	WEIGHTS WEIGHTS_CONFIG REVIEWS_FROM INPUT OUTPUT TRAIN TEST TOKEN_FILE FROM CALIBRATE
 TEXTS = TEXT_COLUMN LABEL_COLUMN LABELS DEVICE T
 BUILD = build
 quote = '$(subst ','\'',$(1))'

@@ -165,13 +165,14 @@ TRAIN =
 TEST =
 ## TEST_SHARE: instead of TEST: this share of TRAIN, or of DATA_DIR's train/, such as 0.2
 TEST_SHARE =
-## LABEL_COLUMN: of TRAIN, TEST and make evaluate: the column of the labels, if it is not called label or the like
+## LABEL_COLUMN: of TRAIN, TEST, CALIBRATE and make evaluate: the column of the labels, if it is not called label or the like
 LABEL_COLUMN =
 ## LABELS: of TRAIN or DATA_DIR: the labels in the order of their ids, if not sorted: LABELS="a b c", or with commas
 LABELS =
 # Hugging Face's form of aclImdb is read with pyarrow, which is in openvino-current.
 REVIEWS_ENVIRONMENT = $(if $(OWN)$(filter aclimdb,$(CORPUS)),openvino-current,tools)
 EXAMPLES = $(addprefix $(OUT)/reviews/,train.jsonl test.jsonl labels.txt heldout.txt)
+KEPT = $(OUT)/reviews/calibrate.jsonl
 reviews: $(EXAMPLES)  ## a seeded sample of reviews, to train on and to evaluate on
 own-texts = $(CURRENT) -m inputs.own $(TRAIN:%=--train=%) $(TEST:%=--test=%) $(if $(TRAIN),,$(DATA_DIR:%=--folder=%)) \
 	$(TEST_SHARE:%=--test_share=%) $(LABELS:%=--labels=%) $(if $(TRAIN),$(LABEL_COLUMN:%=--label_column=%) $(READING))
@@ -182,7 +183,7 @@ reviews.command = $(if $(OWN),$(own-texts),\
 reviews.makes = $(OUT)/reviews
 reviews.flags = $(trains)
 reviews.reads = $(if $(OWN),,$(reviews-file))
-$(EXAMPLES) &: $(or $(strip $(TRAIN) $(TEST)),$(DATA_DIR)) FORCE | .tox/$(REVIEWS_ENVIRONMENT).stamp \
+$(EXAMPLES) $(KEPT) &: $(or $(strip $(TRAIN) $(TEST)),$(DATA_DIR)) FORCE | .tox/$(REVIEWS_ENVIRONMENT).stamp \
 		$(if $(OWN),,reviews-archive)
 	$(call stage,reviews)
 

@@ -7,8 +7,9 @@ STAGES =
 
 IS_BUNDLE = $(if $(FROM),$(if $(call there,$(FROM),/.),,yes))
 # `:` stands for a space. Those of times, bench and bench-serve, are not made again.
-REPRODUCED = $(if $(PB),ir,$(if $(CHECKPOINT),$(SHORTER) classifier:TOKENIZER=1 heldout int8 by-length,\
-	predict hub-module heldout classifier:TOKENIZER=1 int8 huggingface onnx by-length ablation compare) $(OUT)/old-stack/openvino.txt)
+REPRODUCED = $(if $(PB),ir,$(if $(CHECKPOINT),$(SHORTER) classifier:TOKENIZER=1 heldout int8 by-length classifier:CALIBRATE=1,\
+	predict hub-module heldout classifier:TOKENIZER=1 int8 huggingface onnx by-length classifier:CALIBRATE=1 \
+	ablation compare) $(OUT)/old-stack/openvino.txt)
 GIVEN_PATHS = $(foreach name,$(filter-out FROM,$(filter $(PATHS),$(COMMAND_LINE))),$(if $($(name)),$(call in-shell,$($(name)))))
 reproduce: | .tox/tools.stamp $(if $(IS_BUNDLE),.tox/bundle.stamp)  ## make every stage of a build again, and compare
 	@$(without) PYTHONPATH=.:mk MAKE='$(MAKE)' $(TOOLS) -m proof.reproduce $(OUT) --build=$(BUILD) \

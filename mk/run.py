@@ -268,6 +268,7 @@ def make(args, stage, key, give_up):
         "inputs": key["inputs"] | read,
         "modules": imported,
         "outputs": digests_of_all(outputs, f"{stage} ended without making it, so there is no record of {stage}"),
+        **({"found": json.loads(Path(args.quote).read_text())} if args.quote else {}),
         **surroundings,
         "start": start.isoformat(timespec="milliseconds"),
         "end": end.isoformat(timespec="milliseconds"),

@@ -4,15 +4,15 @@
 INPUT =
 ## OUTPUT: of make score: the file to write, in any of these formats
 OUTPUT =
-## TEXT_COLUMN: of INPUT, TRAIN and TEST: the column of the texts, if it is not called review, text or sentence
+## TEXT_COLUMN: of INPUT, TRAIN, TEST and CALIBRATE: the column of the texts, if it is not called review, text or sentence
 TEXT_COLUMN =
-## ENCODING: of INPUT, TRAIN and TEST, if it is not UTF-8, such as cp1252 or utf-16
+## ENCODING: of INPUT, TRAIN, TEST and CALIBRATE, if it is not UTF-8, such as cp1252 or utf-16
 ENCODING =
-## DELIMITER: of INPUT, TRAIN and TEST: comma, semicolon, tab or pipe, if that of a .csv or .tsv is not recognised
+## DELIMITER: of INPUT, TRAIN, TEST and CALIBRATE: comma, semicolon, tab or pipe, if that of a .csv or .tsv is not recognised
 DELIMITER =
-## QUOTES: of INPUT, TRAIN and TEST: in a quoted field a quote is doubled or after a backslash; none: they are text
+## QUOTES: of INPUT, TRAIN, TEST and CALIBRATE: in a quoted field a quote is doubled or after a backslash; none: they are text
 QUOTES =
-## NO_HEADER: of INPUT, TRAIN and TEST: 1 if the first line of a .csv or .tsv is a row
+## NO_HEADER: of INPUT, TRAIN, TEST and CALIBRATE: 1 if the first line of a .csv or .tsv is a row
 NO_HEADER =
 ## PRECISION: of make score, evaluate and serve: fp32, bf16, int8, or auto; serve takes several, with commas
 PRECISION =
@@ -24,16 +24,37 @@ LONG =
 RAY_ADDRESS =
 ## TOKENIZER: of make classifier: 1 for one that takes texts as well, in string/, for those with openvino-tokenizers
 TOKENIZER =
+## CALIBRATE: of the classifier and what is made of it: 1 for calibrated probabilities, or texts with labels for that
+CALIBRATE =
+CALIBRATED = $(filter-out <0> <>,<$(call named,$(CALIBRATE))>)
+LABELLED = $(if $(filter-out <1>,$(CALIBRATED)),$(CALIBRATE))
+TEMPERATURE = $(if $(CALIBRATED),$(OUT)/calibration/temperature.json)
 
 CLASSIFIER = $(OUT)/classifier.xml $(OUT)/classifier.bin
 STRING = $(addprefix $(OUT)/string/,classifier.xml classifier.bin)
 classifier: $(CLASSIFIER) $(if $(filter-out 0,$(TOKENIZER)),$(STRING))  ## one IR: encoder, head, vocabulary, labels
+	$(if $(CALIBRATED),@$(show) $(OUT)/calibration/results.txt)
 classifier.command = $(CURRENT) -m infer.convert classifier $(FROZEN) $(OUT)/classifier.part/classifier.xml \
-	--head_dir=$(OUT) --vocab_file=$(VOCAB_FILE)
+	--head_dir=$(OUT) --vocab_file=$(VOCAB_FILE) $(TEMPERATURE:%=--temperature=%)
 classifier.makes = $(CLASSIFIER)
 classifier.reads = $(CASING)
-$(CLASSIFIER) &: $(FROZEN) $(HEAD) $(VOCAB_FILE) infer/probes.txt infer/reviews.txt FORCE | .tox/openvino-current.stamp
+$(CLASSIFIER) &: $(FROZEN) $(HEAD) $(VOCAB_FILE) infer/probes.txt infer/reviews.txt $(TEMPERATURE) FORCE \
+		| .tox/openvino-current.stamp
 	$(call stage,classifier)
+
+# Found on reviews that were kept from training, or in the file. The record quotes it.
+CALIBRATION = $(addprefix $(OUT)/calibration/,temperature.json results.txt)
+calibration.command = $(CURRENT) -m infer.calibrate $(FROZEN) $(OUT)/calibration.part --head_dir=$(OUT) \
+	--vocab_file=$(VOCAB_FILE) --data_dir=$(OUT)/reviews \
+	$(if $(LABELLED),--labelled=$(LABELLED) $(LABEL_COLUMN:%=--label_column=%) $(READING))
+calibration.makes = $(CALIBRATION)
+calibration.reads = $(CASING)
+calibration.goal = 'classifier CALIBRATE=$(if $(LABELLED),FILE,1)'
+calibration.flags = --quote=$(OUT)/calibration/temperature.json
+$(CALIBRATION) &: $(FROZEN) $(HEAD) $(VOCAB_FILE) $(EXAMPLES) $(or $(LABELLED),$(KEPT)) FORCE \
+		| .tox/openvino-current.stamp
+	@mkdir -p $(OUT)/calibration
+	$(call stage,calibration)
 
 string.command = $(CURRENT) -m infer.in_graph $(OUT)/classifier.xml $(OUT)/string.part/classifier.xml
 string.makes = $(STRING)

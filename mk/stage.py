@@ -68,6 +68,7 @@ def parse_arguments():
     runner.add_argument(
         "--smaller", nargs="+", default=["PROFILE"], help="the variables that say how much memory it takes"
     )
+    runner.add_argument("--quote", help="a JSON file among the outputs, whose content the record is to have too")
     verifier = actions.add_parser("verify", help="compare a folder with the records in it; changes nothing")
     verifier.add_argument("folder", help="by the names in its records")
     verifier.add_argument("--source", help="where it lies (default: there)")

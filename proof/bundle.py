@@ -36,7 +36,8 @@ CHUNK = 1 << 10  # bytes that are decompressed at once: at most 32 MB come of th
 RESULTS = re.compile(
     r"(seeds/\d+/)?(result[12]/(eval_results|eval_by_label|labels)\.txt|result[12]/(eval/)?events\.out\.tfevents\..*"
     r"|ablation/.*\.(md|svg|png|json|tsv)|(ablation/[^/]*/)?mo\.log)"
-    r"|int8/results\.txt|(predict|heldout)/tensorflow/test_results\.tsv|by-length/.*\.(tsv|json)|huggingface/README\.md"
+    r"|int8/results\.txt|calibration/(temperature\.json|results\.txt)|(predict|heldout)/tensorflow/test_results\.tsv"
+    r"|by-length/.*\.(tsv|json)|huggingface/README\.md"
 )
 PREDICTED = re.compile(r"(predict|old-stack)/(openvino|tensorflow/predictions)\.txt")  # which quote REVIEWS=
 COMPARED = re.compile(r"compare/.*")  # which quotes these, and some of the test reviews

@@ -26,6 +26,8 @@ MEANINGS = (
     ("openvino.txt", "OpenVINO's predictions"),
     ("mo.log", "log of the Model Optimizer"),
     ("int8/results.txt", "accuracy, loss, size and speed in FP32 and in INT8"),
+    ("calibration/results.txt", "accuracy, loss, Brier score and ECE before and after calibration"),
+    ("calibration/temperature.json", "the temperature that calibrates the classifier, and what it was found on"),
     ("README.md", "model card"),
     (".patch", "the edit that takes dropout out of the second phase"),
     ("checksums.txt", "digests of the archives that weights and reviews come from"),

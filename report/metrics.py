@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 from scipy.sparse import csr_array
 
+from infer.temperature import BINS, bin_of
+
 COUNTS = ("true_positives", "true_negatives", "false_positives", "false_negatives")
-BINS = 15  # Guo et al., "On Calibration of Modern Neural Networks", ICML 2017
 
 
 def read_probabilities(path, num_labels, target="ablation"):
@@ -165,14 +166,6 @@ def confusion(labels, probabilities):
     counts = np.zeros((probabilities.shape[1],) * 2, int)
     np.add.at(counts, (labels, probabilities.argmax(axis=1)), 1)
     return counts
-
-
-def bin_of(probabilities):
-    """Returns int array (reviews,): the bin of each review's confidence, the probability of its predicted label.
-
-    Bin i of BINS holds those in (i / BINS, (i + 1) / BINS], as in Guo et al.
-    """
-    return np.ceil(probabilities.max(axis=1) * BINS).astype(int) - 1
 
 
 def reliability(labels, probabilities):

@@ -5,13 +5,14 @@ The files are read as those to score, by the same reader; the label's column is 
 
 import json
 import math
+import os
 import re
 import sys
 from collections import Counter
 
 import pyarrow as pa
 
-from infer.score.bad_rows import name_of
+from infer.score.bad_rows import BadRows, name_of
 from infer.score.files import format_of
 from infer.score.reading import LISTED, open_source, shown
 from infer.text.labels import is_printable
@@ -126,6 +127,24 @@ def find_measurement(labels):
     """Returns one of the labels that is a number but not whole, such as 3.7, if most are such, or None."""
     found = [label for label in labels if FRACTION.fullmatch(label)]
     return found[0] if 2 * len(found) > len(labels) else None
+
+
+def read_labelled(paths, options, label_column, accept=str):
+    """Returns [(text, what `accept` returned for its label)] of files of texts with labels; says how they are read.
+
+    Args:
+      paths, options, label_column, accept: as in open_labelled.
+    Raises: SystemExit, as open_labelled and exit_if_too_bad do.
+    """
+    name = name_of(paths)
+    read, said = open_labelled(paths, options, label_column, accept)
+    print(f"{name}: {'; '.join(said)}")
+    with open(os.devnull, "wb", buffering=0) as nowhere:
+        bad = BadRows(len(paths) > 1, True, False, nowhere)
+        rows = [pair for window in read(bad.report) for pair in zip(*window, strict=True)]
+        bad.report_rest(name)
+    exit_if_too_bad(name, bad.count, len(rows))
+    return rows
 
 
 def exit_if_too_bad(name, bad, good):

@@ -15,6 +15,7 @@ from infer.text.labels import LABELS, read_labels
 from inputs.own import main, split_off
 from inputs.reviews import read_aclimdb
 
+SPLITS = "train", "test", "calibrate"
 ROWS = [{"text": f"text {i}", "kind": ("Drama", "Sci-Fi & Fantasy", "a b")[i % 3]} for i in range(60)]
 
 
@@ -23,7 +24,7 @@ def sampled(tmp_path, monkeypatch, *arguments):
     out = tmp_path / "out"
     monkeypatch.setattr("sys.argv", ["own", *map(str, arguments), str(out)])
     main()
-    splits = {split: [json.loads(line) for line in open(out / f"{split}.jsonl")] for split in ("train", "test")}
+    splits = {split: [json.loads(line) for line in open(out / f"{split}.jsonl")] for split in SPLITS}
     return splits, read_labels(out)
 
 
@@ -50,6 +51,17 @@ def test_every_format_gives_the_same_examples(name, tmp_path, monkeypatch, capsy
     assert "Drama: 17; Sci-Fi & Fantasy: 17; a b: 16" in printed
     assert sampled(tmp_path, monkeypatch, f"--train={train}", f"--test={test}") == (splits, labels)
     assert sampled(tmp_path, monkeypatch, f"--train={train}", f"--test={test}", "--random_seed=1")[0] != splits
+
+
+def test_what_a_size_leaves_of_the_texts_to_train_on_is_kept_to_calibrate_on(tmp_path, monkeypatch, capsys):
+    train, test = write(tmp_path / "train.csv", ROWS[:50]), write(tmp_path / "test.csv", ROWS[50:])
+    given = f"--train={train}", f"--test={test}"
+    assert sampled(tmp_path, monkeypatch, *given)[0]["calibrate"] == []
+    assert "calibrate:" not in capsys.readouterr().out
+    splits, _ = sampled(tmp_path, monkeypatch, *given, "--train_size=30")
+    found = sorted(row["review"] for row in splits["calibrate"] + splits["train"])
+    assert found == sorted(row["text"] for row in ROWS[:50]) and len(splits["calibrate"]) == 20
+    assert f"calibrate: 20 texts from {train}; Drama: " in capsys.readouterr().out
 
 
 def test_hugging_faces_imdb_is_taken_as_it_is(tmp_path, monkeypatch):
@@ -98,7 +110,7 @@ def test_a_folder_of_any_labels_and_names(tmp_path, monkeypatch, capsys):
             for i in range(3):
                 (tmp_path / "mine" / split / label / f"rev_{i}.txt").write_text(f"{split} {label} {i}")
     splits, labels = sampled(tmp_path, monkeypatch, f"--folder={tmp_path}/mine")
-    assert labels == ["neg", "pos", "so so"] and [len(rows) for rows in splits.values()] == [9, 9]
+    assert labels == ["neg", "pos", "so so"] and [len(rows) for rows in splits.values()] == [9, 9, 0]
     assert all(row["review"].startswith(f"test {labels[row['label']]} ") for row in splits["test"])
     assert splits["test"][0]["source"].startswith("test/")
     (tmp_path / "mine/train/pos/notes.md").write_text("no text")
@@ -107,7 +119,7 @@ def test_a_folder_of_any_labels_and_names(tmp_path, monkeypatch, capsys):
     os.close(os.open(os.fsencode(tmp_path) + b"/mine/train/neg/caf\xe9.txt", os.O_CREAT))
     (tmp_path / "mine/test/so so").rename(tmp_path / "mine/test/.so so")
     splits, labels = sampled(tmp_path, monkeypatch, f"--folder={tmp_path}/mine")
-    assert labels == ["neg", "pos", "so so"] and [len(rows) for rows in splits.values()] == [11, 6]
+    assert labels == ["neg", "pos", "so so"] and [len(rows) for rows in splits.values()] == [11, 6, 0]
     assert "train/pos: 1 in it are no .txt files: left out" in capsys.readouterr().out
     splits, _ = sampled(tmp_path, monkeypatch, f"--folder={tmp_path}/mine", "--test_share=0.34")
     assert len(splits["test"]) == 3 and all(row["review"][:6] in ("train ", "") for row in splits["test"])

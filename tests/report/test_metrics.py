@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from report_build import LABELS, write_probabilities
 
+from infer.temperature import measure as calibration
 from report.metrics import BINS, confusion, measure, read_probabilities, reliability, spread
 
 
@@ -137,3 +138,12 @@ def test_malformed_probabilities_are_one_clear_line(tmp_path, text, complaint):
 def test_missing_probabilities_name_the_target(tmp_path):
     with pytest.raises(SystemExit, match="p.tsv: cannot read the probabilities: No such file.*make ablation"):
         read_probabilities(tmp_path / "p.tsv", 2)
+
+
+def test_a_calibrated_classifier_is_measured_as_the_page_measures():
+    random = np.random.default_rng(0)
+    for count in (2, 4):
+        values = random.dirichlet(np.ones(count), 500)
+        labels, paged = random.integers(count, size=500), {"accuracy": "accuracy", "loss": "loss", "ECE": "ece"}
+        ours, theirs = calibration(labels, values), measure(labels, values)
+        assert {name: ours[name] for name in paged} == pytest.approx({name: theirs[paged[name]] for name in paged})
