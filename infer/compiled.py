@@ -95,7 +95,7 @@ class Compiled:
             else:
                 # Its memory is shared, so Classifier keeps it.
                 self.model = core.import_model(ov.Tensor(source, shared_memory=True), device, config)
-        except RuntimeError as error:
+        except (RuntimeError, TypeError) as error:  # TypeError of an OpenVINO that imports no tensor
             raise ValueError(not_on(core, device, error)) from error
         self._queue = ov.AsyncInferQueue(self.model, self.model.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
         self._request, self._tensor = self.model.create_infer_request(), ov.Tensor
@@ -154,7 +154,10 @@ def keep(model, file, of):
       of: what it was made of, a list of what JSON knows.
     """
     try:
-        blob = model.export_model().getbuffer()
+        exported = model.export_model()
+        if isinstance(exported, bytes):  # of OpenVINO 2024, which does not import them
+            return False
+        blob = exported.getbuffer()
         file.parent.mkdir(exist_ok=True)
         with ThreadPoolExecutor(1) as beside:
             sha256 = beside.submit(hashlib.sha256, blob)

@@ -54,7 +54,9 @@ def test_onnx_runtime_gets_the_batches_of_the_classifier(tiny, tmp_path, monkeyp
     texts = ["a film " * (i % 20) + str(i) for i in range(WINDOW + 500)]
     for name, model in (("openvino", tiny / "build/tiny/classifier.xml"), ("onnxruntime", tmp_path)):
         given = {"model": model, "tokenizer": tmp_path, "threads": 2, "hint": "throughput", "setting": "classifier,1"}
-        assert contenders.LOADERS[name](SimpleNamespace(**given))(texts).shape == (len(texts), 2)
+        predict = contenders.LOADERS[name](SimpleNamespace(**given))
+        batches[name].clear()  # a new classifier has answered its probes
+        assert predict(texts).shape == (len(texts), 2)
     assert batches["onnxruntime"] == batches["openvino"] and len(batches["openvino"]) == 64 + 16
 
 
