@@ -165,7 +165,7 @@ MUTANTS = [
     Mutant("an overwritten IR let pass", "infer/classifier.py", "                sealed.result()  # what",
            "                pass  # what", *KEPT),
     Mutant("auto takes what changes labels", "infer/precision.py", "if not cost.changed and", "if", *PRECISION),
-    Mutant("INT8 of another classifier", "infer/ir.py", "if origin != read_seal(model):", "if False:", *PRECISION),
+    Mutant("INT8 of another classifier", "infer/ir.py", "if info.get(ORIGIN) != read_seal(model):", "if False:", *PRECISION),
     Mutant("few texts padded to the longest of 32", "infer/classifier.py",
            "4 if len(spans) <= 32 else 8 if len(spans) <= 64 else BATCH_SIZE", "BATCH_SIZE",
            "openvino-current", "tests/infer/test_classifier.py"),
