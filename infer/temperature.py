@@ -52,7 +52,7 @@ def find_temperature(logits, labels):
 
     low, high = 1 / HIGHEST, 1 / LOWEST
     if slope(low) >= 0:
-        raise ValueError("the classifier's answers tell next to nothing of these texts' labels: are the labels right?")
+        raise ValueError("the classifier's answers tell next to nothing of these labels: check them, or train longer")
     if slope(high) <= 0:
         raise ValueError("the classifier is as good as never wrong on these texts: give some that it has not seen")
     while high - low > 1e-9 * high:

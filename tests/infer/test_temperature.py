@@ -57,7 +57,7 @@ def test_the_temperature_that_labels_were_drawn_at_is_found(temperature, labels)
             "all its 200 texts have the same label: a temperature takes texts of several",
         ),
         (np.eye(2)[[0, 1] * 100], [0, 1] * 100, "as good as never wrong on these texts: give some that it has not"),
-        (np.eye(2)[[0, 1] * 100], [1, 0] * 100, "tell next to nothing of these texts' labels: are the labels right?"),
+        (np.eye(2)[[0, 1] * 100], [1, 0] * 100, "tell next to nothing of these labels: check them, or train longer"),
         (np.ones((200, 2)), [0, 1] * 100, "tell next to nothing"),
         (np.full((200, 2), np.nan), [0, 1] * 100, "NaN or infinite: make it of another checkpoint"),
         (np.array([[0, np.inf], [1, 0]] * 100), [0, 1] * 100, "NaN or infinite"),

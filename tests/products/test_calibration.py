@@ -150,7 +150,7 @@ def test_a_file_of_texts_with_labels_does_as_well_or_one_line_says_why_not(tiny,
         (pairs["calibrate"][:99], "99 texts to calibrate on: a temperature takes at least 100"),
         (pairs["train"] + pairs["test"], "0 texts to calibrate on: a temperature takes at least 100"),
         ([(text, "neither") for text, _ in negative], "rows are bad, more than a tenth"),
-        (wrong, "tell next to nothing of these texts' labels: are the labels right?"),
+        (wrong, "tell next to nothing of these labels: check them, or train longer"),
     ):
         output = make_fails(tiny, "classifier", TINY, f"CALIBRATE={write_rows(tmp_path / 'bad.csv', rows)}", *columns)
         assert f"{tmp_path}/bad.csv: " in output and message in output
