@@ -173,7 +173,7 @@ def to_windows(texts):
         yield window
 
 
-def to_batches(ids, cls_sep_ids, max_seq_length, batch_size):
+def to_batches(ids, cls_sep_ids, max_seq_length, batch_size, multiple=1):
     """Yields batches of texts of similar length, so that there is little padding.
 
     Args:
@@ -181,6 +181,7 @@ def to_batches(ids, cls_sep_ids, max_seq_length, batch_size):
       cls_sep_ids: (id of [CLS], id of [SEP]).
       max_seq_length: int, to which longer texts are truncated, [CLS] and [SEP] included.
       batch_size: int.
+      multiple: int, of which each length is one, if that is not above max_seq_length.
     Yields: (indices of the texts, [input_ids, input_mask, segment_ids], each int32 (batch, length)).
     """
     if not ids:
@@ -189,19 +190,21 @@ def to_batches(ids, cls_sep_ids, max_seq_length, batch_size):
     # The longest first: memory is allocated once, and the last batches to finish are short.
     order = np.argsort(-lengths, kind="stable")
     for chosen in np.split(order, range(batch_size, len(order), batch_size)):
-        yield chosen, to_batch([ids[i] for i in chosen], lengths[chosen], cls_sep_ids)
+        padded = min(-(-(lengths[chosen[0]] + 2) // multiple) * multiple, max_seq_length)
+        yield chosen, to_batch([ids[i] for i in chosen], lengths[chosen], cls_sep_ids, padded)
 
 
-def to_batch(ids, lengths, cls_sep_ids):
-    """Truncates each text's ids to its length, adds [CLS] and [SEP], and pads them to the longest.
+def to_batch(ids, lengths, cls_sep_ids, padded):
+    """Truncates each text's ids to its length, adds [CLS] and [SEP], and pads them.
 
     Args:
       ids: list of lists of int.
       lengths: array of int, how many ids of each text to keep.
       cls_sep_ids: (id of [CLS], id of [SEP]).
-    Returns: list of input_ids, input_mask, segment_ids, each int32 (batch, length).
+      padded: int, the length of each row.
+    Returns: list of input_ids, input_mask, segment_ids, each int32 (batch, padded).
     """
-    features = np.zeros((3, len(ids), lengths.max() + 2), np.int32)
+    features = np.zeros((3, len(ids), padded), np.int32)
     for row, mask, pieces, length in zip(*features[:2], ids, lengths):
         row[0], row[1 : length + 1], row[length + 1] = cls_sep_ids[0], pieces[:length], cls_sep_ids[1]
         mask[: length + 2] = 1

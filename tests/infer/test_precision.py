@@ -7,7 +7,7 @@ import numpy as np
 import openvino as ov
 import pytest
 from modules import fails, run
-from small import random_texts
+from small import LENGTH, random_texts
 
 from infer import Classifier
 from infer import precision as module
@@ -15,6 +15,7 @@ from infer.classifier import int8_of
 from infer.compiled import find_device
 from infer.ir import INFO, ORIGIN, read_info, read_seal, save_classifier
 from infer.precision import EXACT, Cost, check_machine, fastest, read_probes
+from infer.text.tokenizer import WINDOW
 
 HAS_BFLOAT16 = find_device(ov.Core(), "CPU")[1]
 
@@ -116,6 +117,8 @@ def test_int8_is_that_beside_the_classifier_and_of_it(copied):
     answers = model.predict_window(texts)
     np.testing.assert_allclose(answers * 255, np.rint(answers * 255), atol=1e-3)
     assert Classifier(int8_of(copied)).precision == "int8", "by its own path as well"
+    lengths = {features[0].shape[1] for _, features in model.batches(random_texts(WINDOW))}
+    assert len(lengths) > 1 and all(length % 4 == 0 or length == LENGTH for length in lengths)
     shutil.rmtree(copied.parent / "int8")
     add_int8(copied, origin="1" * 64)
     with pytest.raises(ValueError, match="int8/classifier.xml: not made of .*classifier.xml: make it again"):

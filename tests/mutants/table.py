@@ -70,6 +70,9 @@ MUTANTS = [
            "= cls_sep_ids[0], pieces[:length][::-1],", *BATCHES),
     Mutant("batches: [SEP] forgotten", TOKENIZER, "pieces[:length], cls_sep_ids[1]", "pieces[:length], 0", *BATCHES),
     Mutant("batches: mask ignored", TOKENIZER, "mask[: length + 2] = 1", "mask[:] = 1", *BATCHES),
+    Mutant("batches: longer than the model reads", TOKENIZER, "* multiple, max_seq_length)", "* multiple, 512)",
+           *BATCHES),
+    Mutant("INT8: as many lengths as there are", "infer/classifier.py", '"int8": 4}', '"int8": 1}', *PRECISION),
     Mutant("batches: answers mixed up", TOKENIZER, "yield chosen, to_batch",
            "yield np.sort(chosen), to_batch", *BATCHES),
     # The same in the graph.

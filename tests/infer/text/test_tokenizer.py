@@ -48,6 +48,22 @@ def test_batches_hold_the_features_of_each_text_once_and_no_more_padding_than_ne
     assert sorted(seen) == [*range(len(texts))]
 
 
+def test_lengths_of_batches_are_multiples_where_that_is_asked_for_and_never_more_than_the_model_reads():
+    texts = [[7] * length for length in range(12)]
+    padded, exact = (dict(shapes(texts, multiple)) for multiple in (4, 1))
+    assert exact == {i: min(i + 2, 10) for i in range(12)}
+    assert padded == {0: 4, 1: 4, 2: 4, 3: 8, 4: 8, 5: 8, 6: 8, 7: 10, 8: 10, 9: 10, 10: 10, 11: 10}
+
+
+def shapes(texts, multiple):
+    """Yields (text, length of its batch), each text in a batch of its own."""
+    for (i,), (input_ids, input_mask, _) in to_batches(texts, (2, 3), 10, 1, multiple):
+        read = min(len(texts[i]) + 2, 10)
+        assert input_mask.tolist() == [[1] * read + [0] * (input_ids.shape[1] - read)]
+        assert not input_ids[:, read:].any() and input_ids[0, read - 1] == 3
+        yield int(i), input_ids.shape[1]
+
+
 @pytest.mark.process
 def test_texts_become_batches_without_openvino():
     done = run("-c", "import sys, infer.text.tokenizer; print('openvino' in sys.modules)")
