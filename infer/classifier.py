@@ -75,7 +75,8 @@ class Classifier:
         self._compiled = {}  # {hint: Compiled}
         self._lock, self._waiting, self._process = threading.Lock(), deque(), os.getpid()
         with ThreadPoolExecutor(1) as beside:  # what OpenVINO has to do takes as long as hashing
-            kept, sealed = beside.submit(read_kept, self._file), beside.submit(check_seal, path)
+            kept = beside.submit(read_kept, self._file)
+            sealed = beside.submit(lambda: check_seal(path, kept.result()[-1]))
             try:
                 self._open(import_openvino(), model, precision, kept, sealed)
             finally:
@@ -98,11 +99,11 @@ class Classifier:
         self._room, self._frame = self.max_seq_length - 2, (vocab["[CLS]"], vocab["[SEP]"])
         self._encode = load_tokenizer(vocab, do_lower_case, reach_of(self._room))
         self._of = [info.get(SEAL), ov.__version__, name, self.precision]
-        self._source, of = kept.result()
+        self._source, of, checked = kept.result()
         self._kept = of == self._of
         if not self._kept:
-            sealed.result()
-            self._source = read_model(self._core, self.path, len(self.labels))
+            self._state = sealed.result()
+            self._read(self._state == checked)
         try:
             self._probes = read_probes(info, len(self.labels))
         except ValueError as error:
@@ -177,7 +178,7 @@ class Classifier:
                 if self.precision == "fp32":
                     check_machine(lambda texts: self._compute(self._encode(texts), compiled), self._probes)
                 # What did not pass is not kept.
-                self._kept = not self._threads and keep(compiled.model, self._file, self._of)
+                self._kept = not self._threads and keep(compiled.model, self._file, self._of, self._state)
             self._compiled[hint] = compiled
         return self._compiled[hint]
 
@@ -189,9 +190,15 @@ class Classifier:
             # A CPU of the same name may lack what it was compiled for.
             if not isinstance(self._source, np.ndarray) or read_seal(self.path) != self._of[0]:
                 raise
-            check_seal(self.path)
-            self._kept, self._source = False, read_model(self._core, self.path, len(self.labels))
+            self._kept = False
+            self._read(True)
             return self._load(hint)
+
+    def _read(self, unread):
+        """Has OpenVINO read the IR, after all of it has been hashed, here if it is `unread`."""
+        if unread:
+            self._state = check_seal(self.path)
+        self._source = read_model(self._core, self.path, len(self.labels))
 
     def is_kept(self):
         """Tells whether what it has compiled is there for the next start."""

@@ -133,17 +133,17 @@ class Compiled:
 
 
 def read_kept(file):
-    """Returns (the compiled model that `keep` wrote, uint8 array; what it is of), or (None, None) if it has changed."""
+    """Returns (the compiled model that `keep` wrote, uint8 array; its `of`; its `state`), or Nones if it has changed."""
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         note, blob = json.loads(file.with_suffix(".json").read_text()), np.empty(file.stat().st_size, np.uint8)
         with file.open("rb") as opened:
             opened.readinto(blob)  # other threads of Python go on, as with np.fromfile they would not
         if note["sha256"] == hashlib.sha256(blob).hexdigest():
-            return blob, note["of"]
-    return None, None
+            return blob, note["of"], note["state"]
+    return None, None, None
 
 
-def keep(model, file, of):
+def keep(model, file, of, state):
     """Writes an ov.CompiledModel for the next start, and its SHA-256; tells whether that could be done.
 
     Of two that do so at once, or if this one is interrupted, the next start finds another SHA-256, and compiles again.
@@ -152,6 +152,7 @@ def keep(model, file, of):
       model: the ov.CompiledModel.
       file: Path, .blob, in a folder that may have to be made.
       of: what it was made of, a list of what JSON knows.
+      state: what infer.ir.check_seal returned of the IR, so that the next start need not read it all again.
     """
     try:
         exported = model.export_model()
@@ -162,7 +163,8 @@ def keep(model, file, of):
         with ThreadPoolExecutor(1) as beside:
             sha256 = beside.submit(hashlib.sha256, blob)
             file.write_bytes(blob)
-        file.with_suffix(".json").write_text(json.dumps({"of": of, "sha256": sha256.result().hexdigest()}))
+        note = {"of": of, "state": state, "sha256": sha256.result().hexdigest()}
+        file.with_suffix(".json").write_text(json.dumps(note))
         return True
     except (OSError, RuntimeError):  # no room for it, not to be written, or a device that exports none
         with contextlib.suppress(OSError):

@@ -117,17 +117,30 @@ def check_values(vocab, labels, do_lower_case, max_seq_length):
         raise ValueError("its do_lower_case or max_seq_length makes no sense")
 
 
-def check_seal(path):
-    """Raises OSError or ValueError, as Classifier, if the IR at a Path is not there or is not as it was written."""
+def state_of(path):
+    """Returns what the file system says of an IR's two files, for JSON: as long as that is so, nobody wrote to them."""
+    found = [file.stat() for file in (path, path.with_suffix(".bin"))]
+    return [[one.st_ino, one.st_size, one.st_mtime_ns, one.st_ctime_ns] for one in found]
+
+
+def check_seal(path, checked=None):
+    """Checks that the IR at a Path is as it was written; returns its state_of.
+
+    Where that is `checked`, which this returned of it once, nothing is read.
+    Raises: OSError or ValueError, as Classifier, if it is not there or is not as it was written.
+    """
     for file in (path, path.with_suffix(".bin") if path.name else path):
         if not file.is_file():
             goal = "int8" if path.parent.name == "int8" else "classifier"
             raise FileNotFoundError(f"{file}: no such file: make it with `make {goal}`")
+    if (state := state_of(path)) == checked:
+        return state
     found, written = seal(path.read_bytes(), path)
     if not written:
         raise ValueError(broken(path, f"no {SEAL} in its rt_info"))
     if found != written:
         raise ValueError(broken(path, "its .xml or .bin is not as it was written"))
+    return state
 
 
 def read_info(path):

@@ -403,7 +403,7 @@ def of_another(cache):
     (blob,) = cache.glob("*.blob")
     embedding = cache.with_suffix(".bin").read_bytes()[4 * HIDDEN : 4 * HIDDEN * 2]
     blob.write_bytes(blob.read_bytes().replace(embedding, embedding[::-1]))
-    note.write_text(json.dumps({"of": ["0" * 64, *found["of"][1:]], "sha256": sha256_of(blob)}))
+    note.write_text(json.dumps(found | {"of": ["0" * 64, *found["of"][1:]], "sha256": sha256_of(blob)}))
 
 
 def no_note(cache):
@@ -446,6 +446,52 @@ def test_a_broken_ir_is_refused_also_where_what_was_compiled_of_it_is_kept(class
     spoil(path)
     with pytest.raises(ValueError, match="not a classifier, or broken: (its .xml or .bin is not as|no sha256 in)"):
         Classifier(path, hint=hint)
+
+
+def same(path):
+    pass
+
+
+def copy_over(path):
+    """The same bytes, and times, in a file of another number."""
+    weights = path.with_suffix(".bin")
+    copied = path.with_suffix(".copy")
+    shutil.copy2(weights, copied)
+    copied.replace(weights)
+
+
+def touch(path):
+    path.touch()
+
+
+def of_older_openvino(path):
+    (note,) = path.with_suffix(".cache").glob("*.json")
+    found = json.loads(note.read_text())
+    found["of"][1] = "2019.1"
+    note.write_text(json.dumps(found))
+
+
+def refuse(path):
+    refused(path.with_suffix(".cache"))
+
+
+@pytest.mark.parametrize(
+    "change, hashed", [(same, 0), (copy_over, 1), (touch, 1), (of_older_openvino, 1), (refuse, 1)]
+)
+def test_an_ir_is_hashed_again_if_its_files_were_touched_or_openvino_has_to_read_them(
+    classifier, change, hashed, tmp_path, monkeypatch
+):
+    for suffix in (".xml", ".bin"):
+        shutil.copy(classifier.with_suffix(suffix), tmp_path)
+    path = tmp_path / "classifier.xml"
+    expected = Classifier(path).predict_window(["good film"])
+    change(path)
+    read = []
+    monkeypatch.setattr("infer.ir.sha256_of", lambda file: read.append(file) or sha256_of(file))
+    for times in (hashed, hashed if change in (copy_over, touch) else 0):
+        read.clear()
+        np.testing.assert_array_equal(Classifier(path).predict_window(["good film"]), expected)
+        assert read == [path.with_suffix(".bin")] * times
 
 
 def test_one_compiled_model_is_kept_for_both_hints(classifier, tmp_path):
