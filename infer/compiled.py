@@ -133,7 +133,7 @@ class Compiled:
 
 
 def read_kept(file):
-    """Returns (the compiled model that `keep` wrote, uint8 array; its `of`; its `state`), or Nones if it has changed."""
+    """Returns (the compiled model that `keep` wrote, uint8 array; its `of`; `state`), or Nones if it has changed."""
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         note, blob = json.loads(file.with_suffix(".json").read_text()), np.empty(file.stat().st_size, np.uint8)
         with file.open("rb") as opened:
