@@ -475,9 +475,7 @@ def refuse(path):
     refused(path.with_suffix(".cache"))
 
 
-@pytest.mark.parametrize(
-    "change, hashed", [(same, 0), (copy_over, 1), (touch, 1), (of_older_openvino, 1), (refuse, 1)]
-)
+@pytest.mark.parametrize("change, hashed", [(same, 0), (copy_over, 1), (touch, 1), (of_older_openvino, 1), (refuse, 1)])
 def test_an_ir_is_hashed_again_if_its_files_were_touched_or_openvino_has_to_read_them(
     classifier, change, hashed, tmp_path, monkeypatch
 ):
