@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from infer.score.labelled import choose_label, find_measurement, to_label
+from infer.score.labelled import choose_label, exit_if_too_bad, find_measurement, to_label
 
 NAMES = ["Negative", "Positive"]
 
@@ -95,3 +95,11 @@ def test_no_such_column_is_one_clear_line(columns, asked, message):
 )
 def test_measurements_are_told_from_labels(labels, expected):
     assert find_measurement(labels) == expected
+
+
+def test_a_tenth_of_bad_rows_is_let_pass_and_no_more():
+    for bad, good in ((0, 1), (1, 9), (10, 90)):
+        exit_if_too_bad("in.csv", bad, good)
+    for bad, good, said in ((1, 8, "1 of 9"), (2, 8, "2 of 10"), (11, 89, "11 of 100"), (4, 0, "4 of 4")):
+        with pytest.raises(SystemExit, match=f"^in.csv: {said} rows are bad, more than a tenth: mend them"):
+            exit_if_too_bad("in.csv", bad, good)
