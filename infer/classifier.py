@@ -96,8 +96,8 @@ class Classifier:
             precision = "fp32"
         self.precision = "int8" if ORIGIN in info and precision == "fp32" else precision
         vocab = {token: i for i, token in enumerate(vocab)}
-        self._room, self._frame = self.max_seq_length - 2, (vocab["[CLS]"], vocab["[SEP]"])
-        self._encode = load_tokenizer(vocab, do_lower_case, reach_of(self._room))
+        self._frame = vocab["[CLS]"], vocab["[SEP]"]
+        self._encode = load_tokenizer(vocab, do_lower_case, reach_of(self.max_seq_length - 2))
         self._of = [info.get(SEAL), ov.__version__, name, self.precision]
         self._source, of, checked = kept.result()
         self._kept = of == self._of
@@ -130,7 +130,7 @@ class Classifier:
         """
         if os.getpid() != self._process:  # OpenVINO's threads are not forked, so it would wait for ever
             raise RuntimeError("a Classifier does not survive a fork: make one in each process")
-        spans, first = to_spans(self._tokenize(texts), self._room, self.long)
+        spans, first = self._to_spans(texts)
         call = Call(spans)
         self._waiting.append(call)
         with self._lock:
@@ -212,7 +212,7 @@ class Classifier:
         Returns: iterator of (indices of the spans, [input_ids, input_mask, segment_ids], each int32 (batch, length)).
         Raises: TypeError if one is no str.
         """
-        return self._batches(to_spans(self._tokenize(texts), self._room, self.long)[0])
+        return self._batches(self._to_spans(texts)[0])
 
     def lengths(self, texts):
         """Yields how many WordPieces each of an iterable of str has; raises as predict."""
@@ -221,8 +221,11 @@ class Classifier:
 
     def count(self, texts):
         """Returns the Counter of an iterable of str of what is longer than is read, as infer.text.long.count."""
-        windows = (count([*self.lengths(window)], self._room) for window in to_windows(texts))
+        windows = (count([*self.lengths(window)], self.max_seq_length - 2) for window in to_windows(texts))
         return sum(windows, Counter())
+
+    def _to_spans(self, texts):
+        return to_spans(self._tokenize(texts), self.max_seq_length - 2, self.long)
 
     def _tokenize(self, texts):
         for i, text in enumerate(texts):

@@ -56,8 +56,10 @@ def test_onnx_runtime_gets_the_batches_of_the_classifier(tiny, tmp_path, monkeyp
         given = {"model": model, "tokenizer": tmp_path, "threads": 2, "hint": "throughput", "setting": "classifier,1"}
         predict = contenders.LOADERS[name](SimpleNamespace(**given))
         batches[name].clear()  # a new classifier has answered its probes
-        assert predict(texts).shape == (len(texts), 2)
-    assert batches["onnxruntime"] == batches["openvino"] and len(batches["openvino"]) == 64 + 16
+        for max_seq_length in (None, 40):
+            assert predict(texts, max_seq_length=max_seq_length).shape == (len(texts), 2)
+    assert batches["onnxruntime"] == batches["openvino"] and len(batches["openvino"]) == 2 * (64 + 16)
+    assert [len(batches["openvino"][first][0][0]) for first in (0, 80)] == [32, 40], "the longest of each come first"
 
 
 @pytest.mark.parametrize(
