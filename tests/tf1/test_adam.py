@@ -41,8 +41,8 @@ class Training:
                 values = random.standard_normal(shape).astype(np.float32)
                 return tf.compat.v1.get_variable("bert/" + name, initializer=values, use_resource=use_resource)
 
+            variable("cls/unreached", 3)  # the first, so that what follows it is seen to be updated
             table, vectors = variable("embeddings/table", 50, 8), [variable(name, 40) for name in VECTORS]
-            variable("cls/unreached", 3)
             self.drawn = [tf.compat.v1.placeholder(kind) for kind in (tf.int32, tf.float32, tf.float32)]
             ids, of_rows, of_vectors = self.drawn
             loss = tf.reduce_sum(tf.gather(table, ids) * of_rows) + tf.reduce_sum(tf.stack(vectors) * of_vectors)
