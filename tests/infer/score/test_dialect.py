@@ -66,6 +66,12 @@ def test_kaggles_imdb_layout_is_recognised_and_can_be_given(classifier, tmp_path
         ("tabs.csv", "n\treview\n1\ta, b\n", ["a, b"], "'\\t' between fields (--delimiter tab)"),
         ("commas.tsv", 'n,review\n1,"a, b"\n', ["a, b"], "',' between fields (--delimiter comma)"),
         (
+            "stray.csv",
+            'review;"n\na, b;1\nc, d;2\n',
+            ["a, b", "c, d"],
+            "';' between fields (--delimiter semicolon); quotes that are text (--quotes none)",
+        ),
+        (
             "pipes.csv",
             "n|Text\n1|a, b\n",
             ["a, b"],
@@ -83,10 +89,12 @@ def test_a_dialect_is_recognised_and_said_in_a_line(classifier, name, content, t
     assert [row[column] for row in rows] == texts and " 0 bad rows" in stdout
 
 
-def test_a_bad_row_or_two_make_no_other_dialect(classifier, tmp_path, capsys):
-    good = [f'{i},"a ""good"" film, of beauty"' for i in range(30)]
-    (tmp_path / "in.csv").write_text(lines("n,review", *good, '30,"a" film', '31,"a \\"good\\" film"', *good))
-    score(classifier, tmp_path / "in.csv", tmp_path / "out.csv")
+@pytest.mark.parametrize("name, delimiter", [("in.csv", ","), ("in.tsv", "\t")])
+def test_a_bad_row_or_two_make_no_other_dialect(classifier, name, delimiter, tmp_path, capsys):
+    good = [f'{i},"a ""good"" film; of beauty"' for i in range(30)]
+    rows = lines("n,review", *good, '30,"a" film', '31,"a \\"good\\" film"', *good).replace(",", delimiter)
+    (tmp_path / name).write_text(rows.replace(";", ","))
+    score(classifier, tmp_path / name, tmp_path / "out.csv")
     stdout, stderr = capsys.readouterr()
     assert [line.split(": ")[1] for line in stderr.splitlines()] == ["line 32", "line 33"]
     assert {row["review"] for row in read(tmp_path / "out.csv")} == {'a "good" film, of beauty'}
