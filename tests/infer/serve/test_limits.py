@@ -108,8 +108,9 @@ def test_a_full_queue_is_told_at_once(classifier):
 
 
 def test_an_answer_that_takes_too_long_is_told(classifier):
-    with serving(classifier, "--seconds", 0.3, "--batch_texts", 1) as served:
-        answer = served.client.post("/predict", json={"inputs": ["good film " * 20] * 1024})
+    limits = ("--seconds", 0.3, "--batch_texts", 1, "--texts", 8192, "--queue", 8192)
+    with serving(classifier, *limits) as served:  # so many texts, each computed alone, take any machine longer
+        answer = served.client.post("/predict", json={"inputs": ["good " * 20] * 8192})
         assert answer.status_code == 503 and "no answer within 0.3 seconds" in error_of(answer)
         assert answer.headers["retry-after"] == "1"
         until(lambda: served.metric("infer_queue_texts") == 0)
