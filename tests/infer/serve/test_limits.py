@@ -84,14 +84,14 @@ def test_a_client_that_does_not_read_its_answers_is_cut_off(classifier):
 
 def test_clients_that_leave_in_mid_answer_cost_nothing_more(classifier):
     with serving(classifier, "--batch_texts", 1, "--queue", 20_000) as served:
-        body = request(json.dumps({"inputs": TEXTS[:200]}).encode())
+        body = request(json.dumps({"inputs": TEXTS * 3}).encode())
         for _ in range(50):
             with served.connect() as leaving:
                 leaving.sendall(body)
                 until(lambda: served.metric("infer_queue_texts") > 0)
         assert served.predict("good")
         until(lambda: served.metric("infer_queue_texts") == 0)
-        assert served.metric("infer_texts_total") < 50 * 200 / 2, "what they asked for is not predicted"
+        assert served.metric("infer_texts_total") < 50 * 3 * len(TEXTS) / 2, "what they asked for is not predicted"
         assert served.metric('infer_requests_total{path="/predict",status="499"}') >= 25
 
 
@@ -243,14 +243,15 @@ def test_ten_thousand_idle_connections(classifier):
 
 @pytest.mark.parametrize("number, code", [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
 def test_a_signal_ends_it_once_what_it_has_is_answered(classifier, number, code):
-    with serving(classifier, "--batch_texts", 1) as served, ThreadPoolExecutor(4) as pool:
-        inputs = {"inputs": ["good film " * 20] * 1024}
+    limits = ("--batch_texts", 1, "--texts", 2048, "--queue", 8192)  # enough that all four are there before one is done
+    with serving(classifier, *limits) as served, ThreadPoolExecutor(4) as pool:
+        inputs = {"inputs": ["good film " * 20] * 2048}
         asked = [pool.submit(httpx.post, f"{served.url}/predict", json=inputs, timeout=LONG) for _ in range(4)]
-        until(lambda: served.metric("infer_queue_texts") > 3 * 1024)
+        until(lambda: served.metric("infer_queue_texts") > 3 * 2048)
         served.client.close()
         served.process.send_signal(number)
         for answer in asked:
-            assert answer.result().status_code == 200 and len(answer.result().json()) == 1024
+            assert answer.result().status_code == 200 and len(answer.result().json()) == 2048
         assert served.process.wait(LONG) == code
         with pytest.raises(ConnectionError):
             served.connect()
