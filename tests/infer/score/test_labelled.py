@@ -1,10 +1,12 @@
 """Files of texts with labels: what is taken for a label, and which column holds it."""
 
+import json
 import math
 
+import pyarrow as pa
 import pytest
 
-from infer.score.labelled import choose_label, exit_if_too_bad, find_measurement, to_label
+from infer.score.labelled import choose_label, class_names, exit_if_too_bad, find_measurement, to_label
 
 NAMES = ["Negative", "Positive"]
 
@@ -103,3 +105,21 @@ def test_a_tenth_of_bad_rows_is_let_pass_and_no_more():
     for bad, good, said in ((1, 8, "1 of 9"), (2, 8, "2 of 10"), (11, 89, "11 of 100"), (4, 0, "4 of 4")):
         with pytest.raises(SystemExit, match=f"^in.csv: {said} rows are bad, more than a tenth: mend them"):
             exit_if_too_bad("in.csv", bad, good)
+
+
+@pytest.mark.parametrize(
+    "names, expected",
+    [
+        (["neg", "pos"], ["Negative", "Positive"]),
+        (["pos", "neg"], ["Positive", "Negative"]),
+        (["neg", "neutral", "pos"], ["neg", "neutral", "pos"]),
+        (["sad", "glad"], ["sad", "glad"]),
+        ([1, 2], ["1", "2"]),
+        (None, None),
+    ],
+)
+def test_names_of_ids_are_those_in_the_schema(names, expected):
+    info = {"info": {"features": {"label": {"names": names}}}}
+    schema = pa.schema([("label", pa.int64())], {"huggingface": json.dumps(info)})
+    assert class_names(schema, "label") == expected
+    assert class_names(schema, "other") is None and class_names(schema.remove_metadata(), "label") is None
