@@ -10,7 +10,8 @@ check.jobs = lint tf1 report openvino-current openvino serve audit bundle
 check.marks = not process and not more and not faults
 test.jobs = lint pipeline products tf1 openvino-current openvino serve report audit bundle
 test.marks = not more and not faults
-test-all.jobs = pipeline products tf1 $(if $(GXX),tf1-horovod) ray openvino openvino-current serve report audit bundle
+test-all.jobs = pipeline products tf1 $(if $(GXX),tf1-horovod) ray openvino openvino-current serve $(if $(CHROMIUM),report) \
+	audit bundle
 test-all.marks = more
 test-faults.jobs = pipeline openvino
 test-faults.marks = faults
@@ -40,7 +41,6 @@ check test test-all test-faults:
 	+@$(MAKE) --no-print-directory --jobs=$(JOBS) --keep-going LOOP=$@ $($@.jobs:%=tested-%)
 LOOP =
 serve.left-out = $(if $(CHROMIUM),,--ignore=tests/infer/serve/test_page.py)
-report.left-out = $(if $(CHROMIUM),,--ignore=tests/report/test_page.py)
 NAMED = sed --unbuffered 's/^/$(@:tested-%=%): /'
 PICKED = -m "$($(LOOP).marks)" $(if $(T),-k $(call in-shell,$(T)))
 tested-%:
