@@ -94,6 +94,11 @@ def test_a_classifier_without_its_probes_is_refused(copied, value):
         Classifier(copied.with_name("other.xml"))
 
 
+def assert_few_lengths(model):
+    lengths = {features[0].shape[1] for _, features in model.batches(random_texts(WINDOW))}
+    assert len(lengths) > 1 and all(length % 4 == 0 or length == LENGTH for length in lengths)
+
+
 def test_bfloat16_is_close_where_the_cpu_has_it_and_fp32_with_a_warning_where_not(classifier, monkeypatch, caplog):
     texts = random_texts(300)
     exact = Classifier(classifier).predict_window(texts)
@@ -101,6 +106,7 @@ def test_bfloat16_is_close_where_the_cpu_has_it_and_fp32_with_a_warning_where_no
     if HAS_BFLOAT16:
         assert model.precision == "bf16" and not caplog.records
         assert 1e-5 < np.abs(model.predict_window(texts) - exact).max() < 0.05
+        assert_few_lengths(model)
     monkeypatch.setattr("infer.classifier.find_device", lambda core, name: ("This CPU", False))
     model = Classifier(classifier, precision="bf16")
     assert model.precision == "fp32" and "This CPU has no bfloat16: FP32 instead" in caplog.text
@@ -117,8 +123,7 @@ def test_int8_is_that_beside_the_classifier_and_of_it(copied):
     answers = model.predict_window(texts)
     np.testing.assert_allclose(answers * 255, np.rint(answers * 255), atol=1e-3)
     assert Classifier(int8_of(copied)).precision == "int8", "by its own path as well"
-    lengths = {features[0].shape[1] for _, features in model.batches(random_texts(WINDOW))}
-    assert len(lengths) > 1 and all(length % 4 == 0 or length == LENGTH for length in lengths)
+    assert_few_lengths(model)
     shutil.rmtree(copied.parent / "int8")
     add_int8(copied, origin="1" * 64)
     with pytest.raises(ValueError, match="int8/classifier.xml: not made of .*classifier.xml: make it again"):
