@@ -17,7 +17,7 @@ from modules import fails, run
 from small import HIDDEN, LENGTH, WORDS, mounted, random_texts, save, save_broken
 
 from infer import Classifier
-from infer.classifier import FEW, GATHERED, HINTS
+from infer.classifier import FEW, GATHERED, HINTS, Call
 from infer.ir import FP32, save_classifier
 from infer.text.files import sha256_of
 from infer.text.long import LONG, MAX_WINDOWS
@@ -99,10 +99,12 @@ def test_head_and_tail_are_predicted_as_one_text(classifier):
 
 
 def test_what_is_not_longer_is_answered_alike_to_the_bit(classifier):
-    texts = ["", *(text for text in random_texts(200) if len(text.split()) < LENGTH - 1)]
+    texts = ["", "good " * (LENGTH - 2), *(text for text in random_texts(200) if len(text.split()) < LENGTH - 1)]
     cut, *others = (Classifier(classifier, long=long).predict_window(texts) for long in LONG)
     for other in others:
         np.testing.assert_array_equal(other, cut)
+    model = Classifier(classifier)
+    assert not model.count(texts)["longer"] and model.count([*texts, "good " * (LENGTH - 1)])["longer"] == 1
 
 
 def test_of_a_review_of_a_million_characters_so_many_windows_are_read_and_its_very_end(classifier):
@@ -175,6 +177,24 @@ def test_what_threads_ask_for_at_the_same_time_is_answered_together(classifier):
     for answer, right in zip(answers, expected, strict=True):
         np.testing.assert_allclose(answer, right, atol=1e-6)
     assert sum(sizes) == 8 + GATHERED and len(sizes) <= 4, "one at a time would be ten"
+
+
+@pytest.mark.parametrize(
+    "waiting, together",
+    [
+        ([1, GATHERED - 2, 1, 1], 3),
+        ([GATHERED - 1, 2, 1], 1),
+        ([2, GATHERED - 1, 0], 1),
+        ([GATHERED + 1, 1], 1),
+        ([GATHERED + 1], 1),
+        ([GATHERED, 0, 1], 2),
+    ],
+)
+def test_so_many_calls_are_answered_together_and_none_before_its_turn(classifier, waiting, together):
+    model = Classifier(classifier)
+    calls = [Call([[]] * spans) for spans in waiting]
+    model._waiting.extend(calls)
+    assert model._gather() == calls[:together] and [*model._waiting] == calls[together:]
 
 
 def test_an_error_is_that_of_all_who_were_to_be_answered_and_leaves_it_usable(classifier):

@@ -160,7 +160,7 @@ def test_auto_takes_the_fastest_that_changes_no_label_and_no_probability_by_much
     assert fastest(COSTS | changes, tolerance, hint) == expected
 
 
-def test_auto_measures_once_for_each_model_and_tolerance(copied, monkeypatch):
+def test_auto_measures_once_for_each_model_and_tolerance(copied, monkeypatch, caplog):
     measured = []
 
     def measure(classifiers, probes):
@@ -177,6 +177,12 @@ def test_auto_measures_once_for_each_model_and_tolerance(copied, monkeypatch):
     assert measured == [[*some, "fp32"], [*some, "fp32", "int8"], [*some, "fp32", "int8"]]
     (copied.parent / "classifier.cache/auto.json").write_text("{")
     assert Classifier(copied, precision="auto").precision == "int8" and len(measured) == 4
+    shutil.rmtree(copied.parent / "int8")
+    add_int8(copied, origin="1" * 64)
+    assert Classifier(copied, precision="auto").precision == "fp32" and "not made of" in caplog.text
+    monkeypatch.setattr("infer.classifier.find_device", lambda core, name: ("This CPU", False))
+    assert Classifier(copied, precision="auto").precision == "fp32"
+    assert measured[4:] == [[*some, "fp32"], ["fp32"]]
 
 
 def test_what_is_measured_is_against_the_probes(copied):
