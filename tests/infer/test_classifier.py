@@ -212,7 +212,8 @@ def test_an_error_is_that_of_all_who_were_to_be_answered_and_leaves_it_usable(cl
 
 def test_few_texts_are_answered_soon_and_many_fast_unless_a_hint_says_otherwise(classifier):
     model = Classifier(classifier)
-    model.predict_window(random_texts(FEW))
+    for count in (1, FEW):
+        model.predict_window(random_texts(count))
     assert [*model._compiled] == ["latency"]
     model.predict_window(random_texts(FEW + 1))
     assert [*model._compiled] == ["latency", "throughput"]

@@ -208,7 +208,15 @@ def change_gelu(build, folder):
     return "bert-finetune.pb: not google-research/bert's computation: probabilities differ by "
 
 
-@pytest.mark.parametrize("spoil", [spoil_head, spoil_encoder, change_gelu])
+def replace_graph(build, folder):
+    graph = GraphDef.FromString((build / "bert-finetune.pb").read_bytes())
+    del graph.node[:-1], graph.node[0].input[:]
+    graph.node[0].op = "NoOp"
+    (folder / "bert-finetune.pb").write_bytes(graph.SerializeToString())
+    return "bert-finetune.pb: no IteratorGetNext:0 or bert/pooler/dense/Tanh in it: not an encoder that ckpt_to_pb.py f"
+
+
+@pytest.mark.parametrize("spoil", [spoil_head, spoil_encoder, change_gelu, replace_graph])
 def test_what_is_not_a_number_or_another_model_makes_no_classifier(spoil, tiny, tmp_path):
     build = tiny / "build/tiny"
     make(tiny, "predict", TINY)
@@ -219,3 +227,12 @@ def test_what_is_not_a_number_or_another_model_makes_no_classifier(spoil, tiny, 
     assert done.returncode == 1 and done.stderr.startswith(f"{tmp_path}/{message}")
     assert done.stderr.count("\n") == 1
     assert not (tmp_path / "classifier.xml").exists()
+
+
+def test_a_graph_with_dropout_makes_no_classifier(tiny):
+    """It answers otherwise each time, which is said where it is frozen."""
+    make(tiny, "predict", TINY)
+    trained = tiny / "build/tiny/result1/model.ckpt-64"
+    output = make_fails(tiny, "classifier", TINY, f"CHECKPOINT={trained}", f"META_GRAPH={trained}.meta")
+    line = r"bert-finetune.pb: it draws dropout's random numbers: freeze a checkpoint of the second phase$"
+    assert re.search(line, output, re.M) and not [*tiny.glob("build/tiny-*/classifier.xml")]

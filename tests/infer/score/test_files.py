@@ -1,6 +1,7 @@
 """Files as people have them: several, in folders, packed, in other encodings, arrays, and of bad rows alone."""
 
 import gzip
+import io
 import json
 import signal
 
@@ -11,6 +12,7 @@ from modules import run
 from scoring import ADDED, KILLER, MANY, PEAK, command, read, refused, score, texts, write
 
 from infer.score.files import CODECS, guess_encoding
+from infer.score.rows import read_array
 from infer.text.tokenizer import WINDOW
 
 PACKED = [f".{name}{codec}" for name in ("csv", "tsv", "jsonl", "ndjson", "json", "txt") for codec in CODECS]
@@ -133,6 +135,19 @@ def test_a_json_array_is_read_as_rows(classifier, name, tmp_path, capsys):
     assert [row["review"] for row in json.loads((tmp_path / "out.json").read_text())] == ["good", "a film"]
 
 
+@pytest.mark.parametrize("block", [1, 2, 7, 2**16])
+def test_a_json_array_is_read_alike_wherever_its_pieces_end(block, monkeypatch):
+    monkeypatch.setattr("infer.score.rows.BLOCK", block)
+    for content, expected in {
+        "[]": [],
+        " [\n\t]\r\n": [],
+        '[{"a": 1}]': [(1, {"a": 1}, 9)],
+        ' [ {"a": "\\u00e7[{,"} ,\n{"b": [-1.5e3, {}]} ] ': [(1, {"a": "ç[{,"}, 21), (2, {"b": [-1500, {}]}, 22)],
+        "[12, -3.5, null ]": [(number, "no JSON object", size) for number, size in enumerate((3, 6, 6), 1)],
+    }.items():
+        assert [*read_array(io.BytesIO(content.encode()))] == expected
+
+
 @pytest.mark.parametrize(
     "content, message",
     [
@@ -141,6 +156,7 @@ def test_a_json_array_is_read_as_rows(classifier, name, tmp_path, capsys):
         ('[{"review": "good"}', "row 1: broken JSON: neither a comma nor the end of the array"),
         ('[{"review": "good"}]\n{"review": "bad"}', "row 2: broken JSON: neither"),
         ('[{"review": "good"}, ' + "[" * 100_000, "row 2: nested deeper than 100"),
+        ('[{"review": "good"}, 7, ' + "[" * 100_000, "row 3: nested deeper than 100"),
         ('[{"review": "good"}, {"review": "' + "a" * 2**26 + '"}]', "row 2: longer than 33554432 characters"),
         ('[{"review": "good"}, \udcff]', "row 2: broken JSON: Expecting value"),
     ],
