@@ -178,6 +178,18 @@ def test_a_line_that_is_no_example_leaves_older_features(line, tiny, tmp_path):
         assert json.load(file)["max_seq_length"] == LENGTH
 
 
+def test_a_line_that_is_no_example_is_named_by_its_number_in_the_file(tiny, tmp_path, monkeypatch):
+    """It is in the third of the shards, which processes read from where it begins."""
+    rows = [("good", 1)] * 7
+    write_examples(tmp_path, train=[*rows, ("good", 2), *rows], test=rows)
+    monkeypatch.setattr(features, "SHARD", 3)
+    argv = ["features", str(tmp_path), str(tmp_path / "features"), f"--vocab_file={tiny}/vocab.txt"]
+    monkeypatch.setattr("sys.argv", argv)
+    with pytest.raises(SystemExit, match="train.jsonl: not a file of examples, .*: line 8 has no label$"):
+        features.main()
+    assert not (tmp_path / "features").exists()
+
+
 def children(pid):
     with open(f"/proc/{pid}/task/{pid}/children") as file:
         return [int(child) for child in file.read().split()]
