@@ -46,11 +46,16 @@ def temperature_of(info):
     return json.loads(info.get(TEMPERATURE, "null"))
 
 
+def around_seal(xml):
+    """Returns a classifier's .xml, given as bytes, in three: what is before its seal, that, and what is after it."""
+    before, tag, after = xml.partition(f'<{SEAL} value="'.encode())
+    return before + tag, after[: len(NO_SEAL)], after[len(NO_SEAL) :]
+
+
 def seal(xml, path):
     """Returns the SHA-256 of a classifier's .xml, given as bytes, but for its seal, and its .bin; and that seal."""
-    before, tag, after = xml.partition(f'<{SEAL} value="'.encode())
-    written, after = after[: len(NO_SEAL)], after[len(NO_SEAL) :]
-    sha256 = hashlib.sha256(before + tag + NO_SEAL.encode() + after)
+    before, written, after = around_seal(xml)
+    sha256 = hashlib.sha256(before + NO_SEAL.encode() + after)
     sha256.update(sha256_of(path.with_suffix(".bin")).encode())
     return sha256.hexdigest().encode(), written
 
@@ -58,8 +63,7 @@ def seal(xml, path):
 def read_seal(path):
     """Returns the seal that is in a classifier's .xml, as str, or None if there is no such file, or no seal in it."""
     with contextlib.suppress(OSError):
-        _, _, after = Path(path).read_bytes().partition(f'<{SEAL} value="'.encode())
-        return after[: len(NO_SEAL)].decode(errors="replace") or None
+        return around_seal(Path(path).read_bytes())[1].decode(errors="replace") or None
 
 
 def check_origin(info, path, model):
@@ -95,7 +99,8 @@ def save_classifier(network, path):
     network.set_rt_info(NO_SEAL, [INFO, SEAL])
     save_model(network, path)
     xml = path.read_bytes()
-    path.write_bytes(xml.replace(NO_SEAL.encode(), seal(xml, path)[0]))
+    before, _, after = around_seal(xml)
+    path.write_bytes(before + seal(xml, path)[0] + after)
 
 
 def is_classifier(path):

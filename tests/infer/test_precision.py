@@ -124,10 +124,11 @@ def test_int8_is_that_beside_the_classifier_and_of_it(copied):
     np.testing.assert_allclose(answers * 255, np.rint(answers * 255), atol=1e-3)
     assert Classifier(int8_of(copied)).precision == "int8", "by its own path as well"
     assert_few_lengths(model)
-    shutil.rmtree(copied.parent / "int8")
-    add_int8(copied, origin="1" * 64)
-    with pytest.raises(ValueError, match="int8/classifier.xml: not made of .*classifier.xml: make it again"):
-        Classifier(copied, precision="int8")
+    for origin in ("0" * 64, "f" * 64):
+        shutil.rmtree(copied.parent / "int8")
+        add_int8(copied, origin=origin)
+        with pytest.raises(ValueError, match="int8/classifier.xml: not made of .*classifier.xml: make it again"):
+            Classifier(copied, precision="int8")
 
 
 def test_there_is_no_other_precision(classifier):
