@@ -116,7 +116,7 @@ def build_classifier(weights, num_heads, head, hidden_act="gelu"):
     x = embed(input_ids, segment_ids, weights)
     padding = op.subtract(constant(1, np.float32), op.convert(input_mask, "f32"))
     bias = op.unsqueeze(op.multiply(padding, constant(MASKED, np.float32)), constant(1))
-    num_layers = sum(name.endswith("/attention/self/query/kernel") for name in weights)
+    num_layers = len({name.split("/")[1] for name in weights if name.startswith("encoder/")})
     for i in range(num_layers):
         x = encode(x, bias, weights, num_heads, hidden_act, f"encoder/layer_{i}", is_last=i == num_layers - 1)
     pooled = op.tanh(dense(x, weights, "pooler/dense"))

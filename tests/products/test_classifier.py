@@ -138,11 +138,12 @@ def test_a_head_of_three_labels_is_in_the_classifier_with_their_names(tiny, expe
         ("MASKED = -10000.0", "MASKED = 0.0"),
         ("op.unsqueeze(bias, constant(1))", "op.unsqueeze(op.subtract(bias, bias), constant(1))"),
         (", x, False, True), bias)", ", x, False, True), op.subtract(bias, bias))"),
+        ("op.gather(segments, segment_ids,", "op.gather(segments, op.subtract(segment_ids, segment_ids),"),
     ],
-    ids=["all layers", "all but the last", "the last"],
+    ids=["all layers", "all but the last", "the last", "segments"],
 )
-def test_a_classifier_that_ignores_the_mask_is_refused(there, instead, tiny, tmp_path):
-    """It computes what the frozen graph does as long as nothing is padded."""
+def test_a_classifier_that_ignores_the_mask_or_the_segments_is_refused(there, instead, tiny, tmp_path):
+    """It computes what the frozen graph does as long as nothing is padded, and all is of one segment."""
     build = tiny / "build/tiny"
     make(tiny, "predict", TINY)
     shutil.copytree(ROOT / "infer", tmp_path / "infer")
@@ -216,7 +217,20 @@ def replace_graph(build, folder):
     return "bert-finetune.pb: no IteratorGetNext:0 or bert/pooler/dense/Tanh in it: not an encoder that ckpt_to_pb.py f"
 
 
-@pytest.mark.parametrize("spoil", [spoil_head, spoil_encoder, change_gelu, replace_graph])
+def rename_weights(build, folder):
+    graph = (build / "bert-finetune.pb").read_bytes().replace(b"/self/query/kernel", b"/self/Query/kernel")
+    (folder / "bert-finetune.pb").write_bytes(graph)
+    return "bert-finetune.pb: not the graph of google-research/bert: "
+
+
+def rename_heads(build, folder):
+    """How many heads there are is read from the shape of what is transposed."""
+    graph = (build / "bert-finetune.pb").read_bytes().replace(b"/self/transpose", b"/self/Transpose")
+    (folder / "bert-finetune.pb").write_bytes(graph)
+    return "bert-finetune.pb: not the graph of google-research/bert: "
+
+
+@pytest.mark.parametrize("spoil", [spoil_head, spoil_encoder, change_gelu, replace_graph, rename_weights, rename_heads])
 def test_what_is_not_a_number_or_another_model_makes_no_classifier(spoil, tiny, tmp_path):
     build = tiny / "build/tiny"
     make(tiny, "predict", TINY)
