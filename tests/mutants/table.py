@@ -188,7 +188,7 @@ MUTANTS = [
     Mutant("INT8 costs what it likes", "infer/quantize.py", "if drop > args.max_drop:", "if drop > 1:", *INT8),
     Mutant("the classifier's gate sees no padding", "infer/convert.py", "[[0], [1], [2], [0, 1], [0, 1, 2]]",
            "[[0], [1], [2]]", "products",
-           "tests/products/test_classifier.py::test_a_classifier_that_ignores_the_mask_is_refused", "test"),
+           "tests/products/test_classifier.py::test_a_classifier_that_ignores_mask_or_segments_is_refused", "test"),
     Mutant("temperature: logits multiplied by it", "infer/temperature.py", "return weight / np.float32(temperature), "
            "bias / np.float32(temperature)", "return weight * np.float32(temperature), bias * np.float32(temperature)",
            *TEMPERATURE),

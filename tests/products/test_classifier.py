@@ -142,7 +142,7 @@ def test_a_head_of_three_labels_is_in_the_classifier_with_their_names(tiny, expe
     ],
     ids=["all layers", "all but the last", "the last", "segments"],
 )
-def test_a_classifier_that_ignores_the_mask_or_the_segments_is_refused(there, instead, tiny, tmp_path):
+def test_a_classifier_that_ignores_mask_or_segments_is_refused(there, instead, tiny, tmp_path):
     """It computes what the frozen graph does as long as nothing is padded, and all is of one segment."""
     build = tiny / "build/tiny"
     make(tiny, "predict", TINY)

@@ -138,6 +138,7 @@ def test_a_json_array_is_read_as_rows(classifier, name, tmp_path, capsys):
 @pytest.mark.parametrize("block", [1, 2, 7, 2**16])
 def test_a_json_array_is_read_alike_wherever_its_pieces_end(block, monkeypatch):
     monkeypatch.setattr("infer.score.rows.BLOCK", block)
+    monkeypatch.setattr("infer.score.rows.MAX_LINE", 32)  # of a value, not of all of them
     for content, expected in {
         "[]": [],
         " [\n\t]\r\n": [],

@@ -20,7 +20,7 @@ BAD = {
         b'{"review": "\\ud800"}\n{"review": "a", "x": NaN}\n{"review": 5}\n' + b"[" * 100_000 + b"\n"
         b'{"review": "good", "x": ' + b'[{"y": ' * 50 + b"[]" + b"}]" * 50 + b'}\n{"review": "a", "review": "b"}\n'
         b'{"review": "good", "x": ' + b'{"y": ' * 101 + b"1" + b"}" * 101 + b"}\n"
-        b'{"review": "plot", "x": ' + b'[{"y": ' * 50 + b"1" + b"}]" * 50 + b"}",
+        b' \t {"review": "plot", "x": ' + b'[{"y": ' * 50 + b"1" + b"}]" * 50 + b"} \r",
         ["line 3: broken JSON: Expecting value at column 12", "line 4: review is NoneType, not text"]
         + ["line 5: no review", "line 6: no JSON object", "line 7: not UTF-8", "line 8: not Unicode: half a"]
         + ["line 9: a number that is NaN or infinite: NaN", "line 10: review is int, not text"]
