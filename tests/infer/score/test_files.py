@@ -95,6 +95,8 @@ def test_a_folder_of_part_files_is_one_table(classifier, tmp_path, capsys):
     assert "README.md: unknown extension '.md'" in refused(classifier, folder, tmp_path / "out.parquet")
     (folder / "README.md").rename(folder / "readme.txt")
     assert "readme.txt: not of the format of" in refused(classifier, folder, tmp_path / "out.parquet")
+    (folder / "readme.csv").touch()
+    assert "not of the format of" in refused(classifier, folder, tmp_path / "out.parquet"), "three formats"
     (folder / "lang=en").mkdir()
     assert "lang=en: a folder in a folder" in refused(classifier, folder, tmp_path / "out.parquet")
     (tmp_path / "empty").mkdir()

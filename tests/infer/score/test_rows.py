@@ -48,6 +48,7 @@ def test_bad_rows_are_named_by_their_line_counted_and_skipped(classifier, suffix
     errors = tmp_path / "out.jsonl.errors"
     assert f"scored {len(good)} rows, {len(problems)} bad row" in stdout and stdout.endswith(f" listed in {errors}\n")
     assert [row["review"] for row in read(output)] == good
+    assert not any("\ufeff" in name for row in read(output) for name in row), "a byte order mark is in no column's name"
     listed = "".join(f"{source}: {line}: skipped\n" for line in errors.read_text().splitlines())
     assert listed == "".join(lines)
     output.unlink()
