@@ -80,6 +80,18 @@ def test_they_are_upstreams_in_the_order_of_the_reviews(made, tiny):
     np.testing.assert_array_equal(join(found), lists)
 
 
+def test_they_are_the_same_bytes_each_time(made):
+    """Protocol buffers write the entries of a map in an order that differs, unless they are told not to."""
+    _, folder, expected = made
+    before = read_features(folder, "train", expected)
+    with open(os.path.join(folder, "features.json")) as file:
+        digests = json.load(file)["files"]
+    features.main()
+    with open(os.path.join(folder, "features.json")) as file:
+        assert json.load(file)["files"] == digests and len(digests["train"]) == 5
+    assert read_features(folder, "train", expected) == before
+
+
 def test_what_is_cut_is_said(capsys, made, tiny):
     printed = capsys.readouterr().out
     lengths = [len(ids) for ids in load_tokenizer(read_vocab(tiny + "/vocab.txt"))([text for text, _ in made[0]])]
