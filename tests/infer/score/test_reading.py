@@ -35,6 +35,38 @@ def test_bad_rows_of_a_parquet_are_named_by_their_number(classifier, tmp_path, c
     assert [row["n"] for row in read(tmp_path / "out.csv")] == ["1", "4"]
 
 
+@pytest.mark.parametrize("suffix", [".parquet", ".jsonl", ".json", ".csv", ".txt"])
+@pytest.mark.parametrize("limit, most, few", [("WINDOW", 50, 8), ("MAX_WINDOW", 1000, 12)])
+def test_windows_are_bounded_and_reading_can_begin_with_any(suffix, limit, most, few, monkeypatch, tmp_path):
+    """Of two files, whose row groups, of a .parquet, are decoded 16 rows at a time; every tenth text is missing."""
+    monkeypatch.setattr(f"infer.score.reading.{limit}", most)
+    monkeypatch.setattr("infer.score.reading.SLICE", 16)
+    may_miss = suffix not in (".csv", ".txt")
+    paths, expected, missing = [], [], []
+    for name, count in ("a", 120), ("b", 75):
+        texts = [None if may_miss and i % 10 == 3 else f"{name}{i}" + " good" * (i % 9) for i in range(count)]
+        paths.append(tmp_path / f"{name}{suffix}")
+        if suffix == ".parquet":
+            pq.write_table(pa.table({"review": texts}), paths[-1], row_group_size=33)
+        else:
+            write(paths[-1], [{"review": text} for text in texts])
+        expected += [text for text in texts if text is not None]
+        unit = "line" if suffix == ".jsonl" else "row"
+        missing += [(paths[-1], f"{unit} {i + 1}") for i, text in enumerate(texts) if text is None]
+    source, reported = open_source(paths, Options()), []
+    windows = [*source.read(lambda *bad: reported.append(bad[:2]))]
+    assert [text for _, texts, _ in windows for text in texts] == expected and reported == missing
+    assert all(len(rows) == len(texts) for rows, texts, _ in windows) and 3 < len(windows) <= few
+    if limit == "WINDOW":
+        assert max(len(texts) for _, texts, _ in windows) <= most
+    else:
+        assert max(len("".join(texts)) for _, texts, _ in windows) <= most + 60, "less than one row more"
+    assert source.seekable == (suffix in (".parquet", ".jsonl"))
+    for i, (_, _, position) in enumerate(windows if source.seekable else windows[:1]):
+        again = [*source.read(lambda *bad: None, position)]
+        assert [(texts, at) for _, texts, at in again] == [(texts, at) for _, texts, at in windows[i:]]
+
+
 def test_the_text_column(classifier, tmp_path):
     source, output = write(tmp_path / "in.csv", [{"a": "good", "b": "bad"}]), tmp_path / "out.csv"
     line = refused(classifier, source, output)
