@@ -67,6 +67,17 @@ def test_windows_are_bounded_and_reading_can_begin_with_any(suffix, limit, most,
         assert [(texts, at) for _, texts, at in again] == [(texts, at) for _, texts, at in windows[i:]]
 
 
+def test_a_text_of_a_parquet_that_is_too_long_is_named_by_its_row(monkeypatch, tmp_path):
+    monkeypatch.setattr("infer.score.reading.WINDOW", 4)
+    monkeypatch.setattr("infer.score.reading.SLICE", 4)
+    monkeypatch.setattr("infer.score.reading.MAX_FIELD", 9)
+    path, reported = tmp_path / "in.parquet", []
+    pq.write_table(pa.table({"review": ["nine char"] * 6 + ["ten chars."] + ["good"] * 3}), path)
+    windows = [*open_source([path], Options()).read(lambda *bad: reported.append(bad))]
+    assert reported == [(path, "row 7", "longer than 9 characters")]
+    assert [len(rows) for rows, _, _ in windows] == [len(texts) for _, texts, _ in windows] == [4, 3, 2]
+
+
 def test_the_text_column(classifier, tmp_path):
     source, output = write(tmp_path / "in.csv", [{"a": "good", "b": "bad"}]), tmp_path / "out.csv"
     line = refused(classifier, source, output)
