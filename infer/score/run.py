@@ -104,7 +104,7 @@ def check_input(args, source, classifier, listed):
     Returns: (list of Window, number of bad rows, pa.Schema of the rows). Raises: SystemExit, OSError.
     """
     name, suffix = name_of(args.input), format_of(args.output)
-    kinds = {name: {"str"} if name == source.text_column else set() for name in source.columns}
+    kinds = {name: set() for name in source.columns}
     windows, bad = check(args.input, source, classifier, kinds, args.strict, suffix, listed)
     if source.is_json and (column := choose(name, list(kinds), args.text_column)) != source.text_column:
         sys.exit(f"{name}: some rows have {column!r} and some not: name the text with {FLAG}")

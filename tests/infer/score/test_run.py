@@ -15,6 +15,7 @@ from small import LENGTH, WORDS, mounted, random_texts
 
 import infer.score.run
 from infer import Classifier
+from infer.text.files import sha256_of
 from infer.text.long import ADVICE_TOO, LONG, say
 
 
@@ -44,6 +45,20 @@ def test_long_texts_are_scored_as_asked_and_that_is_said_beforehand(classifier, 
         answers[long] = [[row[name] for name in ADDED[1:]] for row in read(tmp_path / "out.csv")]
         np.testing.assert_array_equal(np.float32(answers[long]), model.predict_window(found))
     assert answers["cut"] != answers["head_tail"] != answers["windows"] != answers["cut"]
+
+
+def test_a_file_has_changed_if_its_bytes_have(tmp_path):
+    path = tmp_path / "in.csv"
+    path.write_text("review\ngood\n")
+    before, sha256 = path.stat(), sha256_of(path)
+    assert not infer.score.run.has_changed(path, before, sha256)
+    os.utime(path, ns=(0, 0))
+    assert not infer.score.run.has_changed(path, before, sha256), "touched, or copied over itself"
+    for changed in ("review\nevil\n", "review\ngood\nfilm\n"):
+        path.write_text(changed)
+        for time in (0, 2**60):
+            os.utime(path, ns=(time, time))
+            assert infer.score.run.has_changed(path, before, sha256)
 
 
 def test_only_the_first_bad_rows_are_listed(classifier, tmp_path, capsys):
