@@ -1,5 +1,7 @@
 """Texts become ids and features; that they are upstream's: tests/tf1/test_upstream.py, pipeline/test_ids.py."""
 
+import string
+
 import numpy as np
 import pytest
 from modules import run
@@ -16,6 +18,29 @@ def test_texts_become_ids_in_their_order_and_case(do_lower_case, ids):
     encode = load_tokenizer(VOCAB, do_lower_case)
     assert encode(["Good films, good FILM", ", Café ☃"]) == [ids[:6], ids[6:]]
     assert encode(["good films"]) == [[4, 5, 9]] and encode(["film good"]) == [[5, 4]]
+
+
+def test_each_punctuation_mark_and_ascii_symbol_is_a_word():
+    marks = [*string.punctuation, *"¿…。–«"]
+    tokens = [*"[PAD] [UNK] [CLS] [SEP] good ##s s sep".split(), *marks]
+    vocab = {token: i for i, token in enumerate(tokens)}
+    encode = load_tokenizer(vocab)
+    for mark in marks:
+        assert encode([f"good{mark}s", mark, f"ça{mark}"]) == [[4, vocab[mark], 6], [vocab[mark]], [1, vocab[mark]]]
+    for other in "°€√":
+        assert encode([f"good{other}s", f"good {other}"]) == [[1], [4, 1]]
+    assert encode(["[SEP]", "##s"]) == [[vocab[token] for token in tokens] for tokens in (["[", "sep", "]"], "##s")]
+
+
+@pytest.mark.parametrize("space", [" ", "\t"])
+def test_a_word_of_more_than_200_characters_is_unknown(space):
+    encode = load_tokenizer({token: i for i, token in enumerate("[PAD] [UNK] [CLS] [SEP] good ##good ##g é".split())})
+    words = ["good" * 50, "good" * 49 + "goog", "good" * 50 + "g", "good" * 51, "good" * 100_000, "é" * 201]
+    assert encode([space.join([word, "good"]) for word in words] + ["good" * 49 + "g"]) == [
+        [4, *[5] * 49, 4],
+        *[[1, 4]] * 5,
+        [4, *[5] * 48, 6],
+    ]
 
 
 def test_features_are_framed_cut_and_padded():
