@@ -155,3 +155,24 @@ def test_an_input_replaced_while_it_is_checked_is_no_right_answer(classifier, ma
     monkeypatch.setattr(infer.score.run, "check", replaced)
     assert "in.csv: has changed while it was scored" in refused(classifier, source, output)
     assert not output.exists()
+
+
+def test_a_value_that_fits_no_more_is_told_as_a_changed_input_and_one_that_never_did_as_a_bug(
+    classifier, tmp_path, monkeypatch
+):
+    source, output = tmp_path / "in.jsonl", tmp_path / "out.parquet"
+    source.write_text('{"review": "good", "n": 1}\n')
+    checked = infer.score.run.check
+
+    def replaced(*arguments):
+        result = checked(*arguments)
+        source.write_text('{"review": "good", "n": "one"}\n')
+        return result
+
+    with monkeypatch.context() as patched:
+        patched.setattr(infer.score.run, "check", replaced)
+        assert "in.jsonl: has changed while it was scored" in refused(classifier, source, output)
+    monkeypatch.setattr("infer.score.run.score_window", lambda *arguments: (_ for _ in ()).throw(ValueError("ours")))
+    with pytest.raises(ValueError, match="ours"):
+        score(classifier, source, output)
+    assert not output.exists()
