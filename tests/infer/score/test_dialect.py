@@ -3,6 +3,9 @@
 import pytest
 from scoring import read, refused, score, write
 
+from infer.score.dialect import is_row, recognise
+from infer.score.rows import Dialect
+
 REVIEWS = [
     "A joy, from start to end",
     'He said "wow" twice',
@@ -163,3 +166,18 @@ def test_of_several_usual_names_the_first_is_taken(classifier, tmp_path):
         score(classifier, tmp_path / "in.csv", tmp_path / "asked.csv", "--text_column", expected)
         assert (tmp_path / "out.csv").read_bytes() == (tmp_path / "asked.csv").read_bytes()
         names.remove(expected)
+
+
+def test_quotes_are_text_by_themselves_only_where_commas_are_not_between_fields(tmp_path):
+    """Of a row with stray quotes and a text with a comma in quotes it would make what nobody wrote."""
+    rows = ["n,review", *(f'{i},"good" film' for i in range(50))]
+    for name, delimiter, quotes in ("in.csv", ",", "doubled"), ("in.tsv", "\t", "none"):
+        path = tmp_path / name
+        path.write_text("\n".join(rows).replace(",", delimiter) + "\n")
+        assert recognise(path, path.suffix, None) == Dialect(delimiter, quotes)
+        assert recognise(path, path.suffix, None, quotes="none") == Dialect(delimiter, "none")
+
+
+def test_a_number_is_no_name_of_a_column():
+    assert is_row(["4.5", "review"]) and is_row(["label", "1"]) and is_row(["What a film!"])
+    assert not is_row(["label", "review"]) and not is_row(["version 1.2", "1.2.3"])
