@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from modules import run
 
-from infer.text.tokenizer import load_tokenizer, to_batches, to_features
+from infer.text.tokenizer import ChunkCache, load_tokenizer, to_batches, to_features
 
 VOCAB = {token: i for i, token in enumerate("[PAD] [UNK] [CLS] [SEP] good film Good FILM , ##s cafe Café é".split())}
 
@@ -41,6 +41,16 @@ def test_a_word_of_more_than_200_characters_is_unknown(space):
         *[[1, 4]] * 5,
         [4, *[5] * 48, 6],
     ]
+
+
+def test_of_chunks_so_many_are_kept_and_none_that_is_long(monkeypatch):
+    monkeypatch.setattr("infer.text.tokenizer.MAX_CHUNKS", 3)
+    monkeypatch.setattr("infer.text.tokenizer.MAX_CHUNK", 4)
+    counted, kept = [], ChunkCache(lambda chunk: counted.append(chunk) or len(chunk))
+    assert [kept[chunk] for chunk in ("good", "a", "good", "films", "films")] == [4, 1, 4, 5, 5]
+    assert counted == ["good", "a", "films", "films"] and [*kept] == ["good", "a"]
+    assert (kept["bad"], [*kept]) == (3, ["good", "a", "bad"])
+    assert (kept["it"], [*kept]) == (2, ["it"])
 
 
 def test_features_are_framed_cut_and_padded():
