@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from modules import run
 
-from infer.text.tokenizer import ChunkCache, load_tokenizer, to_batches, to_features
+from infer.text.tokenizer import ChunkCache, load_tokenizer, to_batches, to_features, to_windows
 
 VOCAB = {token: i for i, token in enumerate("[PAD] [UNK] [CLS] [SEP] good film Good FILM , ##s cafe Café é".split())}
 
@@ -51,6 +51,24 @@ def test_of_chunks_so_many_are_kept_and_none_that_is_long(monkeypatch):
     assert counted == ["good", "a", "films", "films"] and [*kept] == ["good", "a"]
     assert (kept["bad"], [*kept]) == (3, ["good", "a", "bad"])
     assert (kept["it"], [*kept]) == (2, ["it"])
+
+
+@pytest.mark.parametrize("count", range(9))
+def test_of_a_text_of_many_words_the_first_and_the_last_are_read(count):
+    words = [4, 5, 10, 4, 8, 5, 4, 5, 8][:count]
+    names = {i: token for token, i in VOCAB.items()}
+    encode = load_tokenizer(VOCAB, max_words=2)
+    assert encode(["\t".join(names[i] for i in words)]) == [words if count <= 4 else words[:2] + words[-2:]]
+
+
+def test_windows_have_so_many_texts_or_characters(monkeypatch):
+    monkeypatch.setattr("infer.text.tokenizer.WINDOW", 3)
+    monkeypatch.setattr("infer.text.tokenizer.MAX_CHARACTERS", 8)
+    texts = ["a", "b", "c", "d" * 7, "e", "f" * 99, "", None, "g" * 8, "h"]
+    assert [*to_windows(iter(texts))] == [texts[:3], texts[3:5], texts[5:6], texts[6:9], texts[9:]]
+    assert [*to_windows([])] == [] and [*to_windows(["", "", ""])] == [["", "", ""]]
+    with pytest.raises(TypeError, match="a str is no iterable of texts"):
+        next(to_windows("good"))
 
 
 def test_features_are_framed_cut_and_padded():
