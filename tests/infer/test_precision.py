@@ -198,6 +198,27 @@ def test_what_is_measured_is_against_the_probes(copied):
     assert all(cost.texts_per_second > 1 / cost.seconds > 0 for cost in costs.values())
 
 
+class Playing:
+    """Plays a Classifier on a clock of its own: half a second for a call, and as much for each text."""
+
+    now = 100.0
+
+    def __init__(self, probabilities):
+        self.probabilities = np.array(probabilities)
+
+    def predict_window(self, texts):
+        Playing.now += 0.5 + 0.5 * len(texts)
+        return self.probabilities[: len(texts)]
+
+
+def test_costs_are_what_the_clock_says_and_each_label_that_changes(monkeypatch):
+    monkeypatch.setattr("infer.precision.time.perf_counter", lambda: Playing.now)
+    expected = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4], [0.3, 0.7]])
+    changed = [[0.9, 0.1], [0.7, 0.3], [0.1, 0.9], [0.3, 0.7]]
+    costs = module.measure({"fp32": Playing(expected), "int8": Playing(changed)}, (["good"] * 4, expected))
+    assert costs == {"fp32": Cost(0, 0, 4 / 2.5, 1), "int8": Cost(0.5, 2, 4 / 2.5, 1)}
+
+
 @pytest.mark.process
 def test_the_command_says_what_each_costs_and_what_auto_takes(copied):
     add_int8(copied, off=0.125)
