@@ -87,6 +87,9 @@ def test_what_unicode_11_has_not_assigned_is_dropped():
     melting_face_of_unicode_14, private_use, zany_face_of_unicode_10 = "\U0001fae0", "\ue000", "\U0001f92a"
     assert encode([f"great {char} film" for char in (melting_face_of_unicode_14, private_use)]) == [[4, 5], [4, 5]]
     assert encode([f"great {zany_face_of_unicode_10} film"]) == [[4, 1, 5]]
+    smiling_face_of_unicode_11, yawning_face_of_unicode_12 = "\U0001f970", "\U0001f971"
+    assert encode([f"great {smiling_face_of_unicode_11} film"]) == [[4, 1, 5]]
+    assert encode([f"great {yawning_face_of_unicode_12} film"]) == [[4, 5]]
 
 
 def test_batches_hold_the_features_of_each_text_once_and_no_more_padding_than_needed():
